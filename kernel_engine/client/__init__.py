@@ -1,0 +1,1 @@
+"""A light client of the engine's socket. Imports no other room."""

@@ -1,0 +1,144 @@
+"""What the caller asks of a container, after the doors have read the JSON and before anything is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartPolicy:
+    name: str = "no"  #: "no" | "always" | "unless-stopped" | "on-failure"
+    maximum_retry_count: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogConfig:
+    driver: str = "json-file"  #: "json-file" | "none"
+    options: Mapping[str, str] = field(default_factory=dict)  #: max-size, max-file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostOptions:
+    """HostConfig: how the container sits on this machine."""
+
+    binds: tuple[str, ...] = ()  #: "host:dir[:ro]" as the user wrote it
+    network_mode: str = "default"  #: default|bridge|host|none|container:ID|NAME
+    restart: RestartPolicy = RestartPolicy()
+    auto_remove: bool = False
+    privileged: bool = False
+    read_only: bool = False
+    init: bool | None = None
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    security_opt: tuple[str, ...] = ()
+    group_add: tuple[str, ...] = ()
+    pid_mode: str = ""  #: "" | "host"
+    ipc_mode: str = ""  #: "" | "private" | "host" | "none"
+    uts_mode: str = ""  #: "" | "host"
+    cgroupns_mode: str = ""  #: "" | "private" | "host"
+    memory: int = 0
+    memory_swap: int = 0
+    memory_reservation: int = 0
+    nano_cpus: int = 0
+    cpu_period: int = 0
+    cpu_quota: int = 0
+    cpu_shares: int = 0
+    cpuset_cpus: str = ""
+    cpuset_mems: str = ""
+    pids_limit: int = 0
+    oom_kill_disable: bool = False
+    oom_score_adj: int = 0
+    shm_size: int = 0
+    tmpfs: Mapping[str, str] = field(default_factory=dict)
+    ulimits: tuple[tuple[str, int, int], ...] = ()  #: name, soft, hard
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    dns: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    dns_options: tuple[str, ...] = ()
+    extra_hosts: tuple[str, ...] = ()
+    log: LogConfig = LogConfig()
+    port_bindings: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)  #: "80/tcp" → (ip, port)…
+    publish_all: bool = False
+    console_size: tuple[int, int] = (0, 0)  #: rows, columns
+    #: the HostConfig object as the client sent it, for `inspect`: unknown fields are accepted and shown again
+    raw: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerOptions:
+    """The body of POST /containers/create. None = not said, the image's value counts."""
+
+    image: str
+    command: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None  #: () or ("",) = cleared
+    environment: tuple[str, ...] = ()  #: "A=b"; "A" alone removes the image's A
+    working_dir: str = ""
+    user: str = ""
+    hostname: str = ""
+    domainname: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    tty: bool = False
+    open_stdin: bool = False
+    stdin_once: bool = False
+    attach_stdin: bool = False
+    attach_stdout: bool = False
+    attach_stderr: bool = False
+    exposed_ports: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    stop_signal: str = ""
+    stop_timeout: int | None = None
+    network_disabled: bool = False
+    mac_address: str = ""
+    host: HostOptions = HostOptions()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecOptions:
+    """The body of POST /containers/{id}/exec."""
+
+    command: tuple[str, ...]
+    environment: tuple[str, ...] = ()
+    working_dir: str = ""
+    user: str = ""
+    tty: bool = False
+    privileged: bool = False
+    attach_stdin: bool = False
+    attach_stdout: bool = False
+    attach_stderr: bool = False
+    detach_keys: str = ""
+    console_size: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachOptions:
+    """How a client wants a container's or an exec's streams."""
+
+    stream: bool = True
+    logs: bool = False
+    stdin: bool = False
+    stdout: bool = False
+    stderr: bool = False
+    detach_keys: str = ""  #: "" = ctrl-p,ctrl-q
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogOptions:
+    stdout: bool = True
+    stderr: bool = True
+    follow: bool = False
+    since: float = 0.0  #: seconds since the epoch
+    until: float = 0.0
+    tail: int | None = None  #: None = all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitOptions:
+    container: str
+    repository: str = ""
+    tag: str = ""
+    author: str = ""
+    comment: str = ""
+    pause: bool = True
+    changes: tuple[str, ...] = ()  #: Dockerfile instructions: "CMD [\"bash\"]"
+    config: Mapping[str, object] | None = None  #: a Docker container config that overrides the container's

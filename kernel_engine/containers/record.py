@@ -1,0 +1,71 @@
+"""What the engine remembers of a container: the frozen value that the doors show and the database keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from kernel_engine.containers.options import ContainerOptions, ExecOptions
+from kernel_engine.network.endpoint import Endpoint
+
+Status = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """Docker's `.State`. Times are seconds since the epoch, 0.0 = never."""
+
+    status: Status = "created"
+    pid: int = 0
+    exit_code: int = 0
+    oom_killed: bool = False
+    error: str = ""
+    started_at: float = 0.0
+    finished_at: float = 0.0
+
+    @property
+    def running(self) -> bool:
+        """Docker counts a paused and a restarting container as running."""
+        return self.status in ("running", "paused", "restarting")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """One container. `config` is merged: the caller's words over the image's."""
+
+    id: str
+    name: str  #: without the leading slash
+    created: float
+    image_id: str
+    image_name: str  #: as the user wrote it
+    config: ContainerOptions
+    state: State
+    path: str  #: argv[0]
+    args: tuple[str, ...]  #: argv[1:]
+    restart_count: int = 0
+    endpoint: Endpoint | None = None  #: set while attached to a bridge
+    stopped_by_user: bool = False  #: `docker stop`: unless-stopped and always look at it
+    directory: str = ""  #: /…/containers/<id>
+
+    @property
+    def log_path(self) -> str:
+        return f"{self.directory}/{self.id}-json.log"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exec:
+    """One `docker exec`. Kept in memory until its container is removed or the daemon ends."""
+
+    id: str
+    container_id: str
+    options: ExecOptions
+    running: bool = False
+    exit_code: int | None = None
+    pid: int = 0
+    can_remove: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitResult:
+    exit_code: int
+    error: str = ""

@@ -1,0 +1,1 @@
+"""kernel-engine serve, doctor, cleanup: starts the processes and joins the floors."""

@@ -1,0 +1,1 @@
+"""Bridge, veth pairs, addresses, NAT. Starts no process, touches no file system."""

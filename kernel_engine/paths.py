@@ -1,0 +1,96 @@
+"""Where one engine instance keeps its things, and the names it gives to kernel objects.
+
+Pure: nothing here touches the disk. An instance is a pair of `--root` (what must survive a reboot) and `--run` (what
+must not). Its id is six hex digits of both, so that several instances on one machine never meet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_ROOT = Path("/var/lib/kernel-engine")
+DEFAULT_RUN = Path("/run/kernel-engine")
+DEFAULT_SOCKET = DEFAULT_RUN / "engine.sock"
+SOCKET_GROUP = "docker-labs"
+#: one lock for the whole machine: subnets and shared sysctls are claimed under it
+MACHINE_LOCK = Path("/run/lock/kernel-engine.lock")
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """The paths and kernel names of one engine instance. `root` and `run` are absolute and resolved."""
+
+    root: Path
+    run: Path
+
+    @classmethod
+    def at(cls, root: Path | str = DEFAULT_ROOT, run: Path | str = DEFAULT_RUN) -> Instance:
+        return cls(Path(root).resolve(), Path(run).resolve())
+
+    @property
+    def id(self) -> str:
+        return hashlib.sha256(f"{self.root}\0{self.run}".encode()).hexdigest()[:6]
+
+    # kernel objects ---------------------------------------------------------------------------------------------
+    @property
+    def bridge(self) -> str:
+        return f"ke-{self.id}"
+
+    @property
+    def veth_prefix(self) -> str:
+        """Host ends of veth pairs are this and seven more characters (IFNAMSIZ is 16 with the final NUL)."""
+        return f"ke{self.id}"
+
+    @property
+    def nft_table(self) -> str:
+        return f"ke_{self.id}"
+
+    @property
+    def cgroup(self) -> str:
+        """The directory beneath each controller's mount (v1) or the unified mount (v2)."""
+        return f"kernel-engine-{self.id}"
+
+    # --root -----------------------------------------------------------------------------------------------------
+    @property
+    def database(self) -> Path:
+        return self.root / "engine.db"
+
+    @property
+    def blobs(self) -> Path:
+        return self.root / "blobs"
+
+    @property
+    def layers(self) -> Path:
+        return self.root / "layers"
+
+    @property
+    def staging(self) -> Path:
+        """Half-made things; emptied at start. On the same file system as blobs and layers, so that rename works."""
+        return self.root / "staging"
+
+    @property
+    def containers(self) -> Path:
+        return self.root / "containers"
+
+    def container(self, container_id: str) -> Path:
+        return self.containers / container_id
+
+    # --run ------------------------------------------------------------------------------------------------------
+    @property
+    def socket(self) -> Path:
+        return self.run / "engine.sock"
+
+    @property
+    def launcher_socket(self) -> Path:
+        return self.run / "launcher.sock"
+
+    @property
+    def log_writer_socket(self) -> Path:
+        return self.run / "log-writer.sock"
+
+    @property
+    def daemon_lock(self) -> Path:
+        """Held (flock) by the running daemon, so that two never serve one instance."""
+        return self.run / "daemon.lock"

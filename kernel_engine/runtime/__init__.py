@@ -1,0 +1,1 @@
+"""From a spec to an isolated process. Knows no image, registry, container name, port or HTTP."""

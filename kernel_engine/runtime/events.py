@@ -1,0 +1,69 @@
+"""What the runtime answers: frozen values that the launcher sends to the daemon, and the file descriptors it holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kernel_engine.syscalls.trace import Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stdio:
+    """The engine's ends of a process's streams (descriptors of the receiving process, to be closed by it).
+
+    With a terminal only `console` (the PTY's master) is set; without one `stdout` and `stderr` are pipes' read ends
+    and `stdin` is a pipe's write end where stdin was asked for, else the process reads /dev/null.
+    """
+
+    stdin: int | None = None
+    stdout: int | None = None
+    stderr: int | None = None
+    console: int | None = None
+
+    def descriptors(self) -> tuple[int, ...]:
+        return tuple(fd for fd in (self.stdin, self.stdout, self.stderr, self.console) if fd is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    """The first process exists inside its namespaces and waits for `go`: the moment to attach a network."""
+
+    id: str
+    pid: int
+    #: an AF_NETLINK/NETLINK_ROUTE socket that the child opened inside its network namespace; None when it shares the
+    #: host's. Whoever holds it configures that namespace without entering it (a socket belongs for ever to the
+    #: namespace it was opened in, network_namespaces(7)).
+    netlink: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """execve(2) has happened."""
+
+    id: str
+    pid: int  #: as the host numbers it
+    started_at: float  #: seconds since the epoch
+    stdio: Stdio
+    trace: tuple[Step, ...]  #: launcher's and child's part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exited:
+    """A process that the launcher started has ended. Kept by the launcher until `forget`."""
+
+    id: str
+    exit_code: int  #: 0 to 255; 128 + signal where a signal ended it, as shells and Docker count
+    oom_killed: bool
+    finished_at: float  #: seconds since the epoch
+    error: str = ""  #: why the engine, not the process, ended it ("the launcher died")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a launcher that outlived the daemon still knows of one process."""
+
+    id: str
+    pid: int
+    started_at: float
+    exited: Exited | None
+    container: str  #: for an exec: the container's id; for a first process: its own id

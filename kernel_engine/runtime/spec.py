@@ -1,0 +1,128 @@
+"""What a container is, as the runtime sees it: frozen values, decided by others, carried out by `init`.
+
+No image, no registry, no container name, no port appears here. The values travel to the launcher as JSON (`as_json`,
+`from_json` in `channel`), so they hold only plain types.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rootfs:
+    """An overlay, given as directories; the mount happens inside the container's own mount namespace.
+
+    `lower` is topmost first, as mount(2) wants it; `base` is the directory that `lower`, `upper` and `work` are
+    relative to (short paths, because the option string of mount(2) is one page long).
+    """
+
+    base: str
+    lower: tuple[str, ...]
+    upper: str
+    work: str
+    target: str  #: an existing empty directory that becomes `/`
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """One mount beneath the new root, done after the standard ones (/proc, /dev, /sys, …), in order."""
+
+    type: str  #: "bind" | "tmpfs"
+    target: str  #: absolute, inside the container; resolved beneath the root, made where missing
+    source: str = ""  #: bind: absolute host path (file or directory)
+    read_only: bool = False
+    options: str = ""  #: tmpfs: the data string of mount(2), e.g. "size=65536k,mode=1777"
+    propagation: str = "rprivate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRule:
+    """One line of the device allow-list: type a|b|c, major and minor (-1 = any), access of `rwm`."""
+
+    allow: bool
+    type: str = "a"
+    major: int = -1
+    minor: int = -1
+    access: str = "rwm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """A device node to make in /dev (mknod, or a bind of the host's node where mknod is refused)."""
+
+    path: str
+    type: str  #: "c" | "b"
+    major: int
+    minor: int
+    mode: int = 0o666
+    uid: int = 0
+    gid: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """Limits. None or 0 means: no limit set. Bytes, microseconds, counts."""
+
+    memory: int = 0
+    memory_swap: int = 0  #: memory + swap as Docker counts; -1 = unlimited swap
+    memory_reservation: int = 0
+    cpu_period: int = 0
+    cpu_quota: int = 0
+    cpu_shares: int = 0
+    cpuset_cpus: str = ""
+    cpuset_mems: str = ""
+    pids: int = 0  #: -1 or 0 = unlimited
+    oom_kill_disable: bool = False
+    devices: tuple[DeviceRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rlimit:
+    name: str  #: "nofile", "core", …
+    soft: int
+    hard: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """A program to run inside a container: its first process, or one added by exec."""
+
+    args: tuple[str, ...]
+    env: tuple[str, ...] = ()
+    cwd: str = "/"
+    user: str = ""  #: Docker's USER word, "name|uid[:group|gid]"; looked up in the container's own /etc/passwd
+    groups: tuple[str, ...] = ()  #: additional groups (--group-add), names or numbers
+    terminal: bool = False
+    rows: int = 0
+    columns: int = 0
+    open_stdin: bool = False
+    capabilities: tuple[str, ...] = ()  #: "CAP_CHOWN", …; ("ALL",) = every one that the kernel and the host give
+    no_new_privileges: bool = False
+    seccomp: str = ""  #: path of a file with the compiled BPF program (sock_filter[]); "" = unconfined
+    rlimits: tuple[Rlimit, ...] = ()
+    oom_score_adj: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """Everything that the launcher needs to start a container's first process."""
+
+    id: str  #: the container's 64 hex digits: the name of its cgroup too
+    process: Process
+    rootfs: Rootfs
+    cgroup: str  #: the instance's cgroup directory (`Instance.cgroup`)
+    hostname: str = ""
+    domainname: str = ""
+    #: which namespaces are new: of "mount", "pid", "uts", "ipc", "net", "cgroup"; one left out is shared with the host
+    namespaces: tuple[str, ...] = ("mount", "pid", "uts", "ipc", "net", "cgroup")
+    mounts: tuple[Mount, ...] = ()
+    devices: tuple[Device, ...] = ()  #: besides the standard ones (null zero full random urandom tty)
+    masked_paths: tuple[str, ...] = ()
+    readonly_paths: tuple[str, ...] = ()
+    resources: Resources = field(default_factory=Resources)
+    sysctls: tuple[tuple[str, str], ...] = ()
+    init: str = ""  #: host path of a static init (tini) to run as PID 1 before the process; "" = none
+    privileged: bool = False  #: /sys and cgroups writable, the host's devices
+    shm_size: int = 64 * 1024 * 1024
