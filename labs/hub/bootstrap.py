@@ -42,7 +42,7 @@ def stage(line: str) -> int | None:
 
 
 def machine_mirror(sources: Iterable[str]) -> str:
-    """The Debian mirror that a machine's apt sources name (texts of its files, either format), or Debian's general name."""
+    """The Debian mirror that a machine's apt sources (texts of its files, either format) name; else the general one."""
     for text in sources:
         for word in re.findall(r"^\s*(?:deb\s+(?:\[[^]]*\]\s+)?|URIs:\s*)(\S+)", text, re.MULTILINE):
             if re.fullmatch(r"https?://\S+/debian/?", word):
@@ -53,7 +53,9 @@ def machine_mirror(sources: Iterable[str]) -> str:
 def read_sources(etc_apt: Path = Path("/etc/apt")) -> list[str]:
     """The texts of a machine's apt source files."""
     files = [etc_apt / "sources.list", *sorted((etc_apt / "sources.list.d").glob("*"))]
-    return [file.read_text(errors="replace") for file in files if file.suffix in (".list", ".sources") and file.is_file()]
+    return [
+        file.read_text(errors="replace") for file in files if file.suffix in (".list", ".sources") and file.is_file()
+    ]
 
 
 def proxy_options(dump: str) -> list[str]:
@@ -98,9 +100,16 @@ def keyring_of(layer: Layer, target: Path) -> Path:
 
 
 def bootstrap(argv: Sequence[str], recipe: Recipe, path: Path, *, epoch: int, progress: Callable[[int], None]) -> Layer:
-    """Run `argv` (see `command`) and write its layer to `path`. `progress` is called with an index into STAGES, from another
-    thread. Raises BootstrapFailed."""
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch), "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+    """Run `argv` (see `command`) and write its layer to `path`. Raises BootstrapFailed.
+
+    `progress` is called with an index into STAGES, from another thread.
+    """
+    environment = {
+        **os.environ,
+        "SOURCE_DATE_EPOCH": str(epoch),
+        "LC_ALL": "C.UTF-8",
+        "DEBIAN_FRONTEND": "noninteractive",
+    }
     process = subprocess.Popen(
         list(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
     )

@@ -1,4 +1,4 @@
-"""The busybox image's one layer: the distribution's static busybox, a link for each of its commands, and a bare /etc."""
+"""The busybox image's one layer: the distribution's static busybox, a link for each command, and a bare /etc."""
 
 from __future__ import annotations
 

@@ -30,7 +30,13 @@ LEFT_OUT = (
 #: directories that stay, without what is in them
 EMPTIED = ("dev", "proc", "sys", "run", "tmp", "var/lib/apt/lists", "var/cache/apt", "var/log")
 #: … but apt wants these two to exist
-KEPT = ("run/lock", "var/lib/apt/lists/partial", "var/cache/apt/archives", "var/cache/apt/archives/partial", "var/log/apt")
+KEPT = (
+    "run/lock",
+    "var/lib/apt/lists/partial",
+    "var/cache/apt/archives",
+    "var/cache/apt/archives/partial",
+    "var/log/apt",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +50,7 @@ class Layer:
 
 
 class _Digesting(io.RawIOBase):
-    """Hashes what is written, and writes it on as gzip: header without time and name, so that equal input is equal output."""
+    """Hashes what is written, and writes it on as gzip without time and name: equal input is equal output."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self._gzip = file, zlib.compressobj(6, zlib.DEFLATED, 31)
@@ -74,7 +80,7 @@ class LayerWriter:
         self._path, self._epoch = path, epoch
         self._file = path.open("wb")
         self._sink = _Digesting(self._file)
-        self._tar = tarfile.open(fileobj=self._sink, mode="w|", format=tarfile.PAX_FORMAT)  # type: ignore[call-overload]
+        self._tar = tarfile.open(fileobj=self._sink, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115 - close() does
 
     def add(self, member: tarfile.TarInfo, content: IO[bytes] | None = None) -> None:
         member.mtime = min(int(member.mtime), self._epoch)

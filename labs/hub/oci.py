@@ -58,7 +58,7 @@ def _blob(media_type: str, document: dict[str, Any]) -> Blob:
 
 
 def documents(recipe: Recipe, layer: Layer, *, epoch: int, made_by: Sequence[str], arch: str = "") -> Documents:
-    """What is pushed beside the layer. `epoch` is the time of creation, in seconds; `made_by` the command of the history row."""
+    """What is pushed beside the layer. `epoch`: time of creation, in seconds; `made_by`: the history row's command."""
     created = datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     arch = arch or architecture()
     config = _blob(

@@ -1,4 +1,4 @@
-"""Which images the hub holds and what goes into each. Pure: what is decided here is carried out by `bootstrap` and `busybox`."""
+"""Which images the hub holds and what goes into each. Pure: `bootstrap` and `busybox` carry it out."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Recipe:
 
 
 def debian_sources(suite: str) -> str:
-    """The text of /etc/apt/sources.list.d/debian.sources: the archive's general name, whatever mirror built the image."""
+    """The text of debian.sources in the image: the archive's general name, whatever mirror built it."""
     return "".join(
         f"Types: deb\nURIs: {uri}\nSuites: {suites}\nComponents: main\nSigned-By: {DEBIAN_KEYRING}\n\n"
         for uri, suites in (
@@ -58,7 +58,7 @@ def debian_sources(suite: str) -> str:
 
 
 def debian_files(suite: str) -> dict[str, File]:
-    """What Debian's official images carry over a plain bootstrap: no services start in it, and apt keeps no archives."""
+    """What Debian's official images add to a plain bootstrap: no service starts, and apt keeps no archives."""
     clean = "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb /var/cache/apt/*.bin || true"
     return {
         "etc/apt/sources.list.d/debian.sources": File(text=debian_sources(suite)),

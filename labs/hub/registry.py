@@ -34,7 +34,7 @@ class RegistryFailed(Exception):
 
 
 def configuration(data: Path, *, listen: str, net: str = "tcp", read_only: bool = True) -> str:
-    """The text of a registry configuration (JSON, which is YAML). `listen` is `address:port`, or a path when net is unix."""
+    """The text of a registry configuration (JSON is YAML). `listen`: `address:port`, or a path when net is unix."""
     storage: dict[str, Any] = {
         "filesystem": {"rootdirectory": str(data / "registry")},
         "maintenance": {"readonly": {"enabled": read_only}, "uploadpurging": {"enabled": False}},
@@ -133,7 +133,7 @@ def _expect(wanted: int, status: int, data: bytes, doing: str) -> None:
 
 @contextmanager
 def _running(config: Path, ready: tuple[int, Any], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A registry process while the block runs. `ready` is the address family and address that must accept a connection."""
+    """A registry process while the block runs. `ready`: the family and address that must accept a connection."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             [PROGRAM, "serve", str(config)], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
@@ -180,7 +180,10 @@ def filling(data: Path) -> Iterator[Registry]:
 
 @contextmanager
 def serving(data: Path, run: Path, *, port: int = 0) -> Iterator[str]:
-    """A read-only hub on 127.0.0.1 while the block runs; gives its URL. `port` 0 takes a free one. `run` gets config and log."""
+    """A read-only hub on 127.0.0.1 while the block runs; gives its URL.
+
+    `port` 0 takes a free one. `run` gets the configuration and the log.
+    """
     if not port:
         with socket.socket() as probe:
             probe.bind((DEFAULT_ADDRESS, 0))
