@@ -52,11 +52,15 @@ class Records:
         self._thread = threading.Thread(target=self._write_until_closed, name="records", daemon=True)
         self._thread.start()
 
-    async def transact(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+    def submit(self, work: Callable[[sqlite3.Connection], Result]) -> asyncio.Future[Result]:
+        """Queues `work` at once, in order; the future is done when it is on disk."""
         loop = asyncio.get_running_loop()
         item = _Work(work, loop, loop.create_future())
         self._queue.put(item)
-        return cast(Result, await item.future)
+        return cast("asyncio.Future[Result]", item.future)
+
+    async def transact(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        return await self.submit(work)
 
     def close(self) -> None:
         self._queue.put(None)

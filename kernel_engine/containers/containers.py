@@ -1,0 +1,224 @@
+"""`engine.containers`: what the doors call. Each verb lives in a file of its own; here they only meet."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kernel_engine.containers import attach as attaching
+from kernel_engine.containers import commit as committing
+from kernel_engine.containers import create as creating
+from kernel_engine.containers import execs, listing, pause, processes, remove, start, stop
+from kernel_engine.containers.house import House
+from kernel_engine.containers.logs import LogLine, read_logs
+from kernel_engine.containers.options import AttachOptions, CommitOptions, ContainerOptions, ExecOptions, LogOptions
+from kernel_engine.containers.record import Container, Exec, WaitResult
+from kernel_engine.containers.roster import Condition, Live
+from kernel_engine.errors import Conflict, InvalidRequest, NotFound
+from kernel_engine.runtime.terminal import Waiting, until_waiting
+from kernel_engine.syscalls.trace import Step
+
+if TYPE_CHECKING:
+    from kernel_engine.images.image import Image
+    from kernel_engine.storage.changes import Change
+
+
+class Containers:
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def _live(self, reference: str) -> Live:
+        return self._house.roster.find(reference)
+
+    def get(self, reference: str) -> Container:
+        return self._live(reference).record
+
+    def list(
+        self, *, all: bool = False, limit: int = 0, filters: Mapping[str, tuple[str, ...]] | None = None
+    ) -> tuple[Container, ...]:
+        """Newest first; `limit` > 0 means the last so many, whatever their state."""
+        return listing.select(
+            (live.record for live in self._house.roster.all()),
+            all=all,
+            limit=limit,
+            filters=filters or {},
+            resolve=self.get,
+            same_image=self._made_from,
+        )
+
+    def using_image(self, image_id: str) -> tuple[Container, ...]:
+        """Every container, running or not, that stands on this image."""
+        return tuple(live.record for live in self._house.roster.all() if live.record.image_id == image_id)
+
+    # its life ---------------------------------------------------------------------------------------------------
+    async def create(self, options: ContainerOptions, name: str | None) -> tuple[str, tuple[str, ...]]:
+        """The new id and warnings."""
+        live, warnings = await creating.create(self._house, options, name)
+        return live.record.id, warnings
+
+    async def start(self, reference: str) -> None:
+        await start.start(self._house, self._live(reference))
+
+    async def stop(self, reference: str, timeout: int | None = None, signal: str = "") -> None:
+        await stop.stop(self._house, self._live(reference), timeout, signal)
+
+    async def kill(self, reference: str, signal: str = "") -> None:
+        await stop.kill(self._house, self._live(reference), signal)
+
+    async def restart(self, reference: str, timeout: int | None = None, signal: str = "") -> None:
+        live = self._live(reference)
+        if live.record.state.running:
+            await stop.stop(self._house, live, timeout, signal)
+        await start.start(self._house, live)
+        self._house.announce(live, "restart")
+
+    async def pause(self, reference: str) -> None:
+        await pause.pause(self._house, self._live(reference))
+
+    async def unpause(self, reference: str) -> None:
+        await pause.unpause(self._house, self._live(reference))
+
+    async def rename(self, reference: str, name: str) -> None:
+        live = self._live(reference)
+        if not name:
+            raise InvalidRequest("Neither old nor new names may be empty")
+        async with live.lock:
+            old = await self._house.roster.rename(live, name)
+        self._house.announce(live, "rename", oldName=f"/{old}")
+
+    async def remove(self, reference: str, *, force: bool = False) -> None:
+        await remove.remove(self._house, self._live(reference), force=force)
+
+    def begin_wait(self, reference: str, condition: Condition = "not-running") -> asyncio.Future[WaitResult]:
+        """Registered when this returns, so that an HTTP header can be sent before the container is started."""
+        live = self._live(reference)
+        future: asyncio.Future[WaitResult] = asyncio.get_running_loop().create_future()
+        if condition == "not-running" and not live.record.state.running:
+            future.set_result(WaitResult(exit_code=live.record.state.exit_code, error=live.record.state.error))
+        else:
+            live.waiting.append((condition, future))
+        return future
+
+    # its streams ------------------------------------------------------------------------------------------------
+    def logs(self, reference: str, options: LogOptions) -> AsyncIterator[LogLine]:
+        live = self._live(reference)
+        if live.record.config.host.log.driver == "none":
+            raise Conflict("configured logging driver does not support reading")
+        return read_logs(Path(live.record.log_path), options, ended=lambda: not live.record.state.running)
+
+    def check_attach(self, reference: str) -> Container:
+        live = self._live(reference)
+        attaching.check_attach(live)
+        return live.record
+
+    async def attach(
+        self, reference: str, options: AttachOptions, client: socket.socket, *, multiplexed: bool, leftover: bytes = b""
+    ) -> None:
+        await attaching.attach(
+            self._house, self._live(reference), options, client, multiplexed=multiplexed, leftover=leftover
+        )
+
+    async def resize(self, reference: str, rows: int, columns: int) -> None:
+        live = self._live(reference)
+        execs.check_running(live)
+        await self._house.log_writer.resize(live.record.id, rows, columns)
+        self._house.announce(live, "resize", height=str(rows), width=str(columns))
+
+    async def terminal_waiting(
+        self, reference: str, *, timeout: float, mark: str | None = None, exec_id: str = ""
+    ) -> Waiting:
+        """When the program in the terminal's foreground waits for input, or has ended, or the time is up."""
+        live = self._live(reference)
+        pid = execs.get_exec(self._house, exec_id).record.pid if exec_id else live.record.state.pid
+        if not pid:
+            return Waiting(waiting=False, running=False, mark="")
+        return await until_waiting(pid, timeout=timeout, since=mark or None)
+
+    # exec -------------------------------------------------------------------------------------------------------
+    def create_exec(self, reference: str, options: ExecOptions) -> str:
+        return execs.create_exec(self._house, self._live(reference), options).id
+
+    def get_exec(self, exec_id: str) -> Exec:
+        return execs.get_exec(self._house, exec_id).record
+
+    def execs_of(self, container_id: str) -> tuple[str, ...]:
+        items = self._house.execs.items()
+        return tuple(key for key, item in items if item.record.container_id == container_id and item.record.running)
+
+    def check_start_exec(self, exec_id: str) -> Exec:
+        return execs.check_start(self._house, exec_id).record
+
+    async def start_exec(
+        self,
+        exec_id: str,
+        *,
+        detach: bool = False,
+        tty: bool = False,
+        client: socket.socket | None = None,
+        multiplexed: bool = True,
+        leftover: bytes = b"",
+        rows: int = 0,
+        columns: int = 0,
+    ) -> None:
+        await execs.start_exec(
+            self._house,
+            execs.get_exec(self._house, exec_id).record.id,
+            detach=detach,
+            tty=tty,
+            client=client,
+            multiplexed=multiplexed,
+            leftover=leftover,
+            rows=rows,
+            columns=columns,
+        )
+
+    async def resize_exec(self, exec_id: str, rows: int, columns: int) -> None:
+        running = execs.get_exec(self._house, exec_id)
+        if not running.record.running:
+            raise Conflict(f"Exec {exec_id} is not running")
+        await self._house.log_writer.resize(running.record.id, rows, columns)
+
+    # what it holds ----------------------------------------------------------------------------------------------
+    async def changes(self, reference: str) -> tuple[Change, ...]:
+        live = self._live(reference)
+        return await asyncio.to_thread(self._house.snapshots.changes, live.record.id)
+
+    async def sizes(self, reference: str) -> tuple[int, int]:
+        """Bytes in the writable layer, and with all the image's layers."""
+        record = self._live(reference).record
+        writable = await asyncio.to_thread(self._house.snapshots.size, record.id)
+        try:
+            return writable, writable + self._house.images.get(record.image_id).size
+        except NotFound:
+            return writable, writable
+
+    async def commit(self, options: CommitOptions) -> Image:
+        return await committing.commit(self._house, self._live(options.container), options)
+
+    async def top(self, reference: str, ps_args: str = "") -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+        """Titles and rows, as `ps` prints them on the host."""
+        live = self._live(reference)
+        execs.check_running(live)
+        return await processes.top(self._house, live.record.id, ps_args)
+
+    def trace(self, reference: str) -> tuple[Step, ...]:
+        """The kernel calls of the last start; also of a container that was removed lately."""
+        try:
+            return self._house.traces.recent(self._live(reference).record.id)
+        except NotFound:
+            steps = self._house.traces.find(reference)
+            if steps is None:
+                raise
+            return steps
+
+    def _made_from(self, record: Container, word: str) -> bool:
+        """`--filter ancestor=`: the container's own image, or one that it stands on."""
+        try:
+            wanted = self._house.images.get(word)
+            mine = self._house.images.get(record.image_id)
+        except NotFound:
+            return False
+        return mine.diff_ids[: len(wanted.diff_ids)] == wanted.diff_ids and bool(wanted.diff_ids)

@@ -1,0 +1,62 @@
+"""docker create: a record, a snapshot and a directory; all of them or none."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import time
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+from kernel_engine.containers.house import House
+from kernel_engine.containers.limits import check_options
+from kernel_engine.containers.merge import arguments, merge
+from kernel_engine.containers.options import ContainerOptions
+from kernel_engine.containers.record import Container, State
+from kernel_engine.containers.roster import Live
+from kernel_engine.containers.spec import hostname_of, parse_security_options
+from kernel_engine.runtime import capabilities
+from kernel_engine.syscalls.trace import Trace, recording
+
+
+async def create(house: House, options: ContainerOptions, name: str | None) -> tuple[Live, tuple[str, ...]]:
+    """The new container and warnings for the user."""
+    check_options(options)
+    host = options.host
+    capabilities.resolve(host.cap_add, host.cap_drop, host.privileged)  # refuses unknown names
+    parse_security_options(host.security_opt)
+    image = house.images.get(options.image)
+    config = merge(options, image.config.get("config") or {})
+    trace = Trace("daemon")
+    container_id = secrets.token_hex(32)
+    config = replace(config, hostname=hostname_of(config, container_id, socket.gethostname()))
+    words = arguments(config)
+    async with AsyncExitStack() as undo:
+        chosen = house.roster.reserve(name, container_id)
+        undo.callback(house.roster.forget_name, chosen)
+        directory = house.instance.container(container_id)
+        with recording(trace):
+            os.makedirs(directory, mode=0o710)
+            undo.callback(shutil.rmtree, directory, ignore_errors=True)
+            await house.snapshots.create(container_id, image.chain_id)
+            undo.push_async_callback(house.snapshots.remove, container_id)
+        live = await house.roster.add(
+            Container(
+                id=container_id,
+                name=chosen,
+                created=time.time(),
+                image_id=image.id,
+                image_name=options.image,
+                config=config,
+                state=State(),
+                path=words[0],
+                args=words[1:],
+                directory=str(directory),
+            )
+        )
+        undo.pop_all()
+    house.traces.keep(container_id, trace.steps)
+    house.announce(live, "create")
+    return live, ()

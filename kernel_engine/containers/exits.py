@@ -1,0 +1,107 @@
+"""When a process has ended: its output drained, its network given back, its state recorded, its policy applied."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from kernel_engine.containers.house import House, LiveExec
+from kernel_engine.containers.record import WaitResult
+from kernel_engine.containers.remove import remove_locked
+from kernel_engine.containers.restart import next_delay
+from kernel_engine.containers.roster import Live, ended
+from kernel_engine.containers.start import start_locked
+from kernel_engine.errors import EngineError
+from kernel_engine.runtime.events import Exited
+
+#: how long output may still come after the process ended, before the container counts as ended anyway
+_DRAIN = 3.0
+
+
+def process_ended(house: House, exited: Exited) -> None:
+    """The launcher's word that a process is gone: a container's first one, or an exec's."""
+    if house.closing:
+        return  # the launcher keeps it; the next daemon hears of it again
+    if (running := house.execs.get(exited.id)) is not None:
+        house.later(_exec_ended(house, running, exited))
+    elif (live := house.roster.by_id(exited.id)) is not None:
+        house.later(container_ended(house, live, exited))
+    else:
+        house.later(house.launcher.forget(exited.id))
+
+
+async def container_ended(house: House, live: Live, exited: Exited) -> None:
+    async with live.lock:
+        record = live.record
+        if record.state.pid == 0 and record.state.status not in ("running", "paused"):
+            await house.launcher.forget(exited.id)
+            return
+        await house.log_writer.drained(record.id, _DRAIN)
+        delay = next_delay(
+            record.config.host.restart,
+            exit_code=exited.exit_code,
+            stopped_by_user=record.stopped_by_user,
+            restart_count=record.restart_count,
+            ran_for=exited.finished_at - record.state.started_at,
+        )
+        state = ended(
+            record.state,
+            exit_code=exited.exit_code,
+            finished_at=exited.finished_at,
+            oom_killed=exited.oom_killed,
+            error=exited.error,
+        )
+        endpoint = record.endpoint
+        leaving = record.config.host.auto_remove and delay is None
+        saved = house.roster.save(
+            live,
+            endpoint=None,
+            state=state if delay is None else replace(state, status="restarting"),
+            restart_count=record.restart_count + (delay is not None),
+        )
+        if endpoint is not None:
+            house.later(house.bridge.detach(endpoint))
+        if exited.oom_killed:
+            house.announce(live, "oom")
+        house.announce(live, "die", exitCode=str(exited.exit_code))
+        result = WaitResult(exit_code=exited.exit_code, error=exited.error)
+        live.settle("next-exit", result)
+        released = asyncio.gather(house.log_writer.release(record.id), house.launcher.forget(record.id))
+        if leaving:
+            live.settle("not-running", result)
+            await remove_locked(house, live, result)
+            house.later(_both(released))
+            return
+        await saved
+        await released
+        if delay is None:
+            live.settle("not-running", result)
+        else:
+            live.restart = house.later(_restart_after(house, live, delay))
+
+
+async def _both(pending: asyncio.Future[tuple[None, None]]) -> None:
+    await pending
+
+
+async def _restart_after(house: House, live: Live, delay: float) -> None:
+    await asyncio.sleep(delay)
+    async with live.lock:
+        live.restart = None
+        if live.record.state.status != "restarting" or house.closing:
+            return
+        try:
+            await start_locked(house, live)
+        except EngineError as error:
+            await house.roster.save_state(live, status="exited", error=error.message)
+            live.settle("not-running", WaitResult(exit_code=live.record.state.exit_code, error=error.message))
+
+
+async def _exec_ended(house: House, running: LiveExec, exited: Exited) -> None:
+    await house.log_writer.drained(exited.id, _DRAIN)
+    running.record = replace(running.record, running=False, exit_code=exited.exit_code, pid=0)
+    live = house.roster.by_id(running.record.container_id)
+    if live is not None:
+        house.announce(live, "exec_die", execID=exited.id, exitCode=str(exited.exit_code))
+    running.done.set()
+    await asyncio.gather(house.log_writer.release(exited.id), house.launcher.forget(exited.id))

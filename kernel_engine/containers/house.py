@@ -1,0 +1,72 @@
+"""Everything the verbs work with, in one value: the crafts, the roster, and the small stores around them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kernel_engine.containers.events import Events
+from kernel_engine.containers.record import Container, Exec
+from kernel_engine.containers.roster import Live, Roster
+from kernel_engine.containers.traces import Traces
+from kernel_engine.paths import Instance
+
+if TYPE_CHECKING:
+    from kernel_engine.images.store import Images
+    from kernel_engine.network.bridge import Bridge
+    from kernel_engine.runtime.client import Launcher
+    from kernel_engine.runtime.log_writer.client import LogWriter
+    from kernel_engine.storage.snapshots import Snapshots
+
+
+@dataclass(slots=True, eq=False)
+class LiveExec:
+    """One `docker exec` while the engine remembers it."""
+
+    record: Exec
+    hostname: str = ""
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(slots=True, kw_only=True)
+class House:
+    instance: Instance
+    images: Images
+    snapshots: Snapshots
+    bridge: Bridge
+    launcher: Launcher
+    log_writer: LogWriter
+    roster: Roster
+    events: Events
+    traces: Traces
+    tini: str  #: path of a static init, "" where the host has none
+    execs: OrderedDict[str, LiveExec] = field(default_factory=OrderedDict)
+    background: set[asyncio.Task[Any]] = field(default_factory=set)
+    closing: bool = False
+
+    def later(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Runs `work` beside the rest; kept, so that it is neither collected half-way nor lost at close."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.background.add(task)
+        task.add_done_callback(self._settled)
+        return task
+
+    def announce(self, live: Live | Container, action: str, **attributes: str) -> None:
+        """Publishes a container event with Docker's usual attributes (image, name, labels)."""
+        record = live.record if isinstance(live, Live) else live
+        self.events.publish(
+            "container",
+            action,
+            record.id,
+            {**record.config.labels, "image": record.image_name, "name": record.name, **attributes},
+        )
+
+    def _settled(self, task: asyncio.Task[Any]) -> None:
+        self.background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            task.get_loop().call_exception_handler(
+                {"message": "work beside a request failed", "exception": error, "task": task}
+            )

@@ -1,0 +1,71 @@
+"""The three files by which a container knows itself: /etc/hostname, /etc/hosts and /etc/resolv.conf.
+
+They lie in the container's directory and are bound over the image's, as Docker does, so that no layer ever holds them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kernel_engine.containers.options import ContainerOptions, HostOptions
+from kernel_engine.errors import InvalidRequest
+from kernel_engine.network.endpoint import Endpoint
+from kernel_engine.network.names import hosts_file, resolv_conf
+
+_HOST_RESOLV_CONF = Path("/etc/resolv.conf")
+_SYSTEMD_RESOLV_CONF = Path("/run/systemd/resolve/resolv.conf")
+
+
+def write_identity(directory: Path, hostname: str, config: ContainerOptions) -> dict[str, str]:
+    """Writes the files and returns where each is to be bound: path inside → path on the host."""
+    files = {
+        "/etc/hostname": (directory / "hostname", f"{hostname}\n"),
+        "/etc/hosts": (directory / "hosts", _hosts(hostname, config, None)),
+        "/etc/resolv.conf": (directory / "resolv.conf", _resolvers(config.host)),
+    }
+    for path, text in files.values():
+        path.write_text(text)
+    return {target: str(path) for target, (path, _) in files.items()}
+
+
+def write_hosts(directory: Path, hostname: str, config: ContainerOptions, endpoint: Endpoint) -> None:
+    """Again, when the address is known; in place, because the file is bound already."""
+    (directory / "hosts").write_text(_hosts(hostname, config, endpoint))
+
+
+def _hosts(hostname: str, config: ContainerOptions, endpoint: Endpoint | None) -> str:
+    if config.host.network_mode == "host":
+        try:
+            return Path("/etc/hosts").read_text()
+        except OSError:
+            pass
+    extra = []
+    for word in config.host.extra_hosts:
+        name, colon, address = word.partition(":")
+        if not colon or not name or not address:
+            raise InvalidRequest(f'invalid IP address in add-host: "{address}"')
+        if address == "host-gateway":
+            address = endpoint.gateway if endpoint else ""
+        if address:
+            extra.append((name, address))
+    names = f"{hostname}.{config.domainname} {hostname}" if config.domainname else hostname
+    return hosts_file(endpoint.address if endpoint else "", names, tuple(extra))
+
+
+def _resolvers(host: HostOptions) -> str:
+    if host.network_mode == "host" and not (host.dns or host.dns_search or host.dns_options):
+        return _read(_HOST_RESOLV_CONF)
+    return resolv_conf(
+        _read(_HOST_RESOLV_CONF),
+        _read(_SYSTEMD_RESOLV_CONF),
+        servers=host.dns,
+        search=host.dns_search,
+        options=host.dns_options,
+    )
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""

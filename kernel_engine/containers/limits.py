@@ -1,0 +1,104 @@
+"""Are the caller's options possible? Docker's checks and texts, before anything is made. Pure but for the CPU count."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from kernel_engine.containers.options import ContainerOptions, HostOptions, RestartPolicy
+from kernel_engine.errors import InvalidRequest, NotSupported
+
+MINIMUM_MEMORY = 6 * 1024 * 1024
+_HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+
+
+def check_options(options: ContainerOptions) -> None:
+    """Raises InvalidRequest or NotSupported with one sentence; returns None where all is well."""
+    host = options.host
+    _check_memory(host)
+    _check_cpus(host)
+    _check_restart(host.restart, host.auto_remove)
+    if options.hostname and not _HOSTNAME.fullmatch(options.hostname):
+        raise InvalidRequest(f"invalid hostname format: {options.hostname}")
+    if options.working_dir and not options.working_dir.startswith("/"):
+        raise InvalidRequest(
+            f"the working directory '{options.working_dir}' is invalid, it needs to be an absolute path"
+        )
+    if options.hostname and host.network_mode == "host" and host.uts_mode == "host":
+        raise InvalidRequest("conflicting options: hostname and the UTS mode")
+    if host.network_mode.startswith("container:"):
+        raise NotSupported("joining another container's network (--network container:…) is not served yet")
+    if host.network_mode not in ("", "default", "bridge", "host", "none"):
+        raise NotSupported(f"network {host.network_mode}: user-defined networks are not served yet")
+    for word in host.binds:
+        parse_bind(word)
+    if host.log.driver not in ("", "json-file", "none"):
+        raise InvalidRequest(f"logger: no log driver named '{host.log.driver}' is registered")
+
+
+def _check_memory(host: HostOptions) -> None:
+    if 0 < host.memory < MINIMUM_MEMORY:
+        raise InvalidRequest("Minimum memory limit allowed is 6MB")
+    if host.memory_swap > 0 and host.memory_swap < host.memory:
+        raise InvalidRequest("Minimum memoryswap limit should be larger than memory limit, see usage")
+    if host.memory_swap > 0 and not host.memory:
+        raise InvalidRequest("You should always set the Memory limit when using Memoryswap limit, see usage")
+    if host.memory and host.memory_reservation > host.memory:
+        raise InvalidRequest("Minimum memory limit can not be less than memory reservation limit, see usage")
+
+
+def _check_cpus(host: HostOptions) -> None:
+    count = os.cpu_count() or 1
+    if host.nano_cpus < 0 or host.nano_cpus > count * 1_000_000_000:
+        raise InvalidRequest(
+            f"range of CPUs is from 0.01 to {count}.00, as there are only {count} CPUs available"
+        )
+    if host.nano_cpus and host.cpu_quota:
+        raise InvalidRequest("conflicting options: Nano CPUs and CPU Quota cannot both be set")
+    if host.nano_cpus and host.cpu_period:
+        raise InvalidRequest("conflicting options: Nano CPUs and CPU Period cannot both be set")
+    if host.cpu_period and not 1000 <= host.cpu_period <= 1_000_000:
+        raise InvalidRequest("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)")
+    if 0 < host.cpu_quota < 1000:
+        raise InvalidRequest("CPU cfs quota can not be less than 1ms (i.e. 1000)")
+
+
+def _check_restart(policy: RestartPolicy, auto_remove: bool) -> None:
+    if policy.name not in ("", "no", "always", "unless-stopped", "on-failure"):
+        raise InvalidRequest(f"invalid restart policy '{policy.name}'")
+    if policy.name in ("", "no"):
+        if policy.maximum_retry_count:
+            raise InvalidRequest("invalid restart policy: maximum retry count can only be used with 'on-failure'")
+        return
+    if auto_remove:
+        raise InvalidRequest("can't create 'AutoRemove' container with restart policy")
+    if policy.maximum_retry_count < 0:
+        raise InvalidRequest("maximum retry count cannot be negative")
+    if policy.maximum_retry_count and policy.name != "on-failure":
+        raise InvalidRequest(f"maximum retry count cannot be used with restart policy '{policy.name}'")
+
+
+def parse_bind(word: str) -> tuple[str, str, bool, str]:
+    """`host:container[:options]` → source, target, read-only, propagation. Named volumes are not served yet."""
+    parts = word.split(":")
+    if len(parts) not in (2, 3) or not all(parts[:2]):
+        raise InvalidRequest(f"invalid volume specification: '{word}'")
+    source, target = parts[0], parts[1]
+    if not target.startswith("/"):
+        raise InvalidRequest(
+            f"invalid volume specification: '{word}': invalid mount config for type \"bind\": "
+            f"invalid mount path: '{target}' mount path must be absolute"
+        )
+    if target.rstrip("/") == "":
+        raise InvalidRequest(f"invalid volume specification: '{word}': invalid specification: destination can't be '/'")
+    if not source.startswith("/"):
+        raise NotSupported(f"volume {source}: named volumes are not served yet; give an absolute host directory")
+    read_only, propagation = False, "rprivate"
+    for option in parts[2].split(",") if len(parts) == 3 else ():
+        if option == "ro":
+            read_only = True
+        elif option in ("private", "rprivate", "shared", "rshared", "slave", "rslave"):
+            propagation = option
+        elif option not in ("rw", "z", "Z", "nocopy", "consistent", "cached", "delegated"):
+            raise InvalidRequest(f"invalid mode: {parts[2]}")
+    return source, target, read_only, propagation

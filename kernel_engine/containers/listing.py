@@ -1,0 +1,85 @@
+"""docker ps: which containers, in which order. Pure over records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from kernel_engine.containers.record import Container
+from kernel_engine.errors import InvalidRequest
+
+Filters = Mapping[str, tuple[str, ...]]
+
+_KNOWN = {
+    "id", "name", "label", "status", "exited", "ancestor", "before", "since", "network", "health", "is-task",
+    "publish", "expose", "volume", "isolation",
+}  # fmt: skip
+_STATUSES = {"created", "running", "paused", "restarting", "removing", "exited", "dead"}
+
+
+def select(
+    containers: Iterable[Container],
+    *,
+    all: bool,
+    limit: int,
+    filters: Filters,
+    resolve: Callable[[str], Container],
+    same_image: Callable[[Container, str], bool],
+) -> tuple[Container, ...]:
+    """Newest first. `resolve` finds the container of before/since, `same_image` decides `ancestor`."""
+    _check(filters)
+    found = sorted(containers, key=lambda item: item.created, reverse=True)
+    if not all and limit <= 0 and not (filters.get("status") or filters.get("exited")):
+        found = [item for item in found if item.state.running]
+    if before := filters.get("before"):
+        oldest = min(resolve(word).created for word in before)
+        found = [item for item in found if item.created < oldest]
+    if since := filters.get("since"):
+        newest = max(resolve(word).created for word in since)
+        found = [item for item in found if item.created > newest]
+    found = [item for item in found if _fits(item, filters, same_image)]
+    return tuple(found[:limit] if limit > 0 else found)
+
+
+def _check(filters: Filters) -> None:
+    for key in filters:
+        if key not in _KNOWN:
+            raise InvalidRequest(f"invalid filter '{key}'")
+    for value in filters.get("status", ()):
+        if value not in _STATUSES:
+            raise InvalidRequest(f"invalid filter 'status={value}'")
+    for value in filters.get("exited", ()):
+        if not value.lstrip("-").isdigit():
+            raise InvalidRequest(f"invalid filter 'exited={value}'")
+
+
+def _fits(item: Container, filters: Filters, same_image: Callable[[Container, str], bool]) -> bool:
+    def any_of(key: str, test: Callable[[str], bool]) -> bool:
+        values = filters.get(key, ())
+        return not values or any(test(value) for value in values)
+
+    return (
+        any_of("id", item.id.startswith)
+        and any_of("name", lambda word: word.removeprefix("/") in item.name)
+        and any_of("status", lambda word: item.state.status == word)
+        and any_of("exited", lambda code: item.state.status == "exited" and item.state.exit_code == int(code))
+        and any_of("ancestor", lambda word: same_image(item, word))
+        and any_of("network", lambda word: word in _networks(item))
+        and any_of("health", lambda word: word == "none")
+        and any_of("is-task", lambda word: word.lower() in ("false", "0"))
+        and all_labels(item.config.labels, filters.get("label", ()))
+    )
+
+
+def all_labels(labels: Mapping[str, str], wanted: Iterable[str]) -> bool:
+    """Every one of `name` or `name=value` must be there."""
+    for word in wanted:
+        name, equals, value = word.partition("=")
+        if name not in labels or (equals and labels[name] != value):
+            return False
+    return True
+
+
+def _networks(item: Container) -> tuple[str, ...]:
+    mode = item.config.host.network_mode
+    name = "bridge" if mode in ("", "default") else mode
+    return (name, item.endpoint.network_id) if item.endpoint else (name,)

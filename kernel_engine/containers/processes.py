@@ -1,0 +1,39 @@
+"""docker top: the host's own `ps`, narrowed to the processes in the container's cgroup."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+
+from kernel_engine.containers.house import House
+from kernel_engine.errors import EngineError, InvalidRequest
+from kernel_engine.runtime import cgroups
+
+Table = tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]
+
+
+async def top(house: House, container_id: str, ps_args: str) -> Table:
+    pids = cgroups.processes(house.instance.cgroup, container_id)
+    words = shlex.split(ps_args or "-ef")
+    process = await asyncio.create_subprocess_exec(
+        "ps", *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    output, complaint = await process.communicate()
+    if process.returncode != 0:
+        raise EngineError(f"Error running ps: {complaint.decode(errors='replace').strip()}")
+    return parse_ps(output.decode(errors="replace"), frozenset(pids))
+
+
+def parse_ps(text: str, pids: frozenset[int]) -> Table:
+    """The columns, and the rows whose PID is one of `pids`; the last column may hold blanks."""
+    lines = text.splitlines()
+    titles = tuple(lines[0].split()) if lines else ()
+    if "PID" not in titles:
+        raise InvalidRequest("Couldn't find PID field in ps output")
+    at = titles.index("PID")
+    rows = []
+    for line in lines[1:]:
+        fields = line.split(None, len(titles) - 1)
+        if len(fields) == len(titles) and fields[at].isdigit() and int(fields[at]) in pids:
+            rows.append(tuple(fields))
+    return titles, tuple(rows)

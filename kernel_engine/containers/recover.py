@@ -1,0 +1,135 @@
+"""After a death: of the daemon, of the launcher, of the log writer. What goes on is found again, what ended is recorded."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from kernel_engine.containers.exits import container_ended, process_ended
+from kernel_engine.containers.house import House
+from kernel_engine.containers.record import WaitResult
+from kernel_engine.containers.remove import remove_locked
+from kernel_engine.containers.restart import starts_with_daemon
+from kernel_engine.containers.roster import Live, ended
+from kernel_engine.containers.start import log_file, start_locked
+from kernel_engine.containers.traces import read_trace
+from kernel_engine.errors import EngineError, NotFound
+from kernel_engine.runtime import cgroups
+from kernel_engine.runtime.events import Exited, Known
+
+LAUNCHER_DIED = "the engine's launcher ended, and its containers with it"
+MACHINE_RESTARTED = "the machine or the engine's launcher was restarted"
+
+
+async def recover(house: House) -> None:
+    """At the daemon's start: the launcher's word against the records."""
+    known = {item.id: item for item in await house.launcher.known()}
+    held = await house.log_writer.holds()
+    for live in house.roster.all():
+        house.traces.keep(live.record.id, read_trace(Path(live.record.directory) / "trace.json"))
+        await _recover_one(house, live, known.get(live.record.id), held)
+    for item in known.values():
+        if house.roster.by_id(item.id) is None:
+            await _end_unknown(house, item)
+
+
+async def launcher_lost(house: House) -> None:
+    """PDEATHSIG has killed every process that it had started; a new launcher is connected already."""
+    for running in tuple(house.execs.values()):
+        if running.record.running:
+            process_ended(house, _killed(running.record.id, LAUNCHER_DIED))
+    for live in house.roster.all():
+        if live.record.state.status in ("running", "paused"):
+            _kill_rest(house, live)
+            await container_ended(house, live, _killed(live.record.id, LAUNCHER_DIED))
+
+
+async def log_writer_lost(house: House) -> None:
+    """A new log writer is connected already; it gets the streams that the launcher still holds."""
+    for live in house.roster.all():
+        if live.record.state.status in ("running", "paused"):
+            await _adopt_again(house, live)
+    for running in house.execs.values():
+        if running.record.running:
+            try:
+                stdio = await house.launcher.stdio(running.record.id)
+            except NotFound:
+                continue
+            await house.log_writer.adopt(running.record.id, stdio, log=None, stdin_once=True)
+            for descriptor in stdio.descriptors():
+                os.close(descriptor)
+
+
+async def _recover_one(house: House, live: Live, known: Known | None, held: frozenset[str]) -> None:
+    record = live.record
+    status = record.state.status
+    if status == "removing":
+        async with live.lock:
+            await remove_locked(house, live, WaitResult(exit_code=record.state.exit_code))
+        return
+    if known is not None:
+        # the record may be older than the truth: the daemon died between the start and its commit
+        if status not in ("running", "paused"):
+            house.roster.save_state(
+                live, status="running", pid=known.pid, started_at=known.started_at, exit_code=0, finished_at=0.0
+            )
+        if record.id not in held:
+            await _adopt_again(house, live)
+        if known.exited is not None:
+            await container_ended(house, live, known.exited)
+        return
+    was_running = status in ("running", "paused", "restarting")
+    if was_running:
+        _kill_rest(house, live)
+        state = ended(
+            record.state, exit_code=137, finished_at=time.time(), oom_killed=False, error=MACHINE_RESTARTED
+        )
+        await house.roster.save(live, state=state, endpoint=None)
+    if starts_with_daemon(
+        record.config.host.restart, was_running=was_running, stopped_by_user=record.stopped_by_user
+    ):
+        async with live.lock:
+            try:
+                await start_locked(house, live)
+            except EngineError:
+                return  # recorded in the container's state
+    elif was_running and record.config.host.auto_remove:
+        async with live.lock:
+            await remove_locked(house, live, WaitResult(exit_code=137))
+
+
+async def _adopt_again(house: House, live: Live) -> None:
+    try:
+        stdio = await house.launcher.stdio(live.record.id)
+    except NotFound:
+        return
+    try:
+        await house.log_writer.adopt(
+            live.record.id, stdio, log=log_file(live.record), stdin_once=live.record.config.stdin_once
+        )
+    finally:
+        for descriptor in stdio.descriptors():
+            os.close(descriptor)
+
+
+async def _end_unknown(house: House, item: Known) -> None:
+    """A process whose container has no record any more, or an exec of a daemon that died."""
+    if item.exited is not None:
+        await house.log_writer.release(item.id)
+        await house.launcher.forget(item.id)
+    elif item.container == item.id:
+        await house.launcher.signal(item.id, 9)
+
+
+def _kill_rest(house: House, live: Live) -> None:
+    """Whatever is still in the container's cgroup: there must be nothing, and then this does nothing."""
+    for pid in cgroups.processes(house.instance.cgroup, live.record.id):
+        try:
+            os.kill(pid, 9)
+        except ProcessLookupError:
+            continue
+
+
+def _killed(process_id: str, reason: str) -> Exited:
+    return Exited(id=process_id, exit_code=137, oom_killed=False, finished_at=time.time(), error=reason)

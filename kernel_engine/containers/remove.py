@@ -1,0 +1,53 @@
+"""docker rm: the record, the snapshot, the log and the directory, so that nothing of the container is left."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+from kernel_engine.containers.house import House
+from kernel_engine.containers.record import WaitResult
+from kernel_engine.containers.roster import Live
+from kernel_engine.containers.stop import end
+from kernel_engine.errors import Conflict
+
+
+async def remove(house: House, live: Live, *, force: bool) -> None:
+    record = live.record
+    if record.state.status == "removing":
+        raise Conflict(f"removal of container {record.name} is already in progress")
+    if record.state.running:
+        if record.state.status == "paused" and not force:
+            raise Conflict(
+                f"You cannot remove a paused container {record.id}. Unpause and then stop the container before "
+                "attempting removal or force remove"
+            )
+        if not force:
+            raise Conflict(
+                f"You cannot remove a {record.state.status} container {record.id}. Stop the container before attempting "
+                "removal or force remove"
+            )
+        await end(house, live, signal=9, timeout=None)
+    async with live.lock:
+        if house.roster.by_id(record.id) is None:
+            return  # --rm was faster
+        await remove_locked(house, live, WaitResult(exit_code=live.record.state.exit_code))
+
+
+async def remove_locked(house: House, live: Live, result: WaitResult) -> None:
+    """The caller holds the lock; the container does not run."""
+    record = live.record
+    house.roster.save_state(live, status="removing")
+    for exec_id in [key for key, item in house.execs.items() if item.record.container_id == record.id]:
+        house.execs.pop(exec_id)
+    await asyncio.gather(house.snapshots.remove(record.id), asyncio.to_thread(_clear, Path(record.directory)))
+    await house.roster.remove(live)
+    house.announce(record, "destroy")
+    live.settle("removed", result)
+    live.settle("not-running", result)
+    live.settle("next-exit", result)
+
+
+def _clear(directory: Path) -> None:
+    shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,160 @@
+"""All containers of the instance: in memory for speed, in the records so that none is lost.
+
+Holds who waits for what, and one lock a container: two verbs never change one container at the same time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from kernel_engine.containers.names import check_name, find, invent_name
+from kernel_engine.containers.record import Container, State, WaitResult
+from kernel_engine.errors import Conflict, NotFound
+from kernel_engine.formats.frozen import plain, revive
+from kernel_engine.records import Records
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS containers (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    record TEXT NOT NULL
+);
+"""
+
+Condition = Literal["not-running", "next-exit", "removed"]
+
+
+@dataclass(slots=True, eq=False)
+class Live:
+    """A container's record and what goes on around it now."""
+
+    record: Container
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: list[tuple[Condition, asyncio.Future[WaitResult]]] = field(default_factory=list)
+    restart: asyncio.Task[None] | None = None
+
+    def settle(self, condition: Condition, result: WaitResult) -> None:
+        """Answers everyone who waits for `condition`."""
+        for wanted, future in tuple(self.waiting):
+            if wanted == condition and not future.done():
+                future.set_result(result)
+        self.waiting = [(wanted, future) for wanted, future in self.waiting if not future.done()]
+
+
+class Roster:
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._by_id: dict[str, Live] = {}
+        self._id_by_name: dict[str, str] = {}
+
+    async def load(self) -> None:
+        rows = await self._records.transact(
+            lambda connection: [row["record"] for row in connection.execute("SELECT record FROM containers")]
+        )
+        for text in rows:
+            record = revive(Container, json.loads(text))
+            self._by_id[record.id] = Live(record)
+            self._id_by_name[record.name] = record.id
+
+    def all(self) -> tuple[Live, ...]:
+        return tuple(self._by_id.values())
+
+    def find(self, reference: str) -> Live:
+        return self._by_id[find(reference, self._by_id, self._id_by_name)]
+
+    def by_id(self, container_id: str) -> Live | None:
+        return self._by_id.get(container_id)
+
+    def reserve(self, name: str | None, container_id: str) -> str:
+        """Takes a name (inventing one where none is given); `forget_name` gives it back."""
+        if not name:
+            chosen = invent_name(self._id_by_name)
+        else:
+            chosen = check_name(name)
+            self._refuse_taken(chosen)
+        self._id_by_name[chosen] = container_id
+        return chosen
+
+    def forget_name(self, name: str) -> None:
+        self._id_by_name.pop(name, None)
+
+    async def add(self, record: Container) -> Live:
+        await self._records.transact(lambda connection: _insert(connection, record))
+        live = Live(record)
+        self._by_id[record.id] = live
+        return live
+
+    def save(self, live: Live, **changes: Any) -> asyncio.Future[None]:
+        """Changes the record now; the future is done when the change is on disk."""
+        record = replace(live.record, **changes)
+        live.record = record
+        return self._records.submit(lambda connection: _update(connection, record))
+
+    def save_state(self, live: Live, **changes: Any) -> asyncio.Future[None]:
+        return self.save(live, state=replace(live.record.state, **changes))
+
+    async def rename(self, live: Live, name: str) -> str:
+        """The old name; the new one is taken, or Docker's refusal is raised."""
+        chosen, old = check_name(name), live.record.name
+        if chosen == old:
+            raise Conflict("Renaming a container with the same name as its current name")
+        self._refuse_taken(chosen)
+        self._id_by_name[chosen] = live.record.id
+        try:
+            await self.save(live, name=chosen)
+        except BaseException:
+            self.forget_name(chosen)
+            live.record = replace(live.record, name=old)
+            raise
+        self.forget_name(old)
+        return old
+
+    async def remove(self, live: Live) -> None:
+        container_id = live.record.id
+        await self._records.transact(
+            lambda connection: connection.execute("DELETE FROM containers WHERE id = ?", (container_id,))
+        )
+        self._by_id.pop(container_id, None)
+        self.forget_name(live.record.name)
+
+    def _refuse_taken(self, name: str) -> None:
+        holder = self._id_by_name.get(name)
+        if holder is not None:
+            raise Conflict(
+                f'Conflict. The container name "/{name}" is already in use by container "{holder}". '
+                "You have to remove (or rename) that container to be able to reuse that name."
+            )
+
+
+def not_running(record: Container) -> Conflict:
+    return Conflict(f"Container {record.id} is not running")
+
+
+def missing(reference: str) -> NotFound:
+    return NotFound(f"No such container: {reference}")
+
+
+def ended(state: State, *, exit_code: int, finished_at: float, oom_killed: bool, error: str) -> State:
+    return replace(
+        state, status="exited", pid=0, exit_code=exit_code, finished_at=finished_at, oom_killed=oom_killed, error=error
+    )
+
+
+def _insert(connection: sqlite3.Connection, record: Container) -> None:
+    connection.execute(
+        "INSERT INTO containers (id, name, record) VALUES (?, ?, ?)", (record.id, record.name, _text(record))
+    )
+
+
+def _update(connection: sqlite3.Connection, record: Container) -> None:
+    connection.execute(
+        "UPDATE containers SET name = ?, record = ? WHERE id = ?", (record.name, _text(record), record.id)
+    )
+
+
+def _text(record: Container) -> str:
+    return json.dumps(plain(record), ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,204 @@
+"""A container's record to the runtime's spec: all that can be decided without the kernel. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kernel_engine.containers.limits import parse_bind
+from kernel_engine.containers.merge import arguments, override_environment, process_environment
+from kernel_engine.containers.options import ContainerOptions, ExecOptions, HostOptions
+from kernel_engine.containers.record import Container
+from kernel_engine.errors import InvalidRequest
+from kernel_engine.runtime import capabilities
+from kernel_engine.runtime.defaults import MASKED_PATHS, READONLY_PATHS
+from kernel_engine.runtime.spec import Mount, Process, Resources, Rlimit, Rootfs, Spec
+from kernel_engine.storage.snapshots import OverlayPlan
+
+_DEFAULT_PERIOD = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the spec needs to know besides the record: where things lie on this host."""
+
+    cgroup: str
+    rootfs: OverlayPlan
+    hostname: str
+    #: files of the engine that are bound into the container: target → host path
+    identity_files: Mapping[str, str]
+    seccomp: str
+    tini: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecurityOptions:
+    """`--security-opt`, understood."""
+
+    no_new_privileges: bool = False
+    seccomp: str = "default"  #: "default" | "unconfined" | the JSON text of a profile
+    unmasked: bool = False
+
+
+def parse_security_options(words: tuple[str, ...]) -> SecurityOptions:
+    no_new_privileges, seccomp, unmasked = False, "default", False
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            key, _, value = word.partition(":")
+        if key == "no-new-privileges":
+            if value not in ("", "true", "false"):
+                raise InvalidRequest(f'invalid --security-opt 2: "{word}"')
+            no_new_privileges = value != "false"
+        elif key == "seccomp":
+            seccomp = value
+        elif key == "systempaths" and value == "unconfined":
+            unmasked = True
+        elif key not in ("apparmor", "label"):
+            raise InvalidRequest(f'invalid --security-opt 2: "{word}"')
+    return SecurityOptions(no_new_privileges=no_new_privileges, seccomp=seccomp, unmasked=unmasked)
+
+
+def container_spec(container: Container, around: Surroundings) -> Spec:
+    """The spec of the container's first process and its surroundings."""
+    config, host = container.config, container.config.host
+    security = parse_security_options(host.security_opt)
+    open_paths = host.privileged or security.unmasked
+    return Spec(
+        id=container.id,
+        process=_first_process(container, around, security),
+        rootfs=_rootfs(around.rootfs, host.read_only),
+        cgroup=around.cgroup,
+        hostname="" if host.uts_mode == "host" else around.hostname,
+        domainname=config.domainname,
+        namespaces=namespaces(host),
+        mounts=_mounts(host, around.identity_files),
+        masked_paths=() if open_paths else MASKED_PATHS,
+        readonly_paths=() if open_paths else READONLY_PATHS,
+        resources=resources(host),
+        sysctls=tuple(host.sysctls.items()),
+        init=around.tini if host.init else "",
+        privileged=host.privileged,
+        shm_size=host.shm_size or 64 * 1024 * 1024,
+    )
+
+
+def exec_process(container: Container, options: ExecOptions, seccomp: str, hostname: str) -> Process:
+    """The process that `docker exec` adds: the container's environment and user unless said otherwise."""
+    host = container.config.host
+    environment = process_environment(container.config, hostname)
+    if options.tty and not container.config.tty:
+        environment = override_environment(("TERM=xterm",), environment)
+    return Process(
+        args=options.command,
+        env=override_environment(environment, options.environment),
+        cwd=options.working_dir or container.config.working_dir or "/",
+        user=options.user or container.config.user,
+        groups=host.group_add,
+        terminal=options.tty,
+        rows=options.console_size[0],
+        columns=options.console_size[1],
+        open_stdin=options.attach_stdin,
+        capabilities=capabilities.resolve(host.cap_add, host.cap_drop, host.privileged or options.privileged),
+        no_new_privileges=parse_security_options(host.security_opt).no_new_privileges,
+        seccomp=seccomp,
+        rlimits=tuple(Rlimit(name=name, soft=soft, hard=hard) for name, soft, hard in host.ulimits),
+        oom_score_adj=host.oom_score_adj or None,
+    )
+
+
+def _first_process(container: Container, around: Surroundings, security: SecurityOptions) -> Process:
+    config, host = container.config, container.config.host
+    return Process(
+        args=arguments(config),
+        env=process_environment(config, around.hostname),
+        cwd=config.working_dir or "/",
+        user=config.user,
+        groups=host.group_add,
+        terminal=config.tty,
+        rows=host.console_size[0],
+        columns=host.console_size[1],
+        open_stdin=config.open_stdin,
+        capabilities=capabilities.resolve(host.cap_add, host.cap_drop, host.privileged),
+        no_new_privileges=security.no_new_privileges,
+        seccomp=around.seccomp,
+        rlimits=tuple(Rlimit(name=name, soft=soft, hard=hard) for name, soft, hard in host.ulimits),
+        oom_score_adj=host.oom_score_adj or None,
+    )
+
+
+def namespaces(host: HostOptions) -> tuple[str, ...]:
+    """Which namespaces are new; one that a `--pid host` or the like names is left out."""
+    shared = {
+        "pid": host.pid_mode == "host",
+        "uts": host.uts_mode == "host",
+        "ipc": host.ipc_mode == "host",
+        "net": host.network_mode == "host",
+        "cgroup": host.cgroupns_mode == "host" or (host.privileged and host.cgroupns_mode != "private"),
+    }
+    return tuple(name for name in ("mount", "pid", "uts", "ipc", "net", "cgroup") if not shared.get(name))
+
+
+def resources(host: HostOptions) -> Resources:
+    """Docker's numbers to the cgroup's: --cpus becomes a quota in a period of 100 ms, swap defaults to memory x 2."""
+    period, quota = host.cpu_period, host.cpu_quota
+    if host.nano_cpus:
+        period, quota = _DEFAULT_PERIOD, host.nano_cpus * _DEFAULT_PERIOD // 1_000_000_000
+    swap = host.memory_swap
+    if host.memory and swap == 0:
+        swap = host.memory * 2
+    return Resources(
+        memory=host.memory,
+        memory_swap=swap,
+        memory_reservation=host.memory_reservation,
+        cpu_period=period,
+        cpu_quota=quota,
+        cpu_shares=host.cpu_shares,
+        cpuset_cpus=host.cpuset_cpus,
+        cpuset_mems=host.cpuset_mems,
+        pids=max(host.pids_limit, 0),
+        oom_kill_disable=host.oom_kill_disable,
+    )
+
+
+def _rootfs(plan: OverlayPlan, read_only: bool) -> Rootfs:
+    return Rootfs(
+        base=str(plan.base),
+        lower=tuple(str(item) for item in plan.lower),
+        upper=str(plan.upper),
+        work=str(plan.work),
+        target=str(plan.target),
+        read_only=read_only,
+    )
+
+
+def _mounts(host: HostOptions, identity_files: Mapping[str, str]) -> tuple[Mount, ...]:
+    """The engine's own files first, then tmpfs, then what the caller binds, so that a bind can cover any of them."""
+    binds = [parse_bind(word) for word in host.binds]
+    covered = {target.rstrip("/") for _, target, _, _ in binds}
+    mounts = [
+        Mount(type="bind", target=target, source=source)
+        for target, source in identity_files.items()
+        if target not in covered
+    ]
+    mounts += [Mount(type="tmpfs", target=target, options=_tmpfs_data(words)) for target, words in host.tmpfs.items()]
+    mounts += [
+        Mount(type="bind", target=target, source=source, read_only=read_only, propagation=propagation)
+        for source, target, read_only, propagation in sorted(binds, key=lambda bind: bind[1].count("/"))
+    ]
+    return tuple(mounts)
+
+
+def _tmpfs_data(words: str) -> str:
+    """Docker's --tmpfs options: what mount(2) takes as data (flags such as noexec are the defaults anyway)."""
+    flags = {"rw", "ro", "exec", "noexec", "suid", "nosuid", "dev", "nodev"}
+    return ",".join(word for word in words.split(",") if word and word not in flags)
+
+
+def hostname_of(config: ContainerOptions, container_id: str, host_name: str) -> str:
+    """The name that the container sees as its own."""
+    if config.hostname:
+        return config.hostname
+    if config.host.network_mode == "host" or config.host.uts_mode == "host":
+        return host_name
+    return container_id[:12]

@@ -1,0 +1,181 @@
+"""docker start: spec, launch, network, streams; undone whole where one of them fails."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from kernel_engine.containers import identity
+from kernel_engine.containers.house import House
+from kernel_engine.containers.options import HostOptions
+from kernel_engine.containers.record import Container
+from kernel_engine.containers.roster import Live
+from kernel_engine.containers.spec import (
+    Surroundings,
+    container_spec,
+    namespaces,
+    parse_security_options,
+)
+from kernel_engine.containers.traces import write_trace
+from kernel_engine.errors import Conflict, EngineError, NotModified, StartFailed
+from kernel_engine.network.bridge import loopback_up
+from kernel_engine.network.endpoint import Endpoint
+from kernel_engine.runtime import capabilities, seccomp
+from kernel_engine.runtime.events import Created, Started
+from kernel_engine.runtime.log_writer.client import LogFile
+from kernel_engine.syscalls.trace import Step, Trace, recording
+
+_DEFAULT_MAX_FILES = 1
+
+
+async def start(house: House, live: Live) -> None:
+    async with live.lock:
+        await start_locked(house, live)
+
+
+async def start_locked(house: House, live: Live) -> None:
+    """The caller holds the container's lock."""
+    record = live.record
+    if record.state.status == "running":
+        raise NotModified(f"Container {record.id} is already running")
+    if record.state.status == "paused":
+        raise Conflict("cannot start a paused container, try unpause instead")
+    if record.state.status in ("removing", "dead"):
+        raise Conflict("container is marked for removal and cannot be started")
+    trace = Trace("daemon")
+    steps: Sequence[Step] = ()
+    try:
+        started, endpoint = await _launch(house, record, trace)
+        steps = started.trace
+    except EngineError as error:
+        steps = getattr(error, "trace", ())
+        await _remember_failure(house, live, error)
+        raise
+    finally:
+        _keep_trace(house, record, [*trace.steps, *steps])
+    state = {"status": "running", "pid": started.pid, "started_at": started.started_at, "error": ""}
+    house.roster.save(live, endpoint=endpoint, stopped_by_user=False)
+    # not waited for: the launcher knows the truth, and a restarted daemon asks it
+    house.roster.save_state(live, **state, exit_code=0, finished_at=0.0, oom_killed=False)
+    house.announce(live, "start")
+
+
+async def _launch(house: House, record: Container, trace: Trace) -> tuple[Started, Endpoint | None]:
+    """Starts the first process with its network and its streams."""
+    directory = Path(record.directory)
+    hostname, config = record.config.hostname, record.config
+    endpoint: Endpoint | None = None
+
+    async def connect(created: Created) -> None:
+        nonlocal endpoint
+        if created.netlink is None:
+            return
+        try:
+            with recording(trace):
+                if config.host.network_mode == "none" or config.network_disabled:
+                    loopback_up(created.netlink)
+                    return
+                endpoint = await house.bridge.attach(record.id, created.netlink, created.pid)
+            identity.write_hosts(directory, hostname, config, endpoint)
+        finally:
+            os.close(created.netlink)
+
+    with recording(trace):
+        _make_bind_sources(config.host)
+        spec = container_spec(
+            record,
+            Surroundings(
+                cgroup=house.instance.cgroup,
+                rootfs=house.snapshots.rootfs(record.id),
+                hostname=hostname,
+                identity_files=identity.write_identity(directory, hostname, config),
+                seccomp=await seccomp_program(house, config.host),
+                tini=house.tini,
+            ),
+        )
+        if config.host.init and not house.tini:
+            raise StartFailed("--init needs a static init (package tini) on this machine", exit_code=127)
+    try:
+        started = await house.launcher.launch(spec, connect)
+    except BaseException:
+        if endpoint is not None:
+            await house.bridge.detach(endpoint)
+        raise
+    try:
+        await house.log_writer.adopt(
+            record.id, started.stdio, log=log_file(record), stdin_once=config.stdin_once
+        )
+    finally:
+        for descriptor in started.stdio.descriptors():
+            os.close(descriptor)
+    return started, endpoint
+
+
+def log_file(record: Container) -> LogFile | None:
+    """Where the container's output is kept; None for --log-driver none."""
+    log = record.config.host.log
+    if log.driver == "none":
+        return None
+    return LogFile(
+        path=Path(record.log_path),
+        max_size=parse_size(log.options.get("max-size", "")),
+        max_files=int(log.options.get("max-file", _DEFAULT_MAX_FILES)),
+    )
+
+
+def parse_size(word: str) -> int:
+    """"10m" → bytes; 0 = without limit."""
+    units = {"k": 1024, "m": 1024**2, "g": 1024**3}
+    word = word.strip().lower().removesuffix("b")
+    if not word:
+        return 0
+    return int(word[:-1]) * units[word[-1]] if word[-1] in units else int(word)
+
+
+async def seccomp_program(house: House, host: HostOptions, *, privileged: bool = False) -> str:
+    """The path of the compiled filter, "" where there is to be none. Compiled once, then read from its file."""
+    security = parse_security_options(host.security_opt)
+    if host.privileged or privileged or security.seccomp == "unconfined":
+        return ""
+    held = capabilities.resolve(host.cap_add, host.cap_drop, False)
+    directory = house.instance.run / "seccomp"
+    if security.seccomp == "default":
+        return await asyncio.to_thread(seccomp.default_profile, held, directory)
+    return await asyncio.to_thread(seccomp.profile_from_json, security.seccomp, held, directory)
+
+
+def _make_bind_sources(host: HostOptions) -> None:
+    """`-v /missing:/dir` makes the directory on the host, as Docker does (--mount would refuse)."""
+    from kernel_engine.containers.limits import parse_bind
+
+    for word in host.binds:
+        source = parse_bind(word)[0]
+        if not os.path.exists(source):
+            os.makedirs(source, mode=0o755)
+
+
+def _keep_trace(house: House, record: Container, steps: Sequence[Step]) -> None:
+    created = [step for step in house.traces.recent(record.id) if record.state.started_at == 0.0]
+    kept = house.traces.keep(record.id, [*created, *steps])
+    house.later(asyncio.to_thread(_write_trace_if_there, Path(record.directory), kept))
+
+
+def _write_trace_if_there(directory: Path, steps: Sequence[Step]) -> None:
+    if directory.exists():
+        try:
+            write_trace(directory / "trace.json", steps)
+        except FileNotFoundError:
+            pass  # removed meanwhile (--rm); the trace stays in memory
+
+
+async def _remember_failure(house: House, live: Live, error: EngineError) -> None:
+    """As Docker: the container stays as it was (Created, or Exited), with the error and its exit code in its state."""
+    exit_code = error.exit_code if isinstance(error, StartFailed) else 128
+    await house.log_writer.release(live.record.id)
+    await house.roster.save_state(live, exit_code=exit_code, error=error.message, pid=0)
+
+
+def uses_bridge(host: HostOptions) -> bool:
+    return "net" in namespaces(host) and host.network_mode != "none"

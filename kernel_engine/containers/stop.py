@@ -1,0 +1,117 @@
+"""docker stop, kill and restart: signals to the first process, and waiting for its end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal as signals
+
+from kernel_engine.containers.house import House
+from kernel_engine.containers.record import WaitResult
+from kernel_engine.containers.roster import Live, not_running
+from kernel_engine.errors import Conflict, InvalidRequest, NotFound, NotModified
+from kernel_engine.runtime import cgroups
+
+DEFAULT_TIMEOUT = 10
+#: after SIGKILL: the kernel needs a moment, a process in uninterruptible sleep perhaps more
+_KILL_PATIENCE = 30.0
+
+
+def parse_signal(word: str) -> int:
+    """"TERM", "SIGTERM", "15", "RTMIN+3" → 15; Docker's refusal for what is no signal."""
+    name = word.upper().removeprefix("SIG")
+    if name.isdigit():
+        number = int(name)
+        if 0 < number < signals.NSIG:
+            return number
+        raise InvalidRequest(f"Invalid signal: {word}")
+    base, plus, offset = name.partition("+")
+    if base in ("RTMIN", "RTMAX") or (plus and offset.isdigit()):
+        start = {"RTMIN": signals.SIGRTMIN, "RTMAX": signals.SIGRTMAX}.get(base)
+        if start is not None:
+            return int(start) + int(offset or 0)
+    try:
+        return int(signals.Signals[f"SIG{name}"])
+    except KeyError:
+        raise InvalidRequest(f"Invalid signal: {word}") from None
+
+
+async def stop(house: House, live: Live, timeout: int | None, signal: str = "") -> None:
+    """Asks the first process to end, and kills it after `timeout` seconds (-1: never)."""
+    config = live.record.config
+    if live.restart is not None and live.record.state.status == "restarting":
+        await _give_up_restart(house, live)
+        return
+    if not live.record.state.running:
+        raise NotModified(f"Container {live.record.id} is already stopped")
+    number = parse_signal(signal or config.stop_signal or "SIGTERM")
+    if timeout is None:
+        timeout = DEFAULT_TIMEOUT if config.stop_timeout is None else config.stop_timeout
+    house.roster.save(live, stopped_by_user=True)
+    await end(house, live, signal=number, timeout=None if timeout < 0 else timeout)
+    house.announce(live, "stop")
+
+
+async def kill(house: House, live: Live, signal: str) -> None:
+    record = live.record
+    number = parse_signal(signal or "KILL")
+    if record.state.status == "restarting":
+        await _give_up_restart(house, live)
+        return
+    if not record.state.running:
+        raise Conflict(f"Cannot kill container: {record.name}: Container {record.id} is not running")
+    if number in (signals.SIGKILL, parse_signal(record.config.stop_signal or "SIGTERM")):
+        house.roster.save(live, stopped_by_user=True)
+    await _send(house, live, number)
+    if number == signals.SIGKILL and record.state.status == "paused":
+        cgroups.thaw(house.instance.cgroup, record.id)
+    house.announce(live, "kill", signal=str(number))
+
+
+async def end(house: House, live: Live, *, signal: int, timeout: float | None) -> None:
+    """Sends `signal`, waits, sends SIGKILL; returns when the end is recorded. Without a lock: the exit needs it."""
+    if live.record.state.status == "restarting":
+        await _give_up_restart(house, live)
+        return
+    future: asyncio.Future[WaitResult] = asyncio.get_running_loop().create_future()
+    live.waiting.append(("next-exit", future))
+    house.roster.save(live, stopped_by_user=True)
+    if not live.record.state.running:
+        return
+    await _send(house, live, signal)
+    if live.record.state.status == "paused":
+        cgroups.thaw(house.instance.cgroup, live.record.id)
+    if signal != signals.SIGKILL:
+        house.announce(live, "kill", signal=str(signal))
+        try:
+            await asyncio.wait_for(asyncio.shield(future), timeout)
+        except TimeoutError:
+            await _send(house, live, signals.SIGKILL)
+            house.announce(live, "kill", signal="9")
+    try:
+        await asyncio.wait_for(asyncio.shield(future), _KILL_PATIENCE)
+    except TimeoutError:
+        raise Conflict(f"container {live.record.id} did not end within {_KILL_PATIENCE:.0f} s after SIGKILL") from None
+    async with live.lock:
+        pass  # the exit's own bookkeeping is finished when its lock is free
+
+
+async def _send(house: House, live: Live, number: int) -> None:
+    try:
+        await house.launcher.signal(live.record.id, number)
+    except NotFound:
+        if live.record.state.running and number != signals.SIGKILL:
+            return  # it has just ended; whoever waits hears of it
+        if not live.record.state.running:
+            raise not_running(live.record) from None
+
+
+async def _give_up_restart(house: House, live: Live) -> None:
+    """A container between two lives: there is no process to signal, only a start to cancel."""
+    async with live.lock:
+        if live.restart is not None:
+            live.restart.cancel()
+            live.restart = None
+        if live.record.state.status == "restarting":
+            house.roster.save(live, stopped_by_user=True)
+            await house.roster.save_state(live, status="exited")
+            live.settle("not-running", WaitResult(exit_code=live.record.state.exit_code))

@@ -1,0 +1,145 @@
+"""The engine: wiring and nothing else. Opens the crafts, introduces them to each other, hands out the nouns."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from kernel_engine.containers import recover, roster
+from kernel_engine.containers.containers import Containers
+from kernel_engine.containers.events import Events
+from kernel_engine.containers.exits import process_ended
+from kernel_engine.containers.house import House
+from kernel_engine.containers.roster import Roster
+from kernel_engine.containers.traces import Traces
+from kernel_engine.images import store
+from kernel_engine.images.store import Images
+from kernel_engine.network import bridge as bridges
+from kernel_engine.network.bridge import Bridge
+from kernel_engine.paths import Instance
+from kernel_engine.records import Records
+from kernel_engine.runtime.client import Launcher
+from kernel_engine.runtime.log_writer.client import LogWriter
+from kernel_engine.storage import layers, snapshots
+from kernel_engine.storage.layers import Layers
+from kernel_engine.storage.snapshots import Snapshots
+
+#: static inits of the distributions, for --init
+_INITS = ("/usr/bin/tini-static", "/usr/libexec/catatonit/catatonit", "/usr/bin/catatonit")
+
+
+@dataclass(slots=True)
+class Engine:
+    instance: Instance
+    containers: Containers
+    images: Images
+    events: Events
+    bridge: Bridge
+    _house: House
+    _records: Records
+
+    @classmethod
+    async def open(
+        cls, instance: Instance, *, mirrors: tuple[str, ...] = (), subnet: str | None = None
+    ) -> Engine:
+        """Finds what an earlier daemon left (running containers, their streams) and goes on from there."""
+        for directory in (instance.root, instance.run):
+            directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+        for directory in (instance.blobs, instance.layers, instance.staging, instance.containers):
+            directory.mkdir(mode=0o710, exist_ok=True)
+        records = Records(
+            instance.database,
+            (roster.SCHEMA, layers.SCHEMA, snapshots.SCHEMA, store.SCHEMA, bridges.SCHEMA),
+        )
+        try:
+            house = await _furnish(instance, records, mirrors, subnet)
+        except BaseException:
+            records.close()
+            raise
+        await recover.recover(house)
+        return cls(instance, Containers(house), house.images, house.events, house.bridge, house, records)
+
+    async def close(self) -> None:
+        """Containers, launcher and log writer go on; only this daemon's part ends."""
+        self._house.closing = True
+        self.events.close()
+        for live in self._house.roster.all():
+            if live.restart is not None:
+                live.restart.cancel()
+        await asyncio.gather(*self._house.background, return_exceptions=True)
+        await self._house.launcher.close()
+        await self._house.log_writer.close()
+        await self.bridge.close()
+        self._records.close()
+
+
+async def _furnish(
+    instance: Instance, records: Records, mirrors: tuple[str, ...], subnet: str | None
+) -> House:
+    layer_store = Layers(instance, records)
+    await layer_store.load()
+    image_store = Images(instance, records, layer_store, mirrors=mirrors)
+    await image_store.load()
+    house_roster = Roster(records)
+    await house_roster.load()
+    house = House(
+        instance=instance,
+        images=image_store,
+        snapshots=Snapshots(instance, records, layer_store),
+        bridge=await Bridge.open(instance, records, subnet=subnet),
+        launcher=None,  # type: ignore[arg-type]  # connected below: its callbacks need the house
+        log_writer=None,  # type: ignore[arg-type]
+        roster=house_roster,
+        events=Events(),
+        traces=Traces(),
+        tini=next((path for path in _INITS if os.access(path, os.X_OK)), ""),
+    )
+    await _connect_launcher(house)
+    await _connect_log_writer(house)
+    house.bridge.adopt(
+        tuple(live.record.endpoint for live in house_roster.all() if live.record.endpoint is not None)
+    )
+    _sweep(instance, house_roster)
+    return house
+
+
+async def _connect_launcher(house: House) -> None:
+    house.launcher = await Launcher.connect(
+        house.instance,
+        on_exit=lambda exited: process_ended(house, exited),
+        on_lost=_again(house, _connect_launcher, recover.launcher_lost),
+    )
+
+
+async def _connect_log_writer(house: House) -> None:
+    house.log_writer = await LogWriter.connect(
+        house.instance,
+        on_lost=_again(house, _connect_log_writer, recover.log_writer_lost),
+        on_stdin_closed=lambda process_id: house.later(house.launcher.close_stdin(process_id)),
+    )
+
+
+def _again(
+    house: House, connect: Callable[[House], Awaitable[None]], mend: Callable[[House], Awaitable[None]]
+) -> Callable[[], None]:
+    """What to do when a process of ours has died: start it anew, then put right what it left."""
+
+    async def restart() -> None:
+        await connect(house)
+        await mend(house)
+
+    def lost() -> None:
+        if not house.closing:
+            house.later(restart())
+
+    return lost
+
+
+def _sweep(instance: Instance, house_roster: Roster) -> None:
+    """Directories of containers that have no record: a create that was cut off."""
+    for path in instance.containers.iterdir():
+        if house_roster.by_id(path.name) is None:
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,57 @@
+"""Frozen dataclasses to plain JSON and back, for what travels between processes or rests in the database.
+
+Understands what the engine's values are made of: str, int, float, bool, None, Literal, tuples, mappings, optional
+values and nested dataclasses. Unknown keys are left out, missing keys take their default, so that a newer engine
+reads an older one's records.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, TypeVar, Union, cast
+
+Value = TypeVar("Value")
+
+
+def plain(value: Any) -> Any:
+    """A frozen value as dicts, lists and scalars."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    return value
+
+
+def revive(cls: type[Value], data: Any) -> Value:
+    """The dataclass `cls` from what `plain` gave (perhaps by way of JSON)."""
+    hints = _hints(cls)
+    known = {field.name for field in dataclasses.fields(cast(Any, cls))}
+    return cls(**{name: _revive_as(hints[name], item) for name, item in data.items() if name in known})
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
+def _revive_as(hint: Any, data: Any) -> Any:
+    if data is None or hint is Any or hint is object:
+        return data
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (Union, types.UnionType):
+        return _revive_as(next(item for item in arguments if item is not type(None)), data)
+    if origin is tuple:
+        if len(arguments) == 2 and arguments[1] is Ellipsis:
+            return tuple(_revive_as(arguments[0], item) for item in data)
+        return tuple(_revive_as(kind, item) for kind, item in zip(arguments, data, strict=True))
+    if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
+        return {key: _revive_as(arguments[1], item) for key, item in data.items()}
+    if dataclasses.is_dataclass(hint):
+        return revive(cast(type, hint), data)
+    return data
