@@ -32,7 +32,7 @@ class Step(NamedTuple):
 class Trace:
     """The steps of one operation in one process."""
 
-    __slots__ = ("process", "steps", "pid")
+    __slots__ = ("pid", "process", "steps")
 
     def __init__(self, process: str, pid: int | None = None) -> None:
         self.process = process
