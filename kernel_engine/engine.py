@@ -42,9 +42,7 @@ class Engine:
     _records: Records
 
     @classmethod
-    async def open(
-        cls, instance: Instance, *, mirrors: tuple[str, ...] = (), subnet: str | None = None
-    ) -> Engine:
+    async def open(cls, instance: Instance, *, mirrors: tuple[str, ...] = (), subnet: str | None = None) -> Engine:
         """Finds what an earlier daemon left (running containers, their streams) and goes on from there."""
         for directory in (instance.root, instance.run):
             directory.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -76,9 +74,7 @@ class Engine:
         self._records.close()
 
 
-async def _furnish(
-    instance: Instance, records: Records, mirrors: tuple[str, ...], subnet: str | None
-) -> House:
+async def _furnish(instance: Instance, records: Records, mirrors: tuple[str, ...], subnet: str | None) -> House:
     layer_store = Layers(instance, records)
     await layer_store.load()
     image_store = Images(instance, records, layer_store, mirrors=mirrors)
@@ -99,9 +95,7 @@ async def _furnish(
     )
     await _connect_launcher(house)
     await _connect_log_writer(house)
-    house.bridge.adopt(
-        tuple(live.record.endpoint for live in house_roster.all() if live.record.endpoint is not None)
-    )
+    house.bridge.adopt(tuple(live.record.endpoint for live in house_roster.all() if live.record.endpoint is not None))
     _sweep(instance, house_roster)
     return house
 

@@ -47,7 +47,10 @@ class Events:
         self._listeners.clear()
 
     async def subscribe(
-        self, since: float | None = None, until: float | None = None, filters: Mapping[str, tuple[str, ...]] | None = None
+        self,
+        since: float | None = None,
+        until: float | None = None,
+        filters: Mapping[str, tuple[str, ...]] | None = None,
     ) -> AsyncIterator[Event]:
         """Past events from `since` (seconds since the epoch), then new ones up to `until`; for ever without it."""
         queue: asyncio.Queue[Event | None] = asyncio.Queue(maxsize=4096)

@@ -136,5 +136,3 @@ def _forget_oldest(house: House) -> None:
     spare = len(house.execs) - _REMEMBERED
     for key in [key for key, item in house.execs.items() if item.done.is_set()][: max(spare, 0)]:
         house.execs.pop(key)
-
-

@@ -50,9 +50,7 @@ def _check_memory(host: HostOptions) -> None:
 def _check_cpus(host: HostOptions) -> None:
     count = os.cpu_count() or 1
     if host.nano_cpus < 0 or host.nano_cpus > count * 1_000_000_000:
-        raise InvalidRequest(
-            f"range of CPUs is from 0.01 to {count}.00, as there are only {count} CPUs available"
-        )
+        raise InvalidRequest(f"range of CPUs is from 0.01 to {count}.00, as there are only {count} CPUs available")
     if host.nano_cpus and host.cpu_quota:
         raise InvalidRequest("conflicting options: Nano CPUs and CPU Quota cannot both be set")
     if host.nano_cpus and host.cpu_period:

@@ -10,8 +10,18 @@ from kernel_engine.errors import InvalidRequest, NotFound
 
 _ALLOWED = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 
-_MOODS = ["agile", "amber", "autumn", "brave", "bright", "brisk", "calm", "candid", "clever", "cosmic", "crisp", "curious", "dapper", "dawn", "deft", "eager", "earnest", "fair", "fluent", "gentle", "glad", "golden", "happy", "honest", "humble", "jolly", "keen", "kind", "lively", "loyal", "lucid", "lunar", "mellow", "merry", "misty", "modest", "neat", "noble", "patient", "placid", "plucky", "polite", "proud", "quick", "quiet", "rapid", "ready", "sharp", "silent", "silver", "smart", "snowy", "solar", "spry", "steady", "sunny", "swift", "tidy", "upbeat", "vivid", "warm", "wise", "witty", "zesty"]
-_PEOPLE = ["backus", "boole", "cerf", "codd", "conway", "curie", "dijkstra", "diffie", "einstein", "euler", "fermat", "feynman", "floyd", "gauss", "godel", "goldberg", "hamilton", "hamming", "heo", "hoare", "hopper", "jang", "jeong", "kahan", "kay", "kernighan", "knuth", "lamport", "lee", "liskov", "lovelace", "maxwell", "mccarthy", "meitner", "milner", "newton", "noether", "pascal", "perlman", "ritchie", "sejong", "shannon", "stallman", "tarjan", "thompson", "torvalds", "turing", "wiles", "wilkes", "wirth", "wozniak", "yi", "yun"]
+_MOODS = """
+agile amber autumn brave bright brisk calm candid clever cosmic crisp curious dapper dawn deft eager earnest fair
+fluent gentle glad golden happy honest humble jolly keen kind lively loyal lucid lunar mellow merry misty modest
+neat noble patient placid plucky polite proud quick quiet rapid ready sharp silent silver smart snowy solar spry
+steady sunny swift tidy upbeat vivid warm wise witty zesty
+""".split()
+_PEOPLE = """
+backus boole cerf codd conway curie dijkstra diffie einstein euler fermat feynman floyd gauss godel goldberg
+hamilton hamming heo hoare hopper jang jeong kahan kay kernighan knuth lamport lee liskov lovelace maxwell mccarthy
+meitner milner newton noether pascal perlman ritchie sejong shannon stallman tarjan thompson torvalds turing
+wiles wilkes wirth wozniak yi yun
+""".split()
 
 
 def check_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""After a death: of the daemon, of the launcher, of the log writer. What goes on is found again, what ended is recorded."""
+"""After a death (daemon, launcher, log writer): what goes on is found again, what ended is recorded."""
 
 from __future__ import annotations
 
@@ -82,13 +82,9 @@ async def _recover_one(house: House, live: Live, known: Known | None, held: froz
     was_running = status in ("running", "paused", "restarting")
     if was_running:
         _kill_rest(house, live)
-        state = ended(
-            record.state, exit_code=137, finished_at=time.time(), oom_killed=False, error=MACHINE_RESTARTED
-        )
+        state = ended(record.state, exit_code=137, finished_at=time.time(), oom_killed=False, error=MACHINE_RESTARTED)
         await house.roster.save(live, state=state, endpoint=None)
-    if starts_with_daemon(
-        record.config.host.restart, was_running=was_running, stopped_by_user=record.stopped_by_user
-    ):
+    if starts_with_daemon(record.config.host.restart, was_running=was_running, stopped_by_user=record.stopped_by_user):
         async with live.lock:
             try:
                 await start_locked(house, live)

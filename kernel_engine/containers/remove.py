@@ -25,8 +25,8 @@ async def remove(house: House, live: Live, *, force: bool) -> None:
             )
         if not force:
             raise Conflict(
-                f"You cannot remove a {record.state.status} container {record.id}. Stop the container before attempting "
-                "removal or force remove"
+                f"You cannot remove a {record.state.status} container {record.id}. Stop the container before "
+                "attempting removal or force remove"
             )
         await end(house, live, signal=9, timeout=None)
     async with live.lock:

@@ -1,4 +1,4 @@
-"""Restart policies: does an ended container start again, and when? Pure (moby's restartmanager has the same numbers)."""
+"""Restart policies: does an ended container start again, and when? Pure; the numbers are moby's restartmanager's."""
 
 from __future__ import annotations
 

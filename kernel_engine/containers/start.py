@@ -104,9 +104,7 @@ async def _launch(house: House, record: Container, trace: Trace) -> tuple[Starte
             await house.bridge.detach(endpoint)
         raise
     try:
-        await house.log_writer.adopt(
-            record.id, started.stdio, log=log_file(record), stdin_once=config.stdin_once
-        )
+        await house.log_writer.adopt(record.id, started.stdio, log=log_file(record), stdin_once=config.stdin_once)
     finally:
         for descriptor in started.stdio.descriptors():
             os.close(descriptor)
@@ -126,7 +124,7 @@ def log_file(record: Container) -> LogFile | None:
 
 
 def parse_size(word: str) -> int:
-    """"10m" → bytes; 0 = without limit."""
+    """ "10m" → bytes; 0 = without limit."""
     units = {"k": 1024, "m": 1024**2, "g": 1024**3}
     word = word.strip().lower().removesuffix("b")
     if not word:

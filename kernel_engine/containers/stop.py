@@ -17,7 +17,7 @@ _KILL_PATIENCE = 30.0
 
 
 def parse_signal(word: str) -> int:
-    """"TERM", "SIGTERM", "15", "RTMIN+3" → 15; Docker's refusal for what is no signal."""
+    """ "TERM", "SIGTERM", "15", "RTMIN+3" → 15; Docker's refusal for what is no signal."""
     name = word.upper().removeprefix("SIG")
     if name.isdigit():
         number = int(name)

@@ -1,0 +1,44 @@
+"""The event stream."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from kernel_engine.containers.events import Event, Events, matches
+
+
+async def test_past_and_coming_events_in_order() -> None:
+    events = Events()
+    events.publish("container", "create", "1", {"name": "a"})
+    seen: list[str] = []
+
+    async def listen() -> None:
+        async for event in events.subscribe(since=0.0):
+            seen.append(event.action)
+
+    task = asyncio.create_task(listen())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    events.publish("container", "start", "1", {"name": "a"})
+    await asyncio.sleep(0.01)
+    events.close()
+    await asyncio.wait_for(task, 1)
+    assert seen == ["create", "start"]
+
+
+async def test_until_the_past_ends_at_once() -> None:
+    events = Events()
+    events.publish("container", "create", "1")
+    assert [event.action async for event in events.subscribe(since=0.0, until=time.time())] == ["create"]
+
+
+def test_filters_are_alternatives_within_a_key_and_conditions_between_keys() -> None:
+    event = Event(
+        type="container", action="exec_start: ls", actor_id="abc", attributes={"name": "web", "image": "x", "l": "1"}
+    )
+    assert matches(event, {"type": ("image", "container"), "event": ("exec_start",)})
+    assert matches(event, {"container": ("web",), "label": ("l=1",)})
+    assert matches(event, {"image": ("x",)})
+    assert not matches(event, {"type": ("container",), "event": ("die",)})
+    assert not matches(event, {"label": ("l=2",)})
