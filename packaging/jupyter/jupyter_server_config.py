@@ -1,0 +1,13 @@
+"""JupyterLab's settings for the course. Address, port and folder come from the command line; the token from a file."""
+
+c = get_config()  # type: ignore[name-defined]  # noqa: F821 - Jupyter's loader defines it
+
+c.ServerApp.open_browser = False
+c.ServerApp.port_retries = 0
+# a login shell would read /etc/profile, which sets PATH anew: then `docker` would not be the course's
+c.ServerApp.terminado_settings = {"shell_command": ["/bin/bash", "--rcfile", "/opt/docker-labs/share/bashrc"]}
+
+# nothing here asks the internet
+c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
+c.LabApp.news_url = None
+c.LabApp.extension_manager = "readonly"

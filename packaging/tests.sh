@@ -1,0 +1,37 @@
+# shellcheck shell=sh disable=SC2154 # ./lab sets here
+# `./lab test`: from nothing to the last test, in a venv inside the repository.
+
+run_tests() {
+    full=no
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --full) full=yes ;;
+        *) wrong "test에 없는 옵션이에요: $1" ;;
+        esac
+        shift
+    done
+    steps 3
+    step packages "배포판 패키지를 설치해요" install_packages "$PACKAGES_TEST"
+    step python "파이썬 패키지를 설치해요" install_for_tests
+    step hub "오프라인 허브에 이미지를 채워요" fill_hub_for_tests
+    say "테스트를 실행해요."
+    # the kernel tests start many processes: two workers keep two processors busy, and a module's fixtures together
+    set -- --numprocesses 2 --dist loadscope
+    if [ $full = no ]; then set -- "$@" -m "not full"; fi
+    cd "$here" && exec "$here/.venv/bin/python" -m pytest "$@" </dev/null
+}
+
+install_for_tests() {
+    python=$(system_python)
+    venv=$here/.venv
+    key=$("$python" -V)-$(content_key "$here" setup.py packaging/bin)
+    [ "$(cat "$venv/.content" 2>/dev/null)" = "$key" ] && return 0
+    "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear "$venv"
+    "$venv/bin/python" -m pip --disable-pip-version-check --no-input install --editable "${here}[test]"
+    if on_ubuntu; then "$venv/bin/python" -m playwright install --with-deps chromium; fi
+    printf %s "$key" >"$venv/.content"
+}
+
+fill_hub_for_tests() {
+    cd "$here" && "$here/.venv/bin/python" -m labs.hub --data "$HUB" fill
+}
