@@ -1,0 +1,112 @@
+"""A Debian machine of the test's own: made with mmdebstrap, booted with QEMU (no KVM needed), told what to do by a script.
+
+The script runs as root from a systemd unit once the machine is up; its output comes back line by line over the serial
+console between two marks, and the machine powers off. Nothing of the host is changed but the scratch directory.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+BASE_PACKAGES = (
+    "systemd-sysv,dbus,udev,iproute2,linux-image-cloud-amd64,initramfs-tools,kmod,ca-certificates,git,procps"
+)
+NEEDS = ("mmdebstrap", "qemu-system-x86_64", "mke2fs")
+BEGIN, END = "=== script begins ===", "=== script ends: "
+
+_UNIT = """[Unit]
+Description=The test's script
+After=multi-user.target network-online.target
+Wants=network-online.target
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'echo "{begin}"; /root/script.sh; echo "{end}$?"; systemctl poweroff'
+StandardOutput=tty
+StandardError=tty
+TTYPath=/dev/ttyS0
+[Install]
+WantedBy=multi-user.target
+"""
+
+_NETWORK = """[Match]
+Name=en*
+[Network]
+DHCP=yes
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    status: int  #: the script's exit status; -1 where the machine never came to its end
+    output: str  #: what the script printed
+    console: str  #: everything, the kernel's own messages included
+
+
+def missing() -> str:
+    """What this host lacks to make and boot a machine, or ""."""
+    return ", ".join(tool for tool in NEEDS if shutil.which(tool) is None)
+
+
+def make_root(directory: Path) -> None:
+    """A bare Debian 12 with a kernel and systemd; nothing else of use."""
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={BASE_PACKAGES}", "bookworm", str(directory)]
+    subprocess.run(command, check=True)
+    (directory / "etc/systemd/network/10-wired.network").write_text(_NETWORK)
+    (directory / "etc/hostname").write_text("machine\n")
+    (directory / "etc/fstab").write_text("/dev/vda / ext4 defaults 0 1\n")
+    enable = ("systemd-networkd.service", "systemd-networkd-wait-online.service")
+    subprocess.run(["systemctl", f"--root={directory}", "enable", *enable], check=True, capture_output=True)
+    _share_trust(directory)
+
+
+def _share_trust(directory: Path) -> None:
+    """The host's certificates, resolver and pip settings: the machine reaches the world as the host does."""
+    for name in ("etc/ssl/certs/ca-certificates.crt", "etc/resolv.conf", "etc/pip.conf"):
+        source = Path("/") / name
+        if source.exists():
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
+            (directory / name).unlink(missing_ok=True)
+            shutil.copyfile(source, directory / name)
+
+
+def boot(root: Path, script: str, scratch: Path, *, memory: int = 4096, disk: str = "12G", timeout: int = 3600) -> Result:
+    """Boots a copy of `root` on a disk of its own, runs `script`, waits for the power to go off."""
+    (root / "root/script.sh").write_text(f"#!/bin/sh\n{script}")
+    (root / "root/script.sh").chmod(0o755)
+    unit = root / "etc/systemd/system/script.service"
+    unit.write_text(_UNIT.format(begin=BEGIN, end=END))
+    wants = root / "etc/systemd/system/multi-user.target.wants"
+    wants.mkdir(parents=True, exist_ok=True)
+    link = wants / "script.service"
+    if not link.is_symlink():
+        link.symlink_to("/etc/systemd/system/script.service")
+    image = scratch / "disk.ext4"
+    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-d", str(root), str(image), disk], check=True)
+    kernel, ramdisk = (sorted((root / "boot").glob(pattern))[-1] for pattern in ("vmlinuz-*", "initrd.img-*"))
+    log = scratch / "console.log"
+    command = [
+        "qemu-system-x86_64", "-machine", "q35", "-cpu", "max", "-smp", "2", "-m", str(memory), "-nographic",
+        "-no-reboot", "-kernel", str(kernel), "-initrd", str(ramdisk),
+        "-append", "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=0",
+        "-drive", f"file={image},if=virtio,format=raw,cache=unsafe",
+        "-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0", "-serial", f"file:{log}", "-monitor", "none",
+    ]  # fmt: skip
+    environment = {**os.environ}
+    try:
+        subprocess.run(command, check=False, timeout=timeout, env=environment, stdin=subprocess.DEVNULL)
+    except subprocess.TimeoutExpired:
+        pass  # what the console shows until then is the result
+    finally:
+        image.unlink(missing_ok=True)
+    return _read(log.read_text(errors="replace").replace("\r", ""))
+
+
+def _read(console: str) -> Result:
+    _, _, after = console.partition(f"{BEGIN}\n")
+    output, end, rest = after.partition(END)
+    status = int(rest.split()[0]) if end and rest.split() and rest.split()[0].isdigit() else -1
+    return Result(status=status, output=output, console=console)
