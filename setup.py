@@ -26,13 +26,16 @@ COURSE = [
     "jupyter-server-proxy>=4.4",
     "jupyterlab>=4.4",
     "jupyterlab-language-pack-ko-KR>=4.4",
-    "jupytext>=1.16.4",
     "nbclient>=0.10",
     "nbformat>=5.10",
     "PyYAML>=6",
     "wcwidth>=0.2.13",
 ]
+AUTHORS = [
+    "jupytext>=1.16.4",  # lab.md → lab.ipynb; its JupyterLab extension has no place in a learner's JupyterLab
+]
 TEST = [
+    *AUTHORS,
     "docker>=7.1",
     "hypothesis>=6.100",
     "mypy>=1.13",
@@ -75,7 +78,7 @@ setup(
         "": ["**/__pycache__/*", "*.pyc", "**/.ipynb_checkpoints/*"],
     },
     install_requires=[*ENGINE, *COURSE],
-    extras_require={"test": TEST},
+    extras_require={"authors": AUTHORS, "test": TEST},
     # a script and not an entry point: it starts Python without `site`, which takes half of a short command's time
     scripts=["packaging/bin/docker"],
     entry_points={

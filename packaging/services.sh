@@ -40,15 +40,6 @@ cease() {
     ! runs "$1" "$2"
 }
 
-# again NAME UNIT: end the process so that it is started again with what is installed now
-again() {
-    if systemd_runs; then
-        if systemctl is-active --quiet "$2"; then systemctl restart "$2"; fi
-    elif runs "$1" "$2" && [ -s "$RUN/$1.pid" ]; then
-        kill "$(cat "$RUN/$1.pid")" 2>/dev/null || true
-        sleep 1
-    fi
-}
 
 # runs NAME UNIT: whether it is being kept running. The lock tells a live supervisor from a stale pid file.
 runs() {
@@ -77,7 +68,8 @@ start_hub() {
 }
 
 start_engine() {
-    if [ -e "$OPT/.restart" ]; then again engine kernel-engine.service; fi
+    # a new version, or one that does not answer: containers go on while the daemon is started again
+    if [ -e "$OPT/.restart" ] || ! "$ANSWERS" "unix:$ENGINE_SOCKET"; then cease engine kernel-engine.service; fi
     serve engine kernel-engine.service "$OPT/libexec/engine"
     "$ANSWERS" "unix:$ENGINE_SOCKET" 40 || {
         tail_log engine kernel-engine.service
@@ -185,11 +177,26 @@ tail_log() {
     fi
 }
 
+# place_of NAME: where a healthy one answers
+place_of() {
+    case $1 in
+    hub) echo "http://127.0.0.1:$HUB_PORT/v2/" ;;
+    engine) echo "unix:$ENGINE_SOCKET" ;;
+    jupyter) echo "http://$(reachable):$(setting DOCKER_LABS_PORT)/api" ;;
+    esac
+}
+
 show_status() {
     for pair in "hub docker-labs-hub.service 오프라인 허브" "engine kernel-engine.service 컨테이너 엔진" \
         "jupyter docker-labs-jupyter.service JupyterLab"; do
         name=${pair%% *} rest=${pair#* }
-        if runs "$name" "${rest%% *}"; then state="실행 중"; else state="멈춤"; fi
+        if ! runs "$name" "${rest%% *}"; then
+            state="멈춤"
+        elif "$ANSWERS" "$(place_of "$name")" 2>/dev/null; then
+            state="실행 중"
+        else
+            state="대답하지 않아요 (기록: $LOG/$name.log)"
+        fi
         say "${rest#* }: $state"
     done
     if jupyter_runs; then jupyter_address; fi
