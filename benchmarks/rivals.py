@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
-import hashlib
 import http.client
-import http.server
-import io
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
-import tarfile
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-BUSYBOX = "/bin/busybox"
+from tests.busybox_registry import registry, root_tar
 
 
 class Unavailable(Exception):
@@ -82,85 +76,6 @@ class Engine:
         subprocess.run([*self.prefix, *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
-def _root_tar() -> bytes:
-    """A root of one static busybox and its links."""
-    if not os.access(BUSYBOX, os.X_OK):
-        raise Unavailable(f"{BUSYBOX} (package busybox-static)")
-    names = subprocess.run([BUSYBOX, "--list"], capture_output=True, text=True, check=True).stdout.split()
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for directory in ("bin", "etc", "tmp", "proc", "sys", "dev"):
-            entry = tarfile.TarInfo(directory)
-            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
-            archive.addfile(entry)
-        archive.add(BUSYBOX, "bin/busybox")
-        for name in names:
-            if name != "busybox":
-                entry = tarfile.TarInfo(f"bin/{name}")
-                entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"
-                archive.addfile(entry)
-    return buffer.getvalue()
-
-
-@contextlib.contextmanager
-def _registry() -> Iterator[str]:
-    """A registry of one image, for an engine that only pulls: its address."""
-    layer = _root_tar()
-    packed = gzip.compress(layer, mtime=0)
-    config = json.dumps(
-        {
-            "architecture": {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine),
-            "os": "linux",
-            "config": {"Cmd": ["sh"], "Env": ["PATH=/bin"]},
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
-            "history": [{"created_by": "busybox"}],
-        }
-    ).encode()
-    docker = "application/vnd.docker.distribution.manifest.v2+json"
-
-    def descriptor(data: bytes, kind: str) -> dict[str, Any]:
-        return {"mediaType": kind, "size": len(data), "digest": f"sha256:{hashlib.sha256(data).hexdigest()}"}
-
-    manifest = json.dumps(
-        {
-            "schemaVersion": 2,
-            "mediaType": docker,
-            "config": descriptor(config, "application/vnd.docker.container.image.v1+json"),
-            "layers": [descriptor(packed, "application/vnd.docker.image.rootfs.diff.tar.gzip")],
-        }
-    ).encode()
-    blobs = {f"sha256:{hashlib.sha256(data).hexdigest()}": data for data in (config, packed, manifest)}
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            kind, data = "application/octet-stream", b"{}"
-            last = self.path.rpartition("/")[2]
-            if "/manifests/" in self.path:
-                kind, data = docker, manifest
-            elif "/blobs/" in self.path:
-                data = blobs[last]
-            self.send_response(200)
-            self.send_header("Content-Type", kind)
-            self.send_header("Docker-Content-Digest", f"sha256:{hashlib.sha256(data).hexdigest()}")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            if self.command == "GET":
-                self.wfile.write(data)
-
-        do_HEAD = do_GET
-
-        def log_message(self, *words: object) -> None:
-            """Silent."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 def _wait_for(path: Path, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
@@ -196,7 +111,7 @@ def kernel_engine(scratch: Path) -> Iterator[Engine]:
     path = run / "engine.sock"
     docker = Path(sys.executable).with_name("docker")
     prefix = (str(docker),) if docker.exists() else (sys.executable, "-m", "kernel_engine.cli.main")
-    with _registry() as mirror:
+    with registry() as mirror:
         try:
             with _served([*base, "serve", *places, "--registry-mirror", mirror], path, scratch / "ke.log"):
                 os.environ["DOCKER_LABS_LANG"] = "off"
@@ -220,7 +135,7 @@ def real_docker(scratch: Path) -> Iterator[Engine]:
     with _served(arguments, path, scratch / "docker.log"):
         engine = Engine("docker", (client, "-H", f"unix://{path}"), Api(str(path)))
         tar = scratch / "busybox.tar"
-        tar.write_bytes(_root_tar())
+        tar.write_bytes(root_tar())
         engine.command("import", "-c", "ENV PATH=/bin", str(tar), "busybox")
         yield engine
 
@@ -240,7 +155,7 @@ def podman(scratch: Path) -> Iterator[Engine]:
     settings.write_text('[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n')
     os.environ["CONTAINERS_CONF"] = str(settings)
     tar = scratch / "podman-busybox.tar"
-    tar.write_bytes(_root_tar())
+    tar.write_bytes(root_tar())
     try:
         engine.command("import", "-c", "ENV PATH=/bin", str(tar), "busybox")
         yield engine

@@ -60,6 +60,10 @@ def make_root(directory: Path) -> None:
     (directory / "etc/fstab").write_text("/dev/vda / ext4 defaults 0 1\n")
     enable = ("systemd-networkd.service", "systemd-networkd-wait-online.service")
     subprocess.run(["systemctl", f"--root={directory}", "enable", *enable], check=True, capture_output=True)
+    # the console belongs to the script alone
+    subprocess.run(
+        ["systemctl", f"--root={directory}", "mask", "serial-getty@ttyS0.service"], check=True, capture_output=True
+    )
     _share_trust(directory)
 
 
@@ -73,7 +77,9 @@ def _share_trust(directory: Path) -> None:
             shutil.copyfile(source, directory / name)
 
 
-def boot(root: Path, script: str, scratch: Path, *, memory: int = 4096, disk: str = "12G", timeout: int = 3600) -> Result:
+def boot(
+    root: Path, script: str, scratch: Path, *, memory: int = 4096, disk: str = "12G", timeout: int = 3600
+) -> Result:
     """Boots a copy of `root` on a disk of its own, runs `script`, waits for the power to go off."""
     (root / "root/script.sh").write_text(f"#!/bin/sh\n{script}")
     (root / "root/script.sh").chmod(0o755)

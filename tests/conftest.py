@@ -1,0 +1,46 @@
+"""What tests of the whole engine share."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.busybox_registry import registry
+from tests.daemon import Daemon, running_daemon
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: real namespaces, mounts and cgroups")
+
+
+@pytest.fixture(scope="session")
+def busybox_mirror() -> Iterator[str]:
+    """The address of a registry that answers every name with a small busybox image."""
+    with registry() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def daemon(busybox_mirror: str) -> Iterator[Daemon]:
+    """An engine of the module's own, with busybox pulled."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: real namespaces, mounts and cgroups")
+    with tempfile.TemporaryDirectory(prefix="ke-test-") as directory:
+        with running_daemon(Path(directory), (busybox_mirror,)) as running:
+            running.docker("pull", "busybox")
+            yield running
+
+
+@pytest.fixture
+def clean(daemon: Daemon) -> Iterator[Daemon]:
+    """The module's engine without any container, before and after."""
+    remove_containers(daemon)
+    yield daemon
+    remove_containers(daemon)
+
+
+def remove_containers(daemon: Daemon) -> None:
+    for container in daemon.api.get("/containers/json", query={"all": "1"}).json():
+        daemon.api.delete(f"/containers/{container['Id']}", query={"force": "1", "v": "1"})

@@ -1,0 +1,126 @@
+"""An engine instance of a test's own: a real daemon process on its own root and run directories, and ways to speak to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kernel_engine.client import Client
+from kernel_engine.paths import Instance
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@dataclass(slots=True)
+class Daemon:
+    """`docker(...)` runs our command as a learner would; `api` is the light client."""
+
+    instance: Instance
+    mirrors: tuple[str, ...]
+    process: subprocess.Popen[bytes] | None = None
+    extra: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def host(self) -> str:
+        return f"unix://{self.instance.socket}"
+
+    @property
+    def api(self) -> Client:
+        return Client(self.host)
+
+    @property
+    def log(self) -> Path:
+        return self.instance.run.with_suffix(".log")
+
+    def start(self) -> None:
+        words = [sys.executable, "-m", "kernel_engine.daemon", "serve", *self.places(), *self.extra]
+        for mirror in self.mirrors:
+            words += ["--registry-mirror", mirror]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(words, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=REPOSITORY)
+        self.wait_until_serving()
+
+    def wait_until_serving(self, seconds: float = 20) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.process is not None and self.process.poll() is not None:
+                break
+            try:
+                with socket.socket(socket.AF_UNIX) as probe:
+                    probe.connect(str(self.instance.socket))
+                return
+            except OSError:
+                time.sleep(0.02)
+        raise AssertionError(f"the daemon does not serve:\n{self.log.read_text()}")
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(30)
+            self.process = None
+
+    def kill(self) -> None:
+        """kill -9, as a crash would."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(10)
+        self.process = None
+
+    def cleanup(self) -> None:
+        words = [sys.executable, "-m", "kernel_engine.daemon", "cleanup", *self.places(), "--all"]
+        subprocess.run(words, check=True, cwd=REPOSITORY, stdout=subprocess.DEVNULL, timeout=120)
+
+    def places(self) -> tuple[str, ...]:
+        return ("--root", str(self.instance.root), "--run", str(self.instance.run))
+
+    def docker(
+        self, *words: str, input: str | None = None, check: bool = True, timeout: float = 60
+    ) -> subprocess.CompletedProcess[str]:
+        """Our `docker`, without a terminal. With `check` a failure shows what it printed."""
+        result = subprocess.run(
+            [sys.executable, "-m", "kernel_engine.cli.main", *words],
+            input=input,
+            stdin=subprocess.DEVNULL if input is None else None,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            cwd=REPOSITORY,
+            env={**os.environ, "DOCKER_HOST": self.host, **self.environment},
+            check=False,
+        )
+        if check:
+            assert result.returncode == 0, (
+                f"docker {' '.join(words)}: {result.returncode}\n{result.stdout}{result.stderr}"
+            )
+        return result
+
+    def out(self, *words: str, input: str | None = None) -> str:
+        """What it printed, without the last newline."""
+        return self.docker(*words, input=input).stdout.rstrip("\n")
+
+    def inspect(self, name: str) -> Any:
+        return json.loads(self.out("inspect", name))[0]
+
+
+@contextmanager
+def running_daemon(directory: Path, mirrors: tuple[str, ...], *extra: str) -> Iterator[Daemon]:
+    """Serves on `directory`; everything of the instance is removed at the end, whatever happened."""
+    daemon = Daemon(Instance.at(directory / "root", directory / "run"), mirrors, extra=extra)
+    try:
+        daemon.start()
+        yield daemon
+    finally:
+        if daemon.process is not None:
+            daemon.stop()
+        daemon.cleanup()
