@@ -1,1 +1,1 @@
-"""Overlay snapshots and what changed in them. Knows no tar, no manifest, no process."""
+"""Image layers on disk, the writable snapshots above them, and what changed in one. Knows no archive."""
