@@ -1,0 +1,302 @@
+"""Starts that are under way: a child has been forked and has not yet become its program.
+
+Each is a small state machine driven by the child's handshake, the client's `go`, and the child's end.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from kernel_engine.errors import Conflict
+from kernel_engine.runtime import cgroups, init, plan
+from kernel_engine.runtime.channel import Channel, Closed, Message, process_from_json, spec_from_json
+from kernel_engine.runtime.handshake import describe
+from kernel_engine.runtime.init import EXEC_PREFIX, START_PREFIX, Home, Streams
+from kernel_engine.runtime.loop import Loop
+from kernel_engine.runtime.register import Entry, Register
+from kernel_engine.runtime.spec import Process, Spec
+from kernel_engine.syscalls.process import CloneFlag, clone3, setns
+from kernel_engine.syscalls.trace import Trace, recording
+
+#: seconds that the client may take to attach a network
+GO_DEADLINE = 60.0
+_FIRST = CloneFlag.CLONE_NEWPID | CloneFlag.CLONE_PIDFD
+_FIRST_HOST_PID = CloneFlag.CLONE_PIDFD
+_FIRST_V2 = _FIRST | CloneFlag.CLONE_INTO_CGROUP
+_FIRST_HOST_PID_V2 = _FIRST_HOST_PID | CloneFlag.CLONE_INTO_CGROUP
+
+
+class Launcher(Protocol):
+    """The launcher, as seen from here."""
+
+    loop: Loop
+    register: Register
+
+    def tell(self, message: Message, descriptors: tuple[int, ...] = ()) -> None: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Birth:
+    entry: Entry
+    request: int
+    channel: Channel
+    trace: Trace
+    waiting: bool  #: for the client's go
+    listening: bool = True
+    steps: str = "[]"  #: the child's part of the trace
+    executing: bool = False  #: the child has said that execve comes next
+    error: Message | None = None
+
+
+@dataclass(slots=True)
+class Ends:
+    """Both sides of a process's pipes."""
+
+    ours: dict[str, int]
+    theirs: Streams
+
+    def close_theirs(self, null: int) -> None:
+        for fd in self.theirs.descriptors():
+            if fd != null:
+                os.close(fd)
+
+
+class Births:
+    def __init__(self, launcher: Launcher) -> None:
+        self._launcher = launcher
+        self._births: dict[str, Birth] = {}
+        self._null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        self._own_pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+
+    # requests ---------------------------------------------------------------------------------------------------
+    def launch(self, message: Message) -> None:
+        spec = spec_from_json(message["spec"])
+        self._must_be_free(spec.id)
+        trace = Trace("launcher")
+        with recording(trace):
+            try:
+                self._fork_first(spec, message["request"], trace)
+            except OSError as error:
+                self._launcher.register.remove_group(spec.cgroup, spec.id)
+                self._refuse(message["request"], error, START_PREFIX, trace)
+
+    def execute(self, message: Message) -> None:
+        self._must_be_free(message["id"])
+        first = self._launcher.register.running(message["container"])
+        process = process_from_json(message["process"])
+        trace = Trace("launcher")
+        with recording(trace):
+            try:
+                self._fork_added(process, message["id"], first, message["request"], trace)
+            except OSError as error:
+                self._refuse(message["request"], error, EXEC_PREFIX, trace)
+
+    def go(self, id: str) -> None:
+        birth = self._births.get(id)
+        if birth is not None and birth.waiting:
+            birth.waiting = False
+            try:
+                birth.channel.send({"say": "go"})
+            except Closed:
+                return  # it is dying; its end is reported by its pidfd
+
+    def abort(self, id: str, reason: str = "the start was given up") -> None:
+        birth = self._births.get(id)
+        if birth is not None:
+            birth.error = birth.error or {"kind": "Unavailable", "message": reason}
+            signal.pidfd_send_signal(birth.entry.pidfd, signal.SIGKILL)
+
+    def give_up_waiting(self) -> None:
+        for id, birth in tuple(self._births.items()):
+            if birth.waiting:
+                self.abort(id)
+
+    # forks ------------------------------------------------------------------------------------------------------
+    def _fork_first(self, spec: Spec, request: int, trace: Trace) -> None:
+        new_pid, v2 = "pid" in spec.namespaces, cgroups.mode() == "v2"
+        group = -1
+        if v2:
+            # made here so that the child is born in it: moving a process waits for an RCU grace period
+            cgroups.create(spec.cgroup, spec.id, spec.resources, plan.device_rules(spec))
+            group = cgroups.open_directory(spec.cgroup, spec.id)
+        plain, into = (_FIRST, _FIRST_V2) if new_pid else (_FIRST_HOST_PID, _FIRST_HOST_PID_V2)
+        ends = self._pipes(spec.process)
+        parent, child = _pair()
+        try:
+            pid, pidfd = clone3(into if v2 else plain, cgroup=group)
+            if pid == 0:
+                init.first_process(spec, child, ends.theirs, in_cgroup=v2)
+        except OSError:
+            self._undo(ends, parent)
+            raise
+        finally:
+            self._release(ends, child, group)
+        entry = Entry(
+            id=spec.id, container=spec.id, cgroup=spec.cgroup, namespaces=spec.namespaces, pid=pid, pidfd=pidfd,
+            streams=ends.ours,
+        )  # fmt: skip
+        birth = Birth(entry=entry, request=request, channel=parent, trace=trace, waiting=True)
+        self._watch(birth)
+        self._launcher.loop.later(GO_DEADLINE, lambda: self._deadline(birth))
+
+    def _fork_added(self, process: Process, id: str, first: Entry, request: int, trace: Trace) -> None:
+        home = Home(pidfd=first.pidfd, namespaces=first.namespaces, cgroup=first.cgroup, id=first.id)
+        ends = self._pipes(process)
+        parent, child = _pair()
+        inside = "pid" in first.namespaces
+        try:
+            if inside:  # only children are born into it; the launcher itself stays where it is
+                setns(first.pidfd, CloneFlag.CLONE_NEWPID, show="pidfd, CLONE_NEWPID")
+            try:
+                pid, pidfd = clone3(_FIRST_HOST_PID)
+            finally:
+                if inside:
+                    setns(self._own_pid_namespace, CloneFlag.CLONE_NEWPID, show="own pid namespace, CLONE_NEWPID")
+            if pid == 0:
+                init.added_process(process, home, child, ends.theirs)
+        except OSError:
+            self._undo(ends, parent)
+            raise
+        finally:
+            self._release(ends, child, -1)
+        entry = Entry(
+            id=id, container=first.id, cgroup=first.cgroup, namespaces=first.namespaces, pid=pid, pidfd=pidfd,
+            streams=ends.ours,
+        )  # fmt: skip
+        birth = Birth(entry=entry, request=request, channel=parent, trace=trace, waiting=True)
+        self._watch(birth)
+        self.go(id)
+
+    def _pipes(self, process: Process) -> Ends:
+        if process.terminal:
+            return Ends({}, Streams())
+        ours: dict[str, int] = {}
+        theirs: dict[str, int] = {"stdin": self._null}
+        if process.open_stdin:
+            theirs["stdin"], ours["stdin"] = os.pipe2(os.O_CLOEXEC)
+        for name in ("stdout", "stderr"):
+            ours[name], theirs[name] = os.pipe2(os.O_CLOEXEC)
+        return Ends(ours, Streams(**theirs))
+
+    def _release(self, ends: Ends, child: Channel, group: int) -> None:
+        """The parent's copies of what is the child's."""
+        ends.close_theirs(self._null)
+        child.close()
+        if group >= 0:
+            os.close(group)
+
+    def _undo(self, ends: Ends, parent: Channel) -> None:
+        parent.close()
+        for fd in ends.ours.values():
+            os.close(fd)
+
+    # events -----------------------------------------------------------------------------------------------------
+    def _watch(self, birth: Birth) -> None:
+        birth.channel.socket.setblocking(False)
+        self._births[birth.entry.id] = birth
+        self._launcher.loop.watch(birth.channel.fileno(), lambda: self._hear(birth))
+        self._launcher.loop.watch(birth.entry.pidfd, lambda: self._reap(birth))
+
+    def _hear(self, birth: Birth) -> None:
+        """What the child says; the end of its socket after `exec` means that it runs."""
+        try:
+            while True:
+                messages = birth.channel.receive()
+                if not messages:
+                    return
+                for message, descriptors in messages:
+                    self._understand(birth, message, descriptors)
+        except Closed:
+            self._stop_listening(birth)
+            if birth.executing and birth.error is None:
+                self._started(birth)
+
+    def _understand(self, birth: Birth, message: Message, descriptors: list[int]) -> None:
+        match message["say"]:
+            case "created":
+                event = {"event": "created", "id": birth.entry.id, "pid": birth.entry.pid}
+                self._launcher.tell(event, tuple(descriptors))
+                for fd in descriptors:
+                    os.close(fd)
+            case "exec":
+                birth.executing, birth.steps = True, message["trace"]
+                if descriptors:
+                    birth.entry.streams["console"] = descriptors[0]
+            case "failed":
+                birth.error, birth.steps = birth.error or message["error"], message["trace"]
+
+    def _started(self, birth: Birth) -> None:
+        entry = birth.entry
+        entry.started_at = time.time()
+        del self._births[entry.id]
+        self._launcher.register.drop(entry.id)
+        self._launcher.register.add(entry)
+        reply = {
+            "reply": birth.request,
+            "pid": entry.pid,
+            "started_at": entry.started_at,
+            "streams": list(entry.streams),
+            **_traces(birth),
+        }
+        self._launcher.tell(reply, tuple(entry.streams.values()))
+
+    def _reap(self, birth: Birth) -> None:
+        """The child or its program has ended."""
+        if birth.listening:
+            self._hear(birth)
+        entry = birth.entry
+        result = os.waitid(os.P_PIDFD, entry.pidfd, os.WEXITED)
+        assert result is not None
+        self._launcher.loop.forget(entry.pidfd)
+        code = result.si_status if result.si_code == os.CLD_EXITED else 128 + result.si_status
+        if self._births.get(entry.id) is not birth:
+            self._launcher.register.ended(entry, code)
+            return
+        self._stop_listening(birth)
+        del self._births[entry.id]
+        entry.close()
+        if entry.is_first:
+            self._launcher.register.remove_group(entry.cgroup, entry.id)
+        error = birth.error or _died(code, START_PREFIX if entry.is_first else EXEC_PREFIX)
+        self._launcher.tell({"reply": birth.request, "pid": entry.pid, "error": error, **_traces(birth)})
+
+    def _stop_listening(self, birth: Birth) -> None:
+        if birth.listening:
+            birth.listening = False
+            self._launcher.loop.forget(birth.channel.fileno())
+            birth.channel.close()
+
+    def _deadline(self, birth: Birth) -> None:
+        if birth.waiting and self._births.get(birth.entry.id) is birth:
+            self.abort(birth.entry.id, f"nobody answered for {GO_DEADLINE:.0f} s while the network was attached")
+
+    def _must_be_free(self, id: str) -> None:
+        if id in self._births or self._launcher.register.is_running(id):
+            raise Conflict(f"process {id} is already running")
+
+    def _refuse(self, request: int, error: OSError, prefix: str, trace: Trace) -> None:
+        steps = [list(step) for step in trace.steps]
+        reply = {"reply": request, "pid": 0, "error": describe(error, prefix, trace), "launcher": steps, "child": "[]"}
+        self._launcher.tell(reply)
+
+
+def _pair() -> tuple[Channel, Channel]:
+    parent, child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    return Channel(parent), Channel(child)
+
+
+def _traces(birth: Birth) -> Message:
+    return {"launcher": [list(step) for step in birth.trace.steps], "child": birth.steps}
+
+
+def _died(code: int, prefix: str) -> Message:
+    """The child ended without a word: killed by memory limit, or by a signal from outside."""
+    reason = f"container init was killed by signal {code - 128}" if code > 128 else f"container init exited with {code}"
+    if code == 128 + signal.SIGKILL:
+        reason = "container init was OOM-killed (memory limit too low?)"
+    return {"kind": "KernelRefused", "call": "execve", "errno": 0, "message": f"{prefix}{reason}: unknown"}

@@ -1,0 +1,384 @@
+"""Control groups of one instance: made, limited, entered, frozen, read and removed; v1 and v2.
+
+v1: `/sys/fs/cgroup/<controller>/<instance>/<id>`; v2: `/sys/fs/cgroup/<instance>/<id>`. What to write is planned
+(`plan_v1`, `plan_v2`, pure); the writing is a loop. Device rules of v2 are a BPF program (`syscalls.bpf`).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from kernel_engine.errors import KernelRefused
+from kernel_engine.runtime.spec import DeviceRule, Resources
+from kernel_engine.syscalls import bpf, cgroupfs
+
+ROOT = "/sys/fs/cgroup"
+#: what a container's group is made in on v1, cpuset only where it is asked for: entering one costs
+CONTROLLERS_V1 = ("memory", "cpu", "cpuacct", "pids", "devices", "freezer", "blkio")
+CONTROLLERS_V2 = ("memory", "cpu", "pids", "cpuset", "io")
+CPUSET = "cpuset"
+_UNLIMITED_V1 = 1 << 62
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One write: `controller` names the v1 hierarchy ("" on v2)."""
+
+    controller: str
+    file: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a container uses now."""
+
+    memory: int  #: bytes, page cache included
+    memory_limit: int  #: bytes; 0 = none
+    cpu: int  #: nanoseconds
+    pids: int
+
+
+@cache
+def mode() -> Literal["v1", "v2"]:
+    """Which hierarchy has the controllers on this machine."""
+    return "v2" if os.path.exists(f"{ROOT}/cgroup.controllers") else "v1"
+
+
+@cache
+def hierarchies() -> dict[str, str]:
+    """v1: controller → mount point, from /proc/self/mountinfo (proc_pid_mountinfo(5))."""
+    found: dict[str, str] = {}
+    for line in cgroupfs.read("/proc/self/mountinfo").splitlines():
+        before, _, after = line.partition(" - ")
+        kind, _source, options = after.split(" ", 2)
+        if kind == "cgroup":
+            point = before.split()[4]
+            found |= {word: point for word in options.split(",") if word in (*CONTROLLERS_V1, CPUSET)}
+    return found
+
+
+def controllers(resources: Resources) -> tuple[str, ...]:
+    """The v1 hierarchies that a container with these limits has a group in."""
+    wanted = (*CONTROLLERS_V1, CPUSET) if resources.cpuset_cpus or resources.cpuset_mems else CONTROLLERS_V1
+    return tuple(name for name in wanted if name in hierarchies())
+
+
+def directories(cgroup: str, id: str) -> tuple[str, ...]:
+    """Every directory that may hold this container's processes, whether it exists or not. id "" = the instance's."""
+    tail = f"{cgroup}/{id}" if id else cgroup
+    if mode() == "v2":
+        return (f"{ROOT}/{tail}",)
+    return tuple(f"{point}/{tail}" for point in dict.fromkeys(hierarchies().values()))
+
+
+# what to write: pure ------------------------------------------------------------------------------------------------
+def plan_v1(resources: Resources) -> tuple[Setting, ...]:
+    found: list[Setting] = []
+
+    def put(controller: str, file: str, value: object) -> None:
+        found.append(Setting(controller=controller, file=f"{controller}.{file}", value=str(value)))
+
+    if resources.memory:
+        put("memory", "limit_in_bytes", resources.memory)
+    if resources.memory_swap:
+        put("memory", "memsw.limit_in_bytes", resources.memory_swap)
+    if resources.memory_reservation:
+        put("memory", "soft_limit_in_bytes", resources.memory_reservation)
+    if resources.oom_kill_disable:
+        put("memory", "oom_control", 1)
+    if resources.cpu_shares:
+        put("cpu", "shares", resources.cpu_shares)
+    if resources.cpu_period:
+        put("cpu", "cfs_period_us", resources.cpu_period)
+    if resources.cpu_quota:
+        put("cpu", "cfs_quota_us", resources.cpu_quota)
+    if resources.cpuset_cpus:
+        put(CPUSET, "cpus", resources.cpuset_cpus)
+    if resources.cpuset_mems:
+        put(CPUSET, "mems", resources.cpuset_mems)
+    if resources.pids:
+        put("pids", "max", resources.pids if resources.pids > 0 else "max")
+    return tuple(found)
+
+
+def plan_v2(resources: Resources) -> tuple[Setting, ...]:
+    found: list[Setting] = []
+
+    def put(file: str, value: object) -> None:
+        found.append(Setting(controller="", file=file, value=str(value)))
+
+    if resources.memory:
+        put("memory.max", resources.memory)
+    if resources.memory_swap:
+        # v2 counts swap alone, Docker memory and swap together
+        put("memory.swap.max", "max" if resources.memory_swap < 0 else resources.memory_swap - resources.memory)
+    if resources.memory_reservation:
+        put("memory.low", resources.memory_reservation)
+    if resources.cpu_shares:
+        put("cpu.weight", weight(resources.cpu_shares))
+    if resources.cpu_quota or resources.cpu_period:
+        quota = resources.cpu_quota if resources.cpu_quota > 0 else "max"
+        put("cpu.max", f"{quota} {resources.cpu_period or 100_000}")
+    if resources.cpuset_cpus:
+        put("cpuset.cpus", resources.cpuset_cpus)
+    if resources.cpuset_mems:
+        put("cpuset.mems", resources.cpuset_mems)
+    if resources.pids:
+        put("pids.max", resources.pids if resources.pids > 0 else "max")
+    return tuple(found)
+
+
+def weight(shares: int) -> int:
+    """cpu.shares (2 to 262144) as cpu.weight (1 to 10000), by the line that every OCI runtime draws."""
+    return 1 + (min(max(shares, 2), 262144) - 2) * 9999 // 262142
+
+
+def device_lines(rules: Sequence[DeviceRule]) -> Iterator[Setting]:
+    """v1's devices.allow and devices.deny, one write a rule."""
+    for rule in rules:
+        file = "devices.allow" if rule.allow else "devices.deny"
+        numbers = ":".join("*" if number < 0 else str(number) for number in (rule.major, rule.minor))
+        whole = rule.type == "a" and rule.major < 0 and rule.minor < 0
+        yield Setting(controller="devices", file=file, value="a" if whole else f"{rule.type} {numbers} {rule.access}")
+
+
+# the instance -------------------------------------------------------------------------------------------------------
+def prepare_instance(cgroup: str) -> None:
+    """Makes the instance's own groups, idempotent. On v2 controllers are enabled for the children."""
+    for directory in directories(cgroup, ""):
+        os.makedirs(directory, exist_ok=True)
+    if mode() == "v2":
+        available = cgroupfs.read(f"{ROOT}/cgroup.controllers").split()
+        wanted = [name for name in CONTROLLERS_V2 if name in available]
+        for directory in (ROOT, f"{ROOT}/{cgroup}"):
+            enabled = cgroupfs.read(f"{directory}/cgroup.subtree_control").split()
+            for name in wanted:
+                if name not in enabled:
+                    cgroupfs.write(f"{directory}/cgroup.subtree_control", f"+{name}")
+    elif CPUSET in hierarchies():
+        # a cpuset without cpus and mems takes no process: children inherit by cgroup.clone_children
+        point = hierarchies()[CPUSET]
+        for file in ("cpuset.cpus", "cpuset.mems"):
+            if not cgroupfs.read(f"{point}/{cgroup}/{file}").strip():
+                cgroupfs.write(f"{point}/{cgroup}/{file}", cgroupfs.read(f"{point}/{file}").strip())
+        cgroupfs.write(f"{point}/{cgroup}/cgroup.clone_children", "1")
+
+
+def remove_instance(cgroup: str) -> None:
+    """Kills what is left in the instance's groups and removes them all. Missing ones are fine."""
+    for directory in directories(cgroup, ""):
+        if not os.path.isdir(directory):
+            continue
+        for child in os.listdir(directory):
+            if os.path.isdir(f"{directory}/{child}"):
+                kill(cgroup, child)
+                _remove_patiently(f"{directory}/{child}")
+        _remove_patiently(directory)
+
+
+# one container ------------------------------------------------------------------------------------------------------
+def create(cgroup: str, id: str, resources: Resources, rules: Sequence[DeviceRule]) -> None:
+    """Makes the container's groups with their limits. A group of that name left by a crash is used again."""
+    if mode() == "v2":
+        _mkdir(f"{ROOT}/{cgroup}/{id}")
+        _write_all(plan_v2(resources), {"": f"{ROOT}/{cgroup}/{id}"})
+        _attach_devices(f"{ROOT}/{cgroup}/{id}", rules)
+        return
+    places = {name: f"{hierarchies()[name]}/{cgroup}/{id}" for name in controllers(resources)}
+    for directory in dict.fromkeys(places.values()):
+        _mkdir(directory)
+    settings = (*plan_v1(resources), *device_lines(rules))
+    _write_all(tuple(setting for setting in settings if setting.controller in places), places)
+
+
+def enter(cgroup: str, id: str) -> None:
+    """Moves this process in.
+
+    v1: "0" to `tasks` moves a single-threaded writer without the lock that makes `cgroup.procs` wait for an RCU grace
+    period (kernel/cgroup/cgroup.c, cgroup_procs_write_start).
+    """
+    for directory in directories(cgroup, id):
+        if os.path.isdir(directory):
+            cgroupfs.write(f"{directory}/{'cgroup.procs' if mode() == 'v2' else 'tasks'}", "0")
+
+
+def open_directory(cgroup: str, id: str) -> int:
+    """v2: for CLONE_INTO_CGROUP."""
+    return os.open(f"{ROOT}/{cgroup}/{id}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def update(cgroup: str, id: str, resources: Resources) -> None:
+    """Changes limits of a container that runs; what is 0 or empty stays as it is."""
+    if mode() == "v2":
+        _write_all(plan_v2(resources), {"": f"{ROOT}/{cgroup}/{id}"})
+        return
+    places = {name: f"{point}/{cgroup}/{id}" for name, point in hierarchies().items()}
+    settings = plan_v1(resources)
+    if resources.memory and resources.memory_swap:
+        now = int(cgroupfs.read(f"{places['memory']}/memory.memsw.limit_in_bytes"))
+        if resources.memory > now:  # memory may never exceed memory + swap, so the larger one goes first
+            settings = (settings[1], settings[0], *settings[2:])
+    _write_all(settings, places)
+
+
+def freeze(cgroup: str, id: str, *, timeout: float = 2.0) -> None:
+    """Stops every process of the container and returns when they stand still (blocks for milliseconds)."""
+    if mode() == "v2":
+        directory = f"{ROOT}/{cgroup}/{id}"
+        cgroupfs.write(f"{directory}/cgroup.freeze", "1")
+        _until(lambda: "frozen 1" in cgroupfs.read(f"{directory}/cgroup.events"), timeout, id)
+        return
+    state = f"{hierarchies()['freezer']}/{cgroup}/{id}/freezer.state"
+    cgroupfs.write(state, "FROZEN")
+    try:
+        _until(lambda: cgroupfs.read(state).strip() == "FROZEN", timeout, id)
+    except KernelRefused:
+        cgroupfs.write(state, "THAWED")
+        raise
+
+
+def thaw(cgroup: str, id: str) -> None:
+    if mode() == "v2":
+        cgroupfs.write(f"{ROOT}/{cgroup}/{id}/cgroup.freeze", "0")
+    else:
+        cgroupfs.write(f"{hierarchies()['freezer']}/{cgroup}/{id}/freezer.state", "THAWED")
+
+
+def processes(cgroup: str, id: str) -> tuple[int, ...]:
+    """Host pids of all processes in the container's group and the groups below it; () when it is gone."""
+    found: list[int] = []
+    for directory, _children, _files in os.walk(_accounting_directory(cgroup, id)):
+        try:
+            found += [int(pid) for pid in cgroupfs.read(f"{directory}/cgroup.procs").split()]
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):
+                raise
+    return tuple(found)
+
+
+def kill(cgroup: str, id: str) -> None:
+    """SIGKILL to every process of the group; a frozen one dies too."""
+    for pid in processes(cgroup, id):
+        try:
+            os.kill(pid, 9)
+        except ProcessLookupError:
+            continue
+    try:
+        thaw(cgroup, id)
+    except (FileNotFoundError, KeyError):
+        return
+
+
+def oom_kills(cgroup: str, id: str) -> int:
+    """How many processes of the group the kernel has killed for memory; 0 when the group is gone."""
+    if mode() == "v2":
+        file = f"{ROOT}/{cgroup}/{id}/memory.events"
+    else:
+        file = f"{hierarchies().get('memory', '')}/{cgroup}/{id}/memory.oom_control"
+    try:
+        text = cgroupfs.read(file)
+    except OSError:
+        return 0
+    counts = dict(line.split() for line in text.splitlines())
+    return int(counts.get("oom_kill", 0))
+
+
+def usage(cgroup: str, id: str) -> Usage:
+    """FileNotFoundError when the container does not run."""
+    if mode() == "v2":
+        directory = f"{ROOT}/{cgroup}/{id}"
+        cpu = dict(line.split() for line in cgroupfs.read(f"{directory}/cpu.stat").splitlines())
+        limit = cgroupfs.read(f"{directory}/memory.max").strip()
+        return Usage(
+            memory=int(cgroupfs.read(f"{directory}/memory.current")),
+            memory_limit=0 if limit == "max" else int(limit),
+            cpu=int(cpu["usage_usec"]) * 1000,
+            pids=int(cgroupfs.read(f"{directory}/pids.current")),
+        )
+    tail = f"{cgroup}/{id}"
+    places = hierarchies()
+    number = int(cgroupfs.read(f"{places['memory']}/{tail}/memory.limit_in_bytes"))
+    return Usage(
+        memory=int(cgroupfs.read(f"{places['memory']}/{tail}/memory.usage_in_bytes")),
+        memory_limit=0 if number >= _UNLIMITED_V1 else number,
+        cpu=int(cgroupfs.read(f"{places['cpuacct']}/{tail}/cpuacct.usage")),
+        pids=int(cgroupfs.read(f"{places['pids']}/{tail}/pids.current")),
+    )
+
+
+def remove(cgroup: str, id: str) -> None:
+    """Removes the container's groups and those it made itself below. OSError EBUSY while a process is in one."""
+    for directory in directories(cgroup, id):
+        if os.path.isdir(directory):
+            _remove_tree(directory)
+
+
+# the small steps ----------------------------------------------------------------------------------------------------
+def _accounting_directory(cgroup: str, id: str) -> str:
+    if mode() == "v2":
+        return f"{ROOT}/{cgroup}/{id}"
+    places = hierarchies()
+    return f"{places.get('pids') or places['memory']}/{cgroup}/{id}"
+
+
+def _mkdir(directory: str) -> None:
+    try:
+        cgroupfs.mkdir(directory)
+    except FileExistsError:
+        return
+
+
+def _write_all(settings: Sequence[Setting], places: dict[str, str]) -> None:
+    for setting in settings:
+        path = f"{places[setting.controller]}/{setting.file}"
+        try:
+            cgroupfs.write(path, setting.value)
+        except FileNotFoundError:
+            # swap accounting may be switched off (swapaccount=0): Docker goes on without it
+            if "memsw" not in setting.file and "memory.swap" not in setting.file:
+                raise
+
+
+def _attach_devices(directory: str, rules: Sequence[DeviceRule]) -> None:
+    program = bpf.load_device_program(bpf.device_program(rules))
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        bpf.attach_device_program(fd, program, shown=directory)
+    finally:
+        os.close(fd)
+        os.close(program)
+
+
+def _until(condition: object, timeout: float, id: str) -> None:
+    assert callable(condition)
+    end = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > end:
+            raise KernelRefused("write", errno.EBUSY, f"unable to freeze container {id}")
+        time.sleep(0.002)
+
+
+def _remove_tree(directory: str) -> None:
+    for place, _children, _files in os.walk(directory, topdown=False):
+        try:
+            cgroupfs.rmdir(place)
+        except FileNotFoundError:
+            continue
+
+
+def _remove_patiently(directory: str) -> None:
+    end = time.monotonic() + 5
+    while True:
+        try:
+            return _remove_tree(directory)
+        except OSError as error:
+            if error.errno != errno.EBUSY or time.monotonic() > end:
+                raise
+        time.sleep(0.01)

@@ -1,0 +1,173 @@
+"""Messages between daemon, launcher and child: JSON and descriptors on a SOCK_SEQPACKET socket (unix(7)).
+
+A message may be longer than one packet: each packet begins with `+` (more follows) or `.` (the last one). Descriptors
+travel with the first packet. Also here: how a `Spec` and its parts become JSON and come back.
+"""
+
+from __future__ import annotations
+
+import array
+import json
+import os
+import socket
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from kernel_engine.runtime.spec import (
+    Device,
+    DeviceRule,
+    Mount,
+    Process,
+    Resources,
+    Rlimit,
+    Rootfs,
+    Spec,
+)
+
+Message = dict[str, Any]
+#: well under the smallest socket buffer that a distribution sets (net.core.wmem_default is 212992)
+PACKET = 60_000
+DESCRIPTORS = 16
+
+
+class Closed(Exception):
+    """The other side has gone."""
+
+
+class Channel:
+    """One end. Works with a blocking socket (the child: `send`, `receive_one`) and with a non-blocking one (`send`,
+    `receive` whenever readable, `flush` whenever writable while `unsent`)."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self.socket = end
+        self._outgoing: deque[tuple[bytes, tuple[int, ...]]] = deque()
+        self._partial = bytearray()
+        self._descriptors: list[int] = []
+
+    def fileno(self) -> int:
+        return self.socket.fileno()
+
+    @property
+    def unsent(self) -> bool:
+        return bool(self._outgoing)
+
+    def send(self, message: Message, descriptors: Sequence[int] = ()) -> None:
+        """Queues a message and sends what goes. The caller keeps its descriptors. Closed when nobody listens."""
+        body = json.dumps(message, separators=(",", ":")).encode()
+        kept = tuple(os.dup(fd) for fd in descriptors)
+        last = max(len(body) - 1, 0) // PACKET
+        for number in range(last + 1):
+            mark = b"." if number == last else b"+"
+            part = body[number * PACKET : (number + 1) * PACKET]
+            self._outgoing.append((mark + part, kept if number == 0 else ()))
+        self.flush()
+
+    def flush(self) -> None:
+        while self._outgoing:
+            packet, descriptors = self._outgoing[0]
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
+            try:
+                self.socket.sendmsg([packet], rights, socket.MSG_NOSIGNAL)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._drop_outgoing()
+                raise Closed(str(error)) from None
+            self._outgoing.popleft()
+            for fd in descriptors:
+                os.close(fd)
+
+    def receive(self) -> list[tuple[Message, list[int]]]:
+        """All whole messages that have arrived (non-blocking socket). Closed at the end of the stream."""
+        messages: list[tuple[Message, list[int]]] = []
+        while True:
+            try:
+                message = self._receive_packet()
+            except BlockingIOError:
+                return messages
+            except Closed:
+                if messages:
+                    return messages
+                raise
+            if message is not None:
+                messages.append(message)
+
+    def receive_one(self) -> tuple[Message, list[int]]:
+        """Waits for one whole message (blocking socket)."""
+        while True:
+            message = self._receive_packet()
+            if message is not None:
+                return message
+
+    def close(self) -> None:
+        self._drop_outgoing()
+        for fd in self._descriptors:
+            os.close(fd)
+        self._descriptors = []
+        self.socket.close()
+
+    def _receive_packet(self) -> tuple[Message, list[int]] | None:
+        space = socket.CMSG_SPACE(DESCRIPTORS * 4)
+        try:
+            packet, ancillary, _flags, _address = self.socket.recvmsg(PACKET + 1, space, socket.MSG_CMSG_CLOEXEC)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            raise Closed(str(error)) from None
+        for level, kind, data in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                received = array.array("i")
+                received.frombytes(data[: len(data) - len(data) % received.itemsize])
+                self._descriptors.extend(received)
+        if not packet:
+            raise Closed("end of stream")
+        self._partial += packet[1:]
+        if packet[:1] == b"+":
+            return None
+        message, descriptors = json.loads(self._partial.decode()), self._descriptors
+        self._partial, self._descriptors = bytearray(), []
+        return message, descriptors
+
+    def _drop_outgoing(self) -> None:
+        for _packet, descriptors in self._outgoing:
+            for fd in descriptors:
+                os.close(fd)
+        self._outgoing.clear()
+
+
+def as_json(value: Any) -> Any:
+    """A frozen value of `spec` as plain JSON types, field by field."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: as_json(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple):
+        return [as_json(item) for item in value]
+    return value
+
+
+def process_from_json(data: Message) -> Process:
+    rlimits = tuple(Rlimit(**item) for item in data["rlimits"])
+    words = {name: tuple(data[name]) for name in ("args", "env", "groups", "capabilities")}
+    return Process(**{**data, **words, "rlimits": rlimits})
+
+
+def resources_from_json(data: Message) -> Resources:
+    return Resources(**{**data, "devices": tuple(DeviceRule(**item) for item in data["devices"])})
+
+
+def spec_from_json(data: Message) -> Spec:
+    rootfs = data["rootfs"]
+    words = {name: tuple(data[name]) for name in ("namespaces", "masked_paths", "readonly_paths")}
+    return Spec(
+        **{
+            **data,
+            **words,
+            "process": process_from_json(data["process"]),
+            "rootfs": Rootfs(**{**rootfs, "lower": tuple(rootfs["lower"])}),
+            "mounts": tuple(Mount(**item) for item in data["mounts"]),
+            "devices": tuple(Device(**item) for item in data["devices"]),
+            "resources": resources_from_json(data["resources"]),
+            "sysctls": tuple((name, value) for name, value in data["sysctls"]),
+        }
+    )

@@ -1,0 +1,301 @@
+"""The daemon's side of the launcher: an asyncio client that starts the launcher where none answers.
+
+Each method is one message and its answer; `launch` also carries the network callback in between. Descriptors that
+come with an answer belong to the caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from itertools import count
+from typing import Any
+
+from kernel_engine.errors import EngineError, Unavailable
+from kernel_engine.paths import Instance
+from kernel_engine.runtime.channel import Channel, Closed, Message, as_json
+from kernel_engine.runtime.events import Created, Exited, Known, Started, Stdio
+from kernel_engine.runtime.handshake import raised
+from kernel_engine.runtime.spec import Process, Spec
+from kernel_engine.syscalls.trace import Step
+
+Answer = tuple[Message, list[int]]
+OnCreated = Callable[[Created], Awaitable[None]]
+
+
+class Launcher:
+    """A connection to the instance's launcher. Use `connect`."""
+
+    def __init__(self, channel: Channel, on_exit: Callable[[Exited], None], on_lost: Callable[[], None]) -> None:
+        self._channel = channel
+        self._on_exit = on_exit
+        self._on_lost = on_lost
+        self._numbers = count(1)
+        self._answers: dict[int, asyncio.Future[Answer]] = {}
+        self._created: dict[str, asyncio.Future[Answer]] = {}
+        self._closed = False
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(channel.fileno(), self._read)
+        credentials = channel.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        self.pid: int = struct.unpack("=3i", credentials)[0]
+
+    @classmethod
+    async def connect(
+        cls, instance: Instance, *, on_exit: Callable[[Exited], None], on_lost: Callable[[], None]
+    ) -> Launcher:
+        """Starts the process if none answers. Unavailable, with the launcher's own words, where it cannot start.
+
+        on_exit: every exit, of execs too; exits from before this connection come after `known`. on_lost: the launcher
+        has died (and with it its containers); not called after `close`.
+        """
+        end = _connected(instance)
+        if end is None:
+            await asyncio.to_thread(_start, instance)
+            end = _connected(instance)
+        if end is None:
+            raise Unavailable("the launcher does not answer")
+        end.setblocking(False)
+        return cls(Channel(end), on_exit, on_lost)
+
+    # processes --------------------------------------------------------------------------------------------------
+    async def launch(self, spec: Spec, on_created: OnCreated) -> Started:
+        """Starts a container's first process. If `on_created` raises, the child is killed and that error raised.
+
+        `on_created` runs while the child mounts its root; the netlink descriptor is valid until it returns. Raises
+        StartFailed, KernelRefused, InvalidRequest (unknown user), Conflict (already running); each with `.trace`.
+        """
+        created = self._loop.create_future()
+        self._created[spec.id] = created
+        answer = self._send({"verb": "launch", "spec": as_json(spec)})
+        try:
+            await asyncio.wait((created, answer), return_when=asyncio.FIRST_COMPLETED)
+            if created.done() and not answer.done():
+                await self._introduce(spec.id, created, on_created, answer)
+            return _started(spec.id, await answer)
+        except asyncio.CancelledError:
+            self._give_up(spec.id, answer)
+            raise
+        finally:
+            self._created.pop(spec.id, None)
+            if created.done() and not created.cancelled():
+                _close_all(created.result()[1])
+            created.cancel()
+
+    async def exec(self, exec_id: str, container_id: str, process: Process) -> Started:
+        """Starts one more process in a running container. NotFound when that does not run; else as `launch`."""
+        message = {"verb": "exec", "id": exec_id, "container": container_id, "process": as_json(process)}
+        return _started(exec_id, await self._send(message))
+
+    async def signal(self, id: str, number: int) -> None:
+        """NotFound when it has exited."""
+        await self._ask({"verb": "signal", "id": id, "number": number})
+
+    async def resize(self, id: str, rows: int, columns: int) -> None:
+        await self._ask({"verb": "resize", "id": id, "rows": rows, "columns": columns})
+
+    async def close_stdin(self, id: str) -> None:
+        """Drops the launcher's duplicate of the stdin pipe: it ends when every other holder has closed it."""
+        await self._ask({"verb": "close_stdin", "id": id})
+
+    async def known(self) -> tuple[Known, ...]:
+        """Every process that is running, or has exited and is not forgotten."""
+        answer = await self._ask({"verb": "known"})
+        return tuple(
+            Known(**{**item, "exited": Exited(**item["exited"]) if item["exited"] else None})
+            for item in answer["known"]
+        )
+
+    async def stdio(self, id: str) -> Stdio:
+        """The streams once more (the log writer died, or the daemon was restarted). NotFound after `forget`."""
+        message, descriptors = await self._send({"verb": "stdio", "id": id})
+        _check(message, descriptors)
+        return Stdio(**dict(zip(message["streams"], descriptors, strict=True)))
+
+    async def forget(self, id: str) -> None:
+        """Drops the exit record and the descriptors. Unknown is fine; Conflict while it runs."""
+        await self._ask({"verb": "forget", "id": id})
+
+    async def quit(self) -> None:
+        """Ends the launcher and every container with it; returns when it is gone. `on_lost` is not called."""
+        self._on_lost = lambda: None
+        with suppress(Unavailable):
+            await self._ask({"verb": "quit"})
+        self.close()
+
+    def close(self) -> None:
+        """Leaves; launcher and containers go on."""
+        if not self._closed:
+            self._on_lost = lambda: None
+            self._end("the connection to the launcher was closed")
+
+    # the wire ---------------------------------------------------------------------------------------------------
+    async def _introduce(
+        self, id: str, created: asyncio.Future[Answer], on_created: OnCreated, answer: asyncio.Future[Answer]
+    ) -> None:
+        message, descriptors = created.result()
+        netlink = descriptors[0] if descriptors else None
+        inode = os.fstat(netlink).st_ino if netlink is not None else 0
+        try:
+            await on_created(Created(id=id, pid=message["pid"], netlink=netlink))
+        except Exception:
+            self._post({"verb": "abort", "id": id})
+            await asyncio.wait((answer,))
+            _discard(answer)
+            raise
+        finally:
+            descriptors.clear()
+            if netlink is not None:
+                _close_if_same(netlink, inode)
+        self._post({"verb": "go", "id": id})
+
+    def _give_up(self, id: str, answer: asyncio.Future[Answer]) -> None:
+        with suppress(Unavailable):
+            self._post({"verb": "abort", "id": id})
+        answer.add_done_callback(_discard)
+
+    async def _ask(self, message: Message) -> Message:
+        answer, descriptors = await self._send(message)
+        _check(answer, descriptors)
+        return answer
+
+    def _send(self, message: Message) -> asyncio.Future[Answer]:
+        number = next(self._numbers)
+        future: asyncio.Future[Answer] = self._loop.create_future()
+        self._post({"request": number, **message})
+        self._answers[number] = future
+        return future
+
+    def _post(self, message: Message) -> None:
+        if self._closed:
+            raise Unavailable("the launcher is gone")
+        try:
+            self._channel.send(message)
+        except Closed:
+            self._end("the launcher died")
+            raise Unavailable("the launcher died") from None
+        if self._channel.unsent:
+            self._loop.add_writer(self._channel.fileno(), self._write)
+
+    def _write(self) -> None:
+        try:
+            self._channel.flush()
+        except Closed:
+            return self._end("the launcher died")
+        if not self._channel.unsent:
+            self._loop.remove_writer(self._channel.fileno())
+        return None
+
+    def _read(self) -> None:
+        try:
+            messages = self._channel.receive()
+        except Closed:
+            return self._end("the launcher died")
+        for message, descriptors in messages:
+            self._dispatch(message, descriptors)
+        return None
+
+    def _dispatch(self, message: Message, descriptors: list[int]) -> None:
+        future: asyncio.Future[Answer] | None
+        if message.get("event") == "exited":
+            return self._on_exit(Exited(**message["exited"]))
+        if message.get("event") == "created":
+            future = self._created.get(message["id"])
+        else:
+            future = self._answers.pop(message["reply"], None)
+        if future is None or future.done():
+            return _close_all(descriptors)
+        return future.set_result((message, descriptors))
+
+    def _end(self, reason: str) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._loop.remove_reader(self._channel.fileno())
+        self._loop.remove_writer(self._channel.fileno())
+        self._channel.close()
+        for future in self._answers.values():
+            if not future.done():
+                future.set_exception(Unavailable(reason))
+        self._answers.clear()
+        self._on_lost()
+
+
+def _connected(instance: Instance) -> socket.socket | None:
+    end = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+    try:
+        end.connect(str(instance.launcher_socket))
+    except (FileNotFoundError, ConnectionRefusedError):
+        end.close()
+        return None
+    return end
+
+
+def _start(instance: Instance) -> None:
+    """Runs the launcher until it listens, under a lock, so that two clients never start two."""
+    instance.run.mkdir(parents=True, exist_ok=True)
+    with open(instance.run / "launcher.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        there = _connected(instance)
+        if there is not None:
+            return there.close()
+        command = [sys.executable, "-I", "-m", "kernel_engine.runtime.launcher"]
+        command += ["--run", str(instance.run), "--cgroup", instance.cgroup]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False, cwd="/")
+        if done.returncode:
+            words = done.stderr.decode(errors="replace").strip()
+            raise Unavailable(f"the launcher did not start: {words}")
+    return None
+
+
+def _started(id: str, answer: Answer) -> Started:
+    message, descriptors = answer
+    trace = _trace(message)
+    _check(message, descriptors, trace)
+    streams = dict(zip(message["streams"], descriptors, strict=True))
+    return Started(
+        id=id, pid=message["pid"], started_at=message["started_at"], stdio=Stdio(**streams), trace=trace
+    )
+
+
+def _trace(message: Message) -> tuple[Step, ...]:
+    """The launcher's steps and the child's, which gets its pid here."""
+    launcher = [Step(*step) for step in message.get("launcher", ())]
+    pid = message.get("pid", 0)
+    child: list[list[Any]] = json.loads(message.get("child", "[]"))
+    steps = launcher + [Step._make(["child", *step[:6], pid, step[6]]) for step in child]
+    return tuple(sorted(steps, key=lambda step: step.started))
+
+
+def _check(message: Message, descriptors: list[int], trace: tuple[Step, ...] = ()) -> None:
+    """Raises the error that the answer carries, with the trace of what led to it."""
+    if "error" not in message:
+        return
+    _close_all(descriptors)
+    error: EngineError = raised(message["error"])
+    error.trace = trace  # type: ignore[attr-defined]
+    raise error
+
+
+def _discard(answer: asyncio.Future[Answer]) -> None:
+    if not answer.cancelled() and answer.exception() is None:
+        _close_all(answer.result()[1])
+
+
+def _close_all(descriptors: list[int]) -> None:
+    while descriptors:
+        os.close(descriptors.pop())
+
+
+def _close_if_same(fd: int, inode: int) -> None:
+    """The callback may have closed it (`Netlink(fd)` owns what it wraps), and the number may be another's by now."""
+    with suppress(OSError):
+        if os.fstat(fd).st_ino == inode:
+            os.close(fd)

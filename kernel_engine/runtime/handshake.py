@@ -1,0 +1,81 @@
+"""What a starting child and the launcher say to each other, each message a sentence.
+
+    child                         launcher
+    created(netlink)         →    tells the daemon, which attaches a network meanwhile
+                             ←    go (or the socket closes: give up)
+    about_to_exec(console)   →    and the socket closes by execve(2): it runs
+    failed(error)            →    the error becomes that of `launch`
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+
+from kernel_engine.errors import EngineError, KernelRefused, StartFailed
+from kernel_engine.runtime.channel import Channel, Message
+from kernel_engine.syscalls.trace import Trace
+
+
+class Handshake:
+    """The child's side, on a blocking socket that execve closes."""
+
+    def __init__(self, channel: Channel, trace: Trace) -> None:
+        self._channel = channel
+        self._trace = trace
+
+    def fileno(self) -> int:
+        return self._channel.fileno()
+
+    def created(self, netlink: int | None) -> None:
+        self._channel.send({"say": "created"}, () if netlink is None else (netlink,))
+
+    def wait_for_go(self) -> None:
+        """Raises channel.Closed when the launcher gave this start up, or died."""
+        self._channel.receive_one()
+
+    def about_to_exec(self, console: int | None) -> None:
+        message = {"say": "exec", "trace": packed_steps(self._trace)}
+        self._channel.send(message, () if console is None else (console,))
+
+    def failed(self, error: BaseException, prefix: str) -> None:
+        message = {"say": "failed", "error": describe(error, prefix, self._trace), "trace": packed_steps(self._trace)}
+        self._channel.send(message)
+
+
+def packed_steps(trace: Trace) -> str:
+    """The steps as text that the launcher passes on unread; it adds the pid, which the child does not know."""
+    return json.dumps([step[1:7] + step[8:] for step in trace.steps], separators=(",", ":"))
+
+
+def describe(error: BaseException, prefix: str, trace: Trace) -> Message:
+    """An exception as a message, with Docker's words around it."""
+    if isinstance(error, StartFailed):
+        return {"kind": "StartFailed", "message": _wrapped(prefix, error.message), "exit_code": error.exit_code}
+    if isinstance(error, KernelRefused):
+        refusal = (error.call, error.errno, error.message)
+    elif isinstance(error, EngineError):  # an unknown user or group, say: Docker gives it without a prefix
+        return {"kind": type(error).__name__, "message": error.message}
+    elif isinstance(error, OSError):
+        call = next((step.name for step in reversed(trace.steps) if not step.ok), "open")
+        place = f" {os.fsdecode(error.filename)}" if isinstance(error.filename, str | bytes) else ""
+        refusal = (call, error.errno or 0, f"{call}{place}: {(error.strerror or str(error)).lower()}")
+    else:
+        refusal = ("", 0, f"{type(error).__name__}: {error}")
+    return {"kind": "KernelRefused", "call": refusal[0], "errno": refusal[1], "message": _wrapped(prefix, refusal[2])}
+
+
+def raised(error: Message) -> EngineError:
+    """The exception that the message stands for."""
+    kind, message = error["kind"], error["message"]
+    if kind == "StartFailed":
+        return StartFailed(message, exit_code=error["exit_code"])
+    if kind == "KernelRefused":
+        return KernelRefused(error["call"], error["errno"], message)
+    kinds: Sequence[type[EngineError]] = EngineError.__subclasses__()
+    return next((cls for cls in kinds if cls.__name__ == kind), EngineError)(message)
+
+
+def _wrapped(prefix: str, reason: str) -> str:
+    return f"{prefix}{reason}: unknown"

@@ -1,0 +1,268 @@
+"""The child: the whole life of a container's process from the fork to execve(2), top to bottom.
+
+Forked by the launcher, which preloaded everything: nothing is imported here. Errors go back over the handshake and
+never to a terminal. `first_process` makes a container; `added_process` enters one that runs.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NoReturn
+
+from kernel_engine.errors import StartFailed
+from kernel_engine.runtime import accounts, cgroups, console, devices, plan, program, rootfs, security
+from kernel_engine.runtime.beneath import Root
+from kernel_engine.runtime.channel import Channel, Closed
+from kernel_engine.runtime.defaults import INIT_PATH
+from kernel_engine.runtime.handshake import Handshake
+from kernel_engine.runtime.spec import Mount, Process, Spec
+from kernel_engine.syscalls import process as sys
+from kernel_engine.syscalls.netlink import Netlink
+from kernel_engine.syscalls.process import CloneFlag
+from kernel_engine.syscalls.trace import Trace, recording
+
+START_PREFIX = (
+    "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: "
+)
+EXEC_PREFIX = "OCI runtime exec failed: exec failed: unable to start container process: "
+
+NAMESPACES = {
+    "mount": CloneFlag.CLONE_NEWNS,
+    "uts": CloneFlag.CLONE_NEWUTS,
+    "ipc": CloneFlag.CLONE_NEWIPC,
+    "net": CloneFlag.CLONE_NEWNET,
+    "cgroup": CloneFlag.CLONE_NEWCGROUP,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streams:
+    """The process's ends of its pipes (or the host's /dev/null). With a terminal all are None."""
+
+    stdin: int | None = None
+    stdout: int | None = None
+    stderr: int | None = None
+
+    def descriptors(self) -> tuple[int, ...]:
+        return tuple(fd for fd in (self.stdin, self.stdout, self.stderr) if fd is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """The running container that an added process enters."""
+
+    pidfd: int  #: of its first process
+    namespaces: tuple[str, ...]
+    cgroup: str
+    id: str
+
+
+def first_process(spec: Spec, channel: Channel, streams: Streams, *, in_cgroup: bool) -> NoReturn:
+    """Makes the container around this process and becomes its program. `in_cgroup`: clone3 put it there (v2)."""
+
+    def live(handshake: Handshake) -> None:
+        _leave_the_launcher(handshake, streams.descriptors())
+        if not in_cgroup:
+            cgroups.create(spec.cgroup, spec.id, spec.resources, plan.device_rules(spec))
+            cgroups.enter(spec.cgroup, spec.id)
+        security.set_limits(spec.process)
+        sys.unshare(namespace_flags(spec.namespaces))
+        _tell_created(spec, handshake)
+        filter_program = _read_filter(spec.process)
+        terminal = _build_root(spec)
+        _name_machine(spec)
+        _become(_under_init(spec), handshake, streams, terminal, filter_program, make_cwd=True)
+
+    _run(live, channel, START_PREFIX)
+
+
+def added_process(process: Process, home: Home, channel: Channel, streams: Streams) -> NoReturn:
+    """Enters a running container and becomes one more program in it. It was born in the container's pid namespace."""
+
+    def live(handshake: Handshake) -> None:
+        _leave_the_launcher(handshake, (*streams.descriptors(), home.pidfd))
+        cgroups.enter(home.cgroup, home.id)
+        security.set_limits(process)
+        filter_program = _read_filter(process)
+        sys.setns(home.pidfd, namespace_flags(home.namespaces), show=f"pidfd, {_names(home.namespaces)}")
+        os.close(home.pidfd)
+        os.chdir("/")
+        terminal = console.open_pair(Root.at("/"), process.rows, process.columns) if process.terminal else None
+        handshake.created(None)
+        _become(process, handshake, streams, terminal, filter_program, make_cwd=False)
+
+    _run(live, channel, EXEC_PREFIX)
+
+
+def namespace_flags(names: tuple[str, ...]) -> CloneFlag:
+    flags = CloneFlag(0)
+    for name in names:
+        flags |= NAMESPACES.get(name, CloneFlag(0))
+    return flags
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return namespace_flags(names).name or ""
+
+
+def _run(live: Callable[[Handshake], None], channel: Channel, prefix: str) -> NoReturn:
+    """Nothing of the launcher's Python state may unwind in the child: it leaves by execve or by _exit."""
+    gc.disable()
+    trace = Trace("child", pid=0)
+    handshake = Handshake(channel, trace)
+    try:
+        with recording(trace):
+            live(handshake)
+    except Closed:
+        os._exit(1)
+    except BaseException as error:
+        try:
+            handshake.failed(error, prefix)
+        finally:
+            os._exit(1)
+    os._exit(1)
+
+
+def _leave_the_launcher(handshake: Handshake, kept: tuple[int, ...]) -> None:
+    """A session of its own, no descriptor of the launcher's or of another container's, death with the launcher."""
+    sys.setsid()
+    security.die_with_launcher()
+    os.umask(0)
+    first = 3
+    for fd in sorted({*kept, handshake.fileno()}):
+        if fd > first:
+            sys.close_range(first, fd - 1)
+        first = max(first, fd + 1)
+    sys.close_range(first)
+
+
+def _tell_created(spec: Spec, handshake: Handshake) -> None:
+    if "net" not in spec.namespaces:
+        return handshake.created(None)
+    with Netlink() as netlink:  # belongs to the new namespace for ever, whoever holds it
+        return handshake.created(netlink.fileno())
+
+
+def _read_filter(process: Process) -> bytes:
+    if not process.seccomp:
+        return b""
+    with open(process.seccomp, "rb", buffering=0) as file:
+        return file.read()
+
+
+def _build_root(spec: Spec) -> tuple[int, int] | None:
+    """Everything about mounts, in the one order that works. Gives the terminal (master, slave) where one is asked."""
+    init = (Mount(type="bind", source=spec.init, target=INIT_PATH, read_only=True),) if spec.init else ()
+    mounts = (*spec.mounts, *init)
+    sources = rootfs.open_sources(mounts)
+    nodes = (*spec.devices, *(devices.of_host() if spec.privileged else ()))
+    mode = cgroups.mode()
+    points = {name: cgroups.hierarchies()[name] for name in cgroups.controllers(spec.resources)} if mode == "v1" else {}
+    rootfs.detach_from_host()
+    root = rootfs.mount_overlay(spec.rootfs)
+    systems = plan.standard(spec, mode, points)
+    rootfs.mount_standard(root, systems)
+    if not spec.privileged and any(s.target == plan.CGROUP_ROOT and s.type == "tmpfs" for s in systems):
+        rootfs.remount_read_only(root, plan.CGROUP_ROOT)
+    if plan.has_own_dev(spec):
+        devices.populate(root, nodes)
+    rootfs.mount_extra(root, mounts, sources)
+    terminal = None
+    if spec.process.terminal:
+        terminal = console.open_pair(root, spec.process.rows, spec.process.columns)
+        console.bind_console(root, terminal[1])
+    rootfs.write_sysctls(root, spec.sysctls)
+    rootfs.make_read_only(root, spec.readonly_paths)
+    rootfs.mask(root, spec.masked_paths)
+    rootfs.enter(root, read_only=spec.rootfs.read_only)
+    root.close()
+    return terminal
+
+
+def _name_machine(spec: Spec) -> None:
+    if "uts" in spec.namespaces:
+        if spec.hostname:
+            sys.sethostname(spec.hostname)
+        if spec.domainname:
+            sys.setdomainname(spec.domainname)
+
+
+def _under_init(spec: Spec) -> Process:
+    """With --init the program is started by tini, which is PID 1 and reaps orphans."""
+    if not spec.init:
+        return spec.process
+    return replace(spec.process, args=(INIT_PATH, "--", *spec.process.args))
+
+
+def _become(
+    process: Process,
+    handshake: Handshake,
+    streams: Streams,
+    terminal: tuple[int, int] | None,
+    filter_program: bytes,
+    *,
+    make_cwd: bool,
+) -> NoReturn:
+    """Streams, user, rights, then the program itself."""
+    passwd, group = accounts.read_file("/etc/passwd"), accounts.read_file("/etc/group")
+    account = accounts.find(process.user, process.groups, passwd, group)
+    _connect(streams, terminal, account.uid)
+    _enter_directory(process.cwd, make=make_cwd)
+    os.umask(0o022)
+    security.apply(process, account, filter_program)
+    security.die_with_launcher()
+    environment = _environment(process.env, account.home)
+    path = program.find(process.args[0], environment.get("PATH", ""))
+    handshake.wait_for_go()
+    security.reset_signals()
+    sys.close_range(3, flags=sys.CLOSE_RANGE_CLOEXEC)
+    _execute(path, process, environment, handshake, terminal)
+
+
+def _execute(
+    path: str, process: Process, environment: dict[str, str], handshake: Handshake, terminal: tuple[int, int] | None
+) -> NoReturn:
+    """From here on the container counts as started: a bad interpreter is its own failure, on its own stderr."""
+    console_end = None if terminal is None else terminal[0]
+    try:
+        sys.execve(path, process.args, environment, last=lambda: handshake.about_to_exec(console_end))
+    except OSError as error:
+        os.write(2, f"exec {path}: {(error.strerror or '').lower()}\n".encode(errors="surrogateescape"))
+    os._exit(1)
+
+
+def _connect(streams: Streams, terminal: tuple[int, int] | None, uid: int) -> None:
+    if terminal is not None:
+        return console.take(terminal[1], uid)
+    for number, fd in enumerate((streams.stdin, streams.stdout, streams.stderr)):
+        if fd is not None:
+            os.dup2(fd, number)
+    return security.own_streams(uid)
+
+
+def _enter_directory(cwd: str, *, make: bool) -> None:
+    path = cwd or "/"
+    try:
+        if make and path != "/":
+            os.makedirs(path, 0o755, exist_ok=True)
+        os.chdir(path)
+        os.getcwd()  # ENOENT where a hostile image led outside its root (CVE-2024-21626)
+    except FileExistsError:
+        raise _bad_directory(path, "not a directory") from None
+    except OSError as error:
+        raise _bad_directory(path, (error.strerror or "").lower()) from None
+
+
+def _bad_directory(path: str, reason: str) -> Exception:
+    code = program.NOT_FOUND if reason == "no such file or directory" else program.NOT_EXECUTABLE
+    return StartFailed(f'chdir to cwd ("{path}") set in config.json failed: {reason}', exit_code=code)
+
+
+def _environment(words: tuple[str, ...], home: str) -> dict[str, str]:
+    environment = dict(word.split("=", 1) for word in words if "=" in word)
+    if not environment.get("HOME"):
+        environment["HOME"] = home
+    return environment

@@ -1,0 +1,167 @@
+"""The launcher: forks containers' processes, is their parent, reports their exits. One thread, one event loop.
+
+`python -I -m kernel_engine.runtime.launcher --run DIR --cgroup NAME` starts it; it becomes a daemon, and the starting
+process ends with 0 as soon as it listens on DIR/launcher.sock. It serves one client (the engine's daemon) at a time
+and outlives it. No message waits for another. What a child does is `init`; the client's side is `client`.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+import sys
+import traceback
+
+from kernel_engine.errors import EngineError
+from kernel_engine.runtime import cgroups, security
+from kernel_engine.runtime.births import Births
+from kernel_engine.runtime.channel import Channel, Closed, Message
+from kernel_engine.runtime.handshake import describe
+from kernel_engine.runtime.loop import Loop
+from kernel_engine.runtime.register import Register
+from kernel_engine.runtime.seal import run_sealed
+from kernel_engine.syscalls.process import Prctl, prctl, set_name
+from kernel_engine.syscalls.trace import Trace
+
+SOCKET = "launcher.sock"
+LOG = "launcher.log"
+
+
+class Launcher:
+    """The client's connection, and what its messages mean."""
+
+    def __init__(self, listening: socket.socket) -> None:
+        self.loop = Loop()
+        self.register = Register(self)
+        self.births = Births(self)
+        self._client: Channel | None = None
+        self._listening = listening
+        self.loop.watch(listening.fileno(), self._accept)
+
+    def tell(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
+        """Never blocks. A client that is gone hears nothing: it asks `known` when it comes back."""
+        if self._client is None:
+            return
+        try:
+            self._client.send(message, descriptors)
+        except Closed:
+            self._lose_client()
+            return
+        if self._client.unsent:
+            self.loop.watch_writable(self._client.fileno(), self._serve, writable=True)
+
+    def _accept(self) -> None:
+        connection, _address = self._listening.accept()
+        self._lose_client()
+        connection.setblocking(False)
+        self._client = Channel(connection)
+        self.loop.watch(connection.fileno(), self._serve)
+
+    def _lose_client(self) -> None:
+        """Starts that still wait for the network are given up: nobody knows whether it was attached."""
+        client, self._client = self._client, None
+        if client is None:
+            return
+        self.loop.forget(client.fileno())
+        client.close()
+        self.births.give_up_waiting()
+        self.register.client_changed()
+
+    def _serve(self) -> None:
+        client = self._client
+        assert client is not None
+        try:
+            if client.unsent:
+                client.flush()
+                self.loop.watch_writable(client.fileno(), self._serve, writable=client.unsent)
+            messages = client.receive()
+        except Closed:
+            return self._lose_client()
+        for message, descriptors in messages:
+            for fd in descriptors:  # the client has none to give
+                os.close(fd)
+            if self._client is client:
+                self._answer(message)
+        return None
+
+    def _answer(self, message: Message) -> None:
+        """One message. Its failure is its own answer and never the launcher's end."""
+        try:
+            self._obey(message)
+        except Exception as error:
+            if not isinstance(error, EngineError | OSError):
+                traceback.print_exc()
+            self.tell({"reply": message.get("request"), "error": describe(error, "", Trace("launcher"))})
+
+    def _obey(self, message: Message) -> None:
+        match message["verb"]:
+            case "launch":
+                self.births.launch(message)
+            case "exec":
+                self.births.execute(message)
+            case "go":
+                self.births.go(message["id"])
+            case "abort":
+                self.births.abort(message["id"])
+            case "quit":
+                sys.exit(0)
+            case verb:
+                self.register.answer(verb, message)
+
+
+def main() -> None:
+    run_sealed()
+    options = dict(zip(sys.argv[1::2], sys.argv[2::2], strict=True))
+    run, cgroup = options["--run"], options["--cgroup"]
+    os.chdir("/")
+    # a fresh launcher has no containers: what is in its groups was left by one that was killed
+    cgroups.remove_instance(cgroup)
+    cgroups.prepare_instance(cgroup)
+    listening = _bind(f"{run}/{SOCKET}")
+    _become_daemon(f"{run}/{LOG}", listening)
+    set_name("ke-launcher")
+    # nobody in a container may look into a forked child before its execve: not at its memory, not at its files
+    prctl(Prctl.PR_SET_DUMPABLE, 0)
+    security.raise_descriptor_limit()
+    launcher = Launcher(listening)
+    gc.collect()
+    gc.freeze()  # a collection in a child would copy every page that holds these objects
+    launcher.loop.run()
+
+
+def _bind(path: str) -> socket.socket:
+    """Only root may connect. The client starts a launcher under a lock, so a socket that is there is a dead one's."""
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+    if os.path.lexists(path):
+        os.unlink(path)
+    before = os.umask(0o177)
+    listening.bind(path)
+    os.umask(before)
+    return listening
+
+
+def _become_daemon(log: str, listening: socket.socket) -> None:
+    """As daemon(7) has it: the parent leaves with 0 once the child listens. From then on errors go to the log."""
+    ready, say_ready = os.pipe()
+    if os.fork():
+        os.close(say_ready)
+        os._exit(0 if os.read(ready, 1) else 1)
+    os.close(ready)
+    os.setsid()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    listening.listen(8)  # after the fork: SO_PEERCRED shows the process that called listen(2)
+    listening.setblocking(False)
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    for number, fd in enumerate((null, written, written)):
+        os.dup2(fd, number)
+    os.write(say_ready, b".")
+    for fd in (null, written, say_ready):
+        os.close(fd)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""What the launcher knows of processes that run or have run: descriptors, exits, and the client's questions about them.
+
+An exit is kept until the client says `forget`. Starts that are still under way are `births`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from kernel_engine.errors import Conflict, InvalidRequest, NotFound
+from kernel_engine.runtime import cgroups, console
+from kernel_engine.runtime.channel import Message
+from kernel_engine.runtime.loop import Loop
+from kernel_engine.syscalls.process import pidfd_send_signal
+
+#: seconds between attempts to remove a group whose last process is still on its way out
+RETRIES = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+STREAMS = ("stdin", "stdout", "stderr", "console")
+
+
+class Client(Protocol):
+    """The launcher, as seen from here."""
+
+    loop: Loop
+
+    def tell(self, message: Message, descriptors: tuple[int, ...] = ()) -> None: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Entry:
+    """One process."""
+
+    id: str
+    container: str
+    cgroup: str
+    namespaces: tuple[str, ...]
+    pid: int
+    pidfd: int
+    streams: dict[str, int] = field(default_factory=dict)  #: the engine's ends by name
+    started_at: float = 0.0
+    exited: Message | None = None
+    told: bool = False  #: the exit has been sent on the present connection
+
+    @property
+    def is_first(self) -> bool:
+        return self.id == self.container
+
+    def close_stream(self, name: str) -> None:
+        fd = self.streams.pop(name, None)
+        if fd is not None:
+            os.close(fd)
+
+    def close(self) -> None:
+        for name in tuple(self.streams):
+            self.close_stream(name)
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+            self.pidfd = -1
+
+
+class Register:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._entries: dict[str, Entry] = {}
+
+    def add(self, entry: Entry) -> None:
+        self._entries[entry.id] = entry
+
+    def running(self, id: str) -> Entry:
+        """NotFound for one that is unknown or has exited."""
+        entry = self._entries.get(id)
+        if entry is None or entry.exited is not None:
+            raise NotFound(f"process {id} is not running")
+        return entry
+
+    def is_running(self, id: str) -> bool:
+        entry = self._entries.get(id)
+        return entry is not None and entry.exited is None
+
+    def drop(self, id: str) -> None:
+        """Forgets an exit and closes its descriptors; unknown is fine."""
+        entry = self._entries.get(id)
+        if entry is None:
+            return
+        if entry.exited is None:
+            raise Conflict(f"process {id} is running")
+        entry.close()
+        del self._entries[id]
+
+    # exits ------------------------------------------------------------------------------------------------------
+    def ended(self, entry: Entry, exit_code: int) -> None:
+        """The process has been reaped: keep and report its exit, take its group away."""
+        oom_killed = entry.is_first and cgroups.oom_kills(entry.cgroup, entry.id) > 0
+        entry.exited = {
+            "id": entry.id,
+            "exit_code": exit_code,
+            "oom_killed": oom_killed,
+            "finished_at": time.time(),
+            "error": "",
+        }
+        os.close(entry.pidfd)
+        entry.pidfd = -1
+        if entry.is_first:
+            self.remove_group(entry.cgroup, entry.id)
+        entry.told = True
+        self._client.tell({"event": "exited", "exited": entry.exited})
+
+    def client_changed(self) -> None:
+        """What the old client heard, the new one has not."""
+        for entry in self._entries.values():
+            entry.told = False
+
+    def remove_group(self, cgroup: str, id: str, attempt: int = 0) -> None:
+        """Kills what shares no pid namespace with the first process, then removes; again by timer while busy."""
+        if id in self._entries and self._entries[id].exited is None:
+            return  # the container has been started again meanwhile
+        try:
+            cgroups.kill(cgroup, id)
+            cgroups.remove(cgroup, id)
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            if attempt < len(RETRIES):
+                self._client.loop.later(RETRIES[attempt], lambda: self.remove_group(cgroup, id, attempt + 1))
+
+    # questions --------------------------------------------------------------------------------------------------
+    def answer(self, verb: str, message: Message) -> None:
+        answers: dict[str, Callable[[Message], None]] = {
+            "signal": self._signal,
+            "resize": self._resize,
+            "close_stdin": self._close_stdin,
+            "known": self._known,
+            "stdio": self._stdio,
+            "forget": self._forget,
+        }
+        if verb not in answers:
+            raise InvalidRequest(f"unknown message: {verb}")
+        answers[verb](message)
+
+    def _reply(self, message: Message, **values: object) -> None:
+        self._client.tell({"reply": message["request"], **values})
+
+    def _signal(self, message: Message) -> None:
+        try:
+            pidfd_send_signal(self.running(message["id"]).pidfd, signal.Signals(message["number"]))
+        except ProcessLookupError:
+            raise NotFound(f"process {message['id']} is not running") from None
+        self._reply(message)
+
+    def _resize(self, message: Message) -> None:
+        master = self.running(message["id"]).streams.get("console")
+        if master is not None:
+            console.resize(master, message["rows"], message["columns"])
+        self._reply(message)
+
+    def _close_stdin(self, message: Message) -> None:
+        entry = self._entries.get(message["id"])
+        if entry is not None:
+            entry.close_stream("stdin")
+        self._reply(message)
+
+    def _known(self, message: Message) -> None:
+        known = [
+            {
+                "id": entry.id,
+                "pid": entry.pid,
+                "started_at": entry.started_at,
+                "exited": entry.exited,
+                "container": entry.container,
+            }
+            for entry in self._entries.values()
+        ]
+        self._reply(message, known=known)
+        for entry in self._entries.values():
+            if entry.exited is not None and not entry.told:
+                entry.told = True
+                self._client.tell({"event": "exited", "exited": entry.exited})
+
+    def _forget(self, message: Message) -> None:
+        self.drop(message["id"])
+        self._reply(message)
+
+    def _stdio(self, message: Message) -> None:
+        entry = self._entries.get(message["id"])
+        if entry is None:
+            raise NotFound(f"process {message['id']} is not known")
+        self._client.tell({"reply": message["request"], "streams": list(entry.streams)}, tuple(entry.streams.values()))

@@ -1,0 +1,201 @@
+"""A container's root: the overlay, the standard file systems, the user's mounts, then pivot_root(2).
+
+Runs in the child, inside its own mount namespace. Everything is mounted through descriptors opened beneath the new
+root (`beneath`). Which mounts there are is decided in `plan`; device nodes are made in `devices`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kernel_engine.errors import KernelRefused
+from kernel_engine.runtime.beneath import Root
+from kernel_engine.runtime.plan import FileSystem
+from kernel_engine.runtime.spec import Mount, Rootfs
+from kernel_engine.syscalls import mounts as sys
+from kernel_engine.syscalls.cgroupfs import write
+from kernel_engine.syscalls.mounts import MountAttribute, MountFlag, UmountFlag
+
+_PROPAGATION = {
+    "private": MountFlag.MS_PRIVATE,
+    "slave": MountFlag.MS_SLAVE,
+    "shared": MountFlag.MS_SHARED,
+}
+_SLAVE = MountFlag.MS_SLAVE | MountFlag.MS_REC
+_RDONLY = MountAttribute.MOUNT_ATTR_RDONLY
+_MASK = MountFlag.MS_RDONLY
+_READ_ONLY_ROOT = MountFlag.MS_REMOUNT | MountFlag.MS_BIND | MountFlag.MS_RDONLY
+_TMPFS = MountFlag.MS_NOSUID | MountFlag.MS_NODEV | MountFlag.MS_NOEXEC
+_TMPFS_OPTIONS = {
+    "ro": MountFlag.MS_RDONLY,
+    "nosuid": MountFlag.MS_NOSUID,
+    "nodev": MountFlag.MS_NODEV,
+    "noexec": MountFlag.MS_NOEXEC,
+}
+_TMPFS_NEGATIONS = {"rw": "ro", "suid": "nosuid", "dev": "nodev", "exec": "noexec"}
+#: what a bind may cover inside /proc: harmless numbers (runc's checkProcMount, for lxcfs)
+PROC_TARGETS = frozenset(
+    f"/proc/{name}"
+    for name in ("cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo", "net/dev")
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A host path that will be bound into the container, as a detached copy of its mount."""
+
+    mount: Mount
+    tree: int
+    is_directory: bool
+
+
+def open_sources(mounts: Sequence[Mount]) -> tuple[Source, ...]:
+    """Takes the copies while propagation with the host is still as it was (a shared bind must stay a peer)."""
+    found = []
+    for mount in mounts:
+        if mount.type == "bind":
+            tree = sys.open_tree(mount.source)
+            is_directory = stat.S_ISDIR(os.fstat(tree).st_mode)
+            found.append(Source(mount=mount, tree=tree, is_directory=is_directory))
+    return tuple(found)
+
+
+def detach_from_host() -> None:
+    """Nothing that is mounted from here on is seen by the host."""
+    sys.mount("none", "/", "", _SLAVE)
+
+
+def mount_overlay(rootfs: Rootfs) -> Root:
+    """The image's layers with the container's own on top. Short relative names: mount(2)'s data is one page."""
+    sys.chdir(rootfs.base)
+    data = f"lowerdir={':'.join(rootfs.lower)},upperdir={rootfs.upper},workdir={rootfs.work}"
+    sys.mount("overlay", rootfs.target, "overlay", data=data)
+    return Root.at(rootfs.target)
+
+
+def mount_standard(root: Root, systems: Sequence[FileSystem]) -> None:
+    for system in systems:
+        fd = root.directory(system.target)
+        if system.type == "bind":
+            attributes = _RDONLY if system.flags & MountFlag.MS_RDONLY else MountAttribute(0)
+            _attach(sys.open_tree(system.source), fd, system.target, attributes, MountFlag.MS_PRIVATE)
+        else:
+            sys.fchdir(fd)
+            sys.mount(system.source, ".", system.type, system.flags, system.data, shown=system.target)
+        os.close(fd)
+
+
+def mount_extra(root: Root, mounts: Sequence[Mount], sources: Sequence[Source]) -> None:
+    """The user's binds and tmpfs, in order; targets are made where missing."""
+    proc = _device_of(root, "/proc")
+    trees = {id(source.mount): source for source in sources}
+    for mount in mounts:
+        source = trees.get(id(mount))
+        fd = _open_target(root, mount, source)
+        if os.fstat(fd).st_dev == proc and mount.target not in PROC_TARGETS and mount.target != "/proc":
+            raise KernelRefused("mount", 13, f'"{mount.target}" cannot be mounted because it is inside /proc')
+        if source is None:
+            flags, data = tmpfs_options(mount.options)
+            sys.fchdir(fd)
+            sys.mount("tmpfs", ".", "tmpfs", flags, data, shown=mount.target)
+        else:
+            attributes = _RDONLY if mount.read_only else MountAttribute(0)
+            _attach(source.tree, fd, mount.target, attributes, _PROPAGATION[mount.propagation.removeprefix("r")])
+        os.close(fd)
+
+
+def tmpfs_options(options: str) -> tuple[MountFlag, str]:
+    """ "rw,exec,size=1m" → flags and mount(2)'s data. Docker's default: nosuid, nodev, noexec."""
+    flags, data = _TMPFS, []
+    for word in (word.strip() for word in options.split(",") if word.strip()):
+        if word in _TMPFS_OPTIONS:
+            flags |= _TMPFS_OPTIONS[word]
+        elif word in _TMPFS_NEGATIONS:
+            flags &= ~_TMPFS_OPTIONS[_TMPFS_NEGATIONS[word]]
+        else:
+            data.append(word)
+    return flags, ",".join(data)
+
+
+def write_sysctls(root: Root, sysctls: Sequence[tuple[str, str]]) -> None:
+    """net.* and the ipc ones are per namespace, so this process's own are written."""
+    for name, value in sysctls:
+        write(f"/proc/sys/{name.replace('.', '/')}", value)
+
+
+def make_read_only(root: Root, paths: Sequence[str]) -> None:
+    for path in paths:
+        fd = _existing(root, path)
+        if fd is not None:
+            _attach(sys.open_tree("", directory=fd, shown=path), fd, path, _RDONLY, MountFlag.MS_PRIVATE)
+            os.close(fd)
+
+
+def mask(root: Root, paths: Sequence[str]) -> None:
+    """A file is covered by /dev/null, a directory by an empty read-only tmpfs; what is not there needs nothing."""
+    for path in paths:
+        fd = _existing(root, path)
+        if fd is None:
+            continue
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            sys.fchdir(fd)
+            sys.mount("tmpfs", ".", "tmpfs", _MASK, shown=path)
+        else:
+            # the host's /dev/null: the container's own could be something else by now
+            sys.move_mount(sys.open_tree("/dev/null", recursive=False), fd, shown=path)
+        os.close(fd)
+
+
+def enter(root: Root, *, read_only: bool) -> None:
+    """pivot_root(".", "."): the old root lies over the new one until it is taken off (pivot_root(2))."""
+    sys.fchdir(root.fd)
+    sys.pivot_root(".", ".")
+    sys.umount2(".", UmountFlag.MNT_DETACH, shown="the host's root")
+    sys.chdir("/")
+    if read_only:
+        sys.mount("none", "/", "", _READ_ONLY_ROOT)
+
+
+def remount_read_only(root: Root, target: str) -> None:
+    """The v1 cgroup tmpfs, once its directories are made."""
+    fd = root.open(target)
+    try:
+        sys.mount_setattr(fd, set_attributes=_RDONLY, shown=target)
+    finally:
+        os.close(fd)
+
+
+def _attach(tree: int, target: int, shown: str, attributes: MountAttribute, propagation: MountFlag) -> None:
+    sys.mount_setattr(tree, set_attributes=attributes, propagation=propagation, recursive=True, shown=shown)
+    sys.move_mount(tree, target, shown=shown)
+    os.close(tree)
+
+
+def _open_target(root: Root, mount: Mount, source: Source | None) -> int:
+    try:
+        return root.directory(mount.target) if source is None or source.is_directory else root.file(mount.target)
+    except NotADirectoryError as error:
+        raise KernelRefused(
+            "mount",
+            error.errno or 0,
+            f'error mounting "{mount.source}" to rootfs at "{mount.target}": mount {mount.source}:{mount.target}: '
+            "not a directory",
+        ) from None
+
+
+def _existing(root: Root, path: str) -> int | None:
+    try:
+        return root.open(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _device_of(root: Root, path: str) -> int:
+    fd = root.open(path)
+    try:
+        return os.fstat(fd).st_dev
+    finally:
+        os.close(fd)

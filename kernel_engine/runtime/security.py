@@ -1,0 +1,117 @@
+"""Whom a process runs as and what it may do: ids, capabilities, seccomp, limits, signals. Runs in the child.
+
+The order is that of runc: a seccomp filter goes in while CAP_SYS_ADMIN is still there, unless no_new_privs replaces it.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+
+from kernel_engine.errors import KernelRefused
+from kernel_engine.runtime.accounts import Account
+from kernel_engine.runtime.capabilities import NAMES, from_mask, mask
+from kernel_engine.runtime.spec import Process, Rlimit
+from kernel_engine.syscalls import process as sys
+from kernel_engine.syscalls.cgroupfs import read, write
+from kernel_engine.syscalls.libc import recorded
+from kernel_engine.syscalls.process import Prctl
+
+
+def _status_mask(field: str) -> int:
+    for line in read("/proc/self/status").splitlines():
+        if line.startswith(field):
+            return int(line.split()[1], 16)
+    raise KeyError(field)
+
+
+#: what this process has, read once when the launcher starts: nobody can give more than that
+AVAILABLE = _status_mask("CapPrm:") & _status_mask("CapBnd:")
+_DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)
+_NULL = os.makedev(1, 3)
+_LAST = int(read("/proc/sys/kernel/cap_last_cap"))
+
+
+def raise_descriptor_limit() -> None:
+    """For the launcher, which holds a few descriptors for each container; children get the old one back."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_DESCRIPTORS[1], _DESCRIPTORS[1]))
+
+
+def apply(process: Process, account: Account, program: bytes) -> None:
+    """Gives up everything that the process shall not have. `program`: the seccomp filter, b"" = none."""
+    keep = mask(process.capabilities) & AVAILABLE
+    _drop_bounding(keep)
+    if program and not process.no_new_privileges:
+        sys.seccomp(program)
+    sys.setgroups(account.groups)
+    sys.setresgid(account.gid)
+    sys.setresuid(account.uid)
+    # another user than root gets none, as Docker does it: only a file with capabilities or set-uid can raise them
+    held = 0 if account.uid else keep
+    sys.capset(held, held, 0, show=describe(held))
+    if process.no_new_privileges:
+        sys.prctl(Prctl.PR_SET_NO_NEW_PRIVS, 1)
+        if program:
+            sys.seccomp(program)
+
+
+def describe(bits: int) -> str:
+    names = from_mask(bits)
+    if len(names) > len(NAMES) // 2:
+        missing = [name for name in NAMES[: _LAST + 1] if name not in names]
+        return f"all but {' '.join(missing)}" if missing else "all"
+    return " ".join(names) or "none"
+
+
+def set_limits(process: Process) -> None:
+    """rlimits and the OOM score. Raises KernelRefused with runc's text where the host's own limit is lower."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, _DESCRIPTORS)
+    for limit in process.rlimits:
+        _set_limit(limit)
+    if process.oom_score_adj is not None:
+        write("/proc/self/oom_score_adj", str(process.oom_score_adj))
+
+
+def reset_signals() -> None:
+    """Python ignores SIGPIPE and SIGXFSZ, and an ignored signal stays ignored through execve(2)."""
+    for number in signal.valid_signals():
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def die_with_launcher() -> None:
+    """Set again after every change of ids, which clears it (prctl(2), PR_SET_PDEATHSIG)."""
+    sys.prctl(Prctl.PR_SET_PDEATHSIG, signal.SIGKILL, show="SIGKILL")
+
+
+def own_streams(uid: int) -> None:
+    """The pipes become the user's, so that /dev/stdout can be opened again (runc's fixStdioPermissions)."""
+    for number in (0, 1, 2):
+        status = os.fstat(number)
+        if status.st_uid != uid and status.st_rdev != _NULL:
+            try:
+                os.fchown(number, uid, -1)
+            except OSError:
+                continue  # a read-only or foreign file: the process lives with it, as with runc
+
+
+def _drop_bounding(keep: int) -> None:
+    dropped = [bit for bit in range(_LAST + 1) if not keep >> bit & 1 and AVAILABLE >> bit & 1]
+    names = " ".join(NAMES[bit] if bit < len(NAMES) else str(bit) for bit in dropped)
+
+    def drop() -> None:
+        for bit in dropped:
+            sys.prctl(Prctl.PR_CAPBSET_DROP, bit, traced=False)
+
+    if dropped:
+        recorded("prctl", f"PR_CAPBSET_DROP, {names}", drop)
+
+
+def _set_limit(limit: Rlimit) -> None:
+    try:
+        sys.setrlimit(limit.name.upper(), limit.soft, limit.hard)
+    except (OSError, ValueError, AttributeError) as error:
+        reason = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else str(error)
+        raise KernelRefused("setrlimit", 1, f"error setting rlimit {limit.name}: {reason}") from None

@@ -1,0 +1,181 @@
+"""Calls about processes: clone3, unshare, setns, prctl, capset, seccomp, pidfd_*, set*id, execve.
+
+One thin function for each, named as its man page. The order in which a container's process makes them is `runtime`'s.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from enum import IntEnum, IntFlag
+
+from kernel_engine.syscalls.libc import announce, call, recorded
+
+
+class CloneFlag(IntFlag):
+    """CLONE_*, clone(2)."""
+
+    CLONE_PIDFD = 0x1000
+    CLONE_NEWNS = 0x20000
+    CLONE_NEWCGROUP = 0x2000000
+    CLONE_NEWUTS = 0x4000000
+    CLONE_NEWIPC = 0x8000000
+    CLONE_NEWUSER = 0x10000000
+    CLONE_NEWPID = 0x20000000
+    CLONE_NEWNET = 0x40000000
+    CLONE_INTO_CGROUP = 0x200000000
+
+
+class Prctl(IntEnum):
+    """PR_*, prctl(2)."""
+
+    PR_SET_PDEATHSIG = 1
+    PR_SET_DUMPABLE = 4
+    PR_SET_KEEPCAPS = 8
+    PR_SET_NAME = 15
+    PR_CAPBSET_READ = 23
+    PR_CAPBSET_DROP = 24
+    PR_SET_CHILD_SUBREAPER = 36
+    PR_SET_NO_NEW_PRIVS = 38
+    PR_CAP_AMBIENT = 47
+
+
+PR_CAP_AMBIENT_CLEAR_ALL = 4
+SECCOMP_SET_MODE_FILTER = 1
+CLOSE_RANGE_CLOEXEC = 4
+P_PIDFD = 3
+_LINUX_CAPABILITY_VERSION_3 = 0x20080522
+
+_clone_args = struct.Struct("=11Q")
+_python = ctypes.pythonapi
+
+
+def clone3(flags: CloneFlag, *, cgroup: int = -1) -> tuple[int, int]:
+    """Forks this (single-threaded) Python process: (0, -1) in the child, (pid, pidfd) in the parent.
+
+    With CLONE_INTO_CGROUP the child is born in the cgroup v2 directory that `cgroup` is open on. The interpreter is
+    told by the same hooks that os.fork(2) uses. The pidfd is close-on-exec (clone(2)).
+    """
+    pidfd = ctypes.c_int(-1)
+    address = ctypes.addressof(pidfd)
+    exit_signal = 17  # SIGCHLD: what lets waitid(2) reap it without __WCLONE
+    arguments = (flags, address, 0, 0, exit_signal, 0, 0, 0, 0, 0, max(cgroup, 0))
+    packed = ctypes.create_string_buffer(_clone_args.pack(*arguments))
+    _python.PyOS_BeforeFork()
+    try:
+        pid = call("clone3", packed, _clone_args.size, show=flags.name or "0")
+    except OSError:
+        _python.PyOS_AfterFork_Parent()
+        raise
+    if pid == 0:
+        _python.PyOS_AfterFork_Child()
+        return 0, -1
+    _python.PyOS_AfterFork_Parent()
+    return pid, pidfd.value
+
+
+def unshare(flags: CloneFlag) -> None:
+    call("unshare", flags, show=flags.name or "0")
+
+
+def setns(fd: int, flags: CloneFlag, *, show: str = "") -> None:
+    """`fd` is a namespace file or a pidfd (then `flags` may name several namespaces, Linux 5.8)."""
+    call("setns", fd, flags, show=show or f"{fd}, {flags.name}")
+
+
+def pidfd_open(pid: int) -> int:
+    return call("pidfd_open", pid, 0, show=str(pid))
+
+
+def pidfd_send_signal(pidfd: int, number: int) -> None:
+    call("pidfd_send_signal", pidfd, number, None, 0, show=f"{pidfd}, {number}")
+
+
+def prctl(option: Prctl, argument: int = 0, third: int = 0, *, show: str = "", traced: bool = True) -> int:
+    return call("prctl", option, argument, third, 0, 0, show=f"{option.name}, {show or argument}", traced=traced)
+
+
+def set_name(name: str) -> None:
+    """What `ps` and `top` call this process; at most 15 bytes count."""
+    text = ctypes.create_string_buffer(name.encode()[:15])
+    call("prctl", Prctl.PR_SET_NAME, ctypes.addressof(text), 0, 0, 0, show=f"PR_SET_NAME, {name}")
+
+
+def capset(effective: int, permitted: int, inheritable: int, *, show: str = "") -> None:
+    """Bit masks, bit n = capability n of linux/capability.h."""
+    header = ctypes.create_string_buffer(struct.pack("=Ii", _LINUX_CAPABILITY_VERSION_3, 0))
+    low, high = 0xFFFFFFFF, 32
+    words = (
+        effective & low, permitted & low, inheritable & low,
+        effective >> high, permitted >> high, inheritable >> high,
+    )  # fmt: skip
+    data = ctypes.create_string_buffer(struct.pack("=6I", *words))
+    call("capset", header, data, show=show or f"effective={effective:#x} permitted={permitted:#x}")
+
+
+class _SockFprog(ctypes.Structure):
+    """struct sock_fprog, linux/filter.h."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
+
+
+def seccomp(program: bytes) -> None:
+    """Installs a filter: `program` is sock_filter[] as libseccomp exports it. EACCES without CAP_SYS_ADMIN and
+    without no_new_privs, seccomp(2)."""
+    instructions = len(program) // 8
+    prog = _SockFprog(instructions, program)
+    arguments = f"SECCOMP_SET_MODE_FILTER, {instructions} instructions"
+    call("seccomp", SECCOMP_SET_MODE_FILTER, 0, ctypes.addressof(prog), show=arguments)
+
+
+def setgroups(groups: Sequence[int]) -> None:
+    recorded("setgroups", " ".join(map(str, groups)) or "none", os.setgroups, list(groups))
+
+
+def setresgid(gid: int) -> None:
+    call("setresgid", gid, gid, gid, show=str(gid))
+
+
+def setresuid(uid: int) -> None:
+    call("setresuid", uid, uid, uid, show=str(uid))
+
+
+def setsid() -> None:
+    recorded("setsid", "", os.setsid)
+
+
+def sethostname(name: str) -> None:
+    data = name.encode()
+    call("sethostname", data, len(data), show=name)
+
+
+def setdomainname(name: str) -> None:
+    data = name.encode()
+    call("setdomainname", data, len(data), show=name)
+
+
+def setrlimit(name: str, soft: int, hard: int) -> None:
+    """`name` as in `RLIMIT_NAME`, upper case; -1 = RLIM_INFINITY. ValueError for an unknown one, or soft > hard."""
+    number = int(getattr(resource, f"RLIMIT_{name}"))
+    recorded("setrlimit", f"RLIMIT_{name}, {soft}:{hard}", resource.setrlimit, number, (soft, hard))
+
+
+def close_range(first: int, last: int = 0xFFFFFFFF, flags: int = 0) -> None:
+    show = f"{first}, {last}{', CLOSE_RANGE_CLOEXEC' if flags & CLOSE_RANGE_CLOEXEC else ''}"
+    call("close_range", first, last, flags, show=show, traced=bool(flags))
+
+
+def execve(
+    path: str, args: Sequence[str], environment: Mapping[str, str], *, last: Callable[[], None] | None = None
+) -> None:
+    """Recorded before the call, after which nobody is left to record; then `last` is called, and then the kernel.
+
+    Returns only by raising OSError.
+    """
+    announce("execve", f"{path} {list(args)}")
+    if last is not None:
+        last()
+    os.execve(path, list(args), dict(environment))
