@@ -77,6 +77,8 @@ class Engine:
 async def _furnish(instance: Instance, records: Records, mirrors: tuple[str, ...], subnet: str | None) -> House:
     layer_store = Layers(instance, records)
     await layer_store.load()
+    snapshot_store = Snapshots(instance, records, layer_store)
+    await snapshot_store.load()
     image_store = Images(instance, records, layer_store, mirrors=mirrors)
     await image_store.load()
     house_roster = Roster(records)
@@ -84,7 +86,7 @@ async def _furnish(instance: Instance, records: Records, mirrors: tuple[str, ...
     house = House(
         instance=instance,
         images=image_store,
-        snapshots=Snapshots(instance, records, layer_store),
+        snapshots=snapshot_store,
         bridge=await Bridge.open(instance, records, subnet=subnet),
         launcher=None,  # type: ignore[arg-type]  # connected below: its callbacks need the house
         log_writer=None,  # type: ignore[arg-type]
