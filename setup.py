@@ -47,8 +47,10 @@ TEST = [
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",
     "ruff>=0.9",
+    "setuptools>=66",
     "types-jsonschema>=4.21",
     "types-PyYAML>=6",
+    "wheel>=0.38",
 ]
 
 setup(

@@ -45,7 +45,7 @@ install_product() {
     echo "휠을 만들고 있어요."
     $pip wheel --quiet --no-deps --wheel-dir "$build/wheel" "$build/source"
     echo "휠과 필요한 파이썬 패키지를 설치하고 있어요."
-    $pip install --upgrade-strategy only-if-needed "$build"/wheel/*.whl
+    $pip install --progress-bar off --upgrade-strategy only-if-needed "$build"/wheel/*.whl
     # the version is the same while the content is another: put the files in place whatever is there
     $pip install --quiet --no-deps --force-reinstall "$build"/wheel/*.whl
     install_settings "$build/source/packaging"

@@ -59,6 +59,10 @@ start_hub() {
     mkdir -p "$ETC"
     "$VENV/bin/python3" -I -m labs.hub --data "$HUB" configuration --port "$HUB_PORT" >"$ETC/hub.yml"
     chmod 644 "$ETC/hub.yml"
+    if ! runs hub docker-labs-hub.service && ! port_free 127.0.0.1 "$HUB_PORT"; then
+        echo "127.0.0.1의 $HUB_PORT 포트를 다른 프로그램이 쓰고 있어요."
+        return 1
+    fi
     serve hub docker-labs-hub.service setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs \
         docker-registry serve "$ETC/hub.yml"
     "$ANSWERS" "http://127.0.0.1:$HUB_PORT/v2/library/debian/tags/list" 20 || {
@@ -69,7 +73,7 @@ start_hub() {
 
 start_engine() {
     # a new version, or one that does not answer: containers go on while the daemon is started again
-    if [ -e "$OPT/.restart" ] || ! "$ANSWERS" "unix:$ENGINE_SOCKET"; then cease engine kernel-engine.service; fi
+    if [ -e "$OPT/.restart" ] || ! "$ANSWERS" "unix:$ENGINE_SOCKET" 2>/dev/null; then cease engine kernel-engine.service; fi
     serve engine kernel-engine.service "$OPT/libexec/engine"
     "$ANSWERS" "unix:$ENGINE_SOCKET" 40 || {
         tail_log engine kernel-engine.service
@@ -109,7 +113,7 @@ choose_port() {
     fi
     last=$port
     [ "$port_given" = yes ] || last=$((port + 20))
-    while ! port_free "$port"; do
+    while ! port_free "$listen" "$port"; do
         [ "$port" -lt "$last" ] || {
             echo "$listen의 $port 포트를 다른 프로그램이 쓰고 있어요."
             return 1
@@ -118,12 +122,13 @@ choose_port() {
     done
 }
 
+# port_free ADDRESS PORT
 port_free() {
     "$(system_python)" -I -c 'import socket, sys
 family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
 with socket.socket(family) as probe:
     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    probe.bind((sys.argv[1], int(sys.argv[2])))' "$listen" "$1" 2>/dev/null
+    probe.bind((sys.argv[1], int(sys.argv[2])))' "$1" "$2" 2>/dev/null
 }
 
 setting() { sed -n "s/^$1=//p" "$ETC/jupyter.env" 2>/dev/null; }
@@ -157,7 +162,7 @@ stop_hub() { cease hub docker-labs-hub.service; }
 
 # stop_engine: its containers first, as `docker stop` does, then the daemon and the processes that outlive it
 stop_engine() {
-    if [ -x "$VENV/bin/docker" ] && [ -S "$ENGINE_SOCKET" ] && "$ANSWERS" "unix:$ENGINE_SOCKET"; then
+    if [ -x "$VENV/bin/docker" ] && [ -S "$ENGINE_SOCKET" ] && "$ANSWERS" "unix:$ENGINE_SOCKET" 2>/dev/null; then
         running=$(DOCKER_HOST=unix://$ENGINE_SOCKET "$VENV/bin/docker" ps --quiet)
         # shellcheck disable=SC2086 # a list of ids
         [ -z "$running" ] || DOCKER_HOST=unix://$ENGINE_SOCKET "$VENV/bin/docker" stop --time 3 $running

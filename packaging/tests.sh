@@ -27,7 +27,7 @@ install_for_tests() {
     key=$("$python" -V)-$(content_key "$here" setup.py packaging/bin)
     [ "$(cat "$venv/.content" 2>/dev/null)" = "$key" ] && return 0
     "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear "$venv"
-    "$venv/bin/python" -m pip --disable-pip-version-check --no-input install --editable "${here}[test]"
+    "$venv/bin/python" -m pip --disable-pip-version-check --no-input install --progress-bar off --editable "${here}[test]"
     if on_ubuntu; then "$venv/bin/python" -m playwright install --with-deps chromium; fi
     printf %s "$key" >"$venv/.content"
 }

@@ -137,7 +137,8 @@ def bootstrap(argv: Sequence[str], recipe: Recipe, path: Path, *, epoch: int, pr
     finally:
         process.stdout.close()
         code = process.wait()
-        listener.join(timeout=5)
+        listener.join()
+        process.stderr.close()
     if code != 0 or failure:
         path.unlink(missing_ok=True)
         raise BootstrapFailed("\n".join(lines[-TAIL_LINES:]) or f"mmdebstrap: {failure}")

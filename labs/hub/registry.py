@@ -184,10 +184,13 @@ def serving(data: Path, run: Path, *, port: int = 0) -> Iterator[str]:
 
     `port` 0 takes a free one. `run` gets the configuration and the log.
     """
-    if not port:
-        with socket.socket() as probe:
-            probe.bind((DEFAULT_ADDRESS, 0))
-            port = probe.getsockname()[1]
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((DEFAULT_ADDRESS, port))
+        except OSError as error:
+            raise RegistryFailed(f"{DEFAULT_ADDRESS}:{port}: {error.strerror}") from error
+        port = probe.getsockname()[1]
     config = run / "hub.yml"
     config.write_text(configuration(data, listen=f"{DEFAULT_ADDRESS}:{port}"))
     with _running(config, (socket.AF_INET, (DEFAULT_ADDRESS, port)), run / "hub.log"):

@@ -1,0 +1,131 @@
+"""The wheel that ./lab up installs: what is in it, and that it works away from the clone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = ("kernel_engine", "labs", "packaging", "setup.py", "pyproject.toml", "README.md")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built as ./lab does, from a copy: building leaves things beside the sources."""
+    folder = tmp_path_factory.mktemp("wheel")
+    for name in SOURCES:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / "source" / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / "source" / name)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", folder,
+         folder / "source"],
+        check=True, cwd=folder,
+    )  # fmt: skip
+    [built] = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh venv with the wheel in it, whose other packages are those of the venv that runs the tests."""
+    venv = tmp_path_factory.mktemp("installed") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "--quiet", "--python", venv / "bin/python3", "install", "--no-deps", wheel],
+        check=True,
+    )
+    [packages] = venv.glob("lib/python3*/site-packages")
+    [others] = [path for path in sys.path if path.endswith("site-packages")]
+    (packages / "others.pth").write_text(f"{others}\n")
+    return venv
+
+
+def run(venv: Path, *command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": f"{venv}/bin:/usr/bin:/bin", "HOME": str(cwd), "LANG": "C.UTF-8"}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_it_holds_all_that_is_committed_of_the_packages(wheel: Path) -> None:
+    listed = subprocess.run(
+        ["git", "-c", "safe.directory=*", "ls-files", "-z", "kernel_engine", "labs"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    if listed.returncode:
+        pytest.skip("the sources are not a git clone")
+    committed = {name for name in listed.stdout.decode().split("\0") if name and (ROOT / name).exists()}
+    assert committed - set(zipfile.ZipFile(wheel).namelist()) == set()
+
+
+def test_it_holds_nothing_that_running_left_behind(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert not [name for name in names if "__pycache__" in name or ".ipynb_checkpoints" in name]
+    assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]
+
+
+def test_the_packages_come_from_the_wheel(installed: Path, tmp_path: Path) -> None:
+    said = run(
+        installed,
+        "python3",
+        "-I",
+        "-c",
+        "import labs, kernel_engine; print(labs.__file__, kernel_engine.__file__)",
+        cwd=tmp_path,
+    )
+    assert all(word.startswith(str(installed)) for word in said.stdout.split()), said
+
+
+def test_the_hubs_program_finds_its_data(installed: Path, tmp_path: Path) -> None:
+    program = "from labs.hub.substitutes import substitute; print(substitute('centos').command())"
+    said = run(installed, "python3", "-I", "-c", program, cwd=tmp_path)
+    assert said.stdout == "docker pull debian:trixie\n", said.stderr
+
+
+def test_the_workspace_is_made_from_the_installed_course(installed: Path, tmp_path: Path) -> None:
+    said = run(installed, "python3", "-I", "-m", "labs.workspace", str(tmp_path / "docker-labs"), cwd=tmp_path)
+    assert said.returncode == 0, said.stderr
+    assert (tmp_path / "docker-labs/sources/kernel_engine").readlink().is_relative_to(installed)
+
+
+@pytest.mark.parametrize("name", ["docker", "kernel-engine", "labs"])
+def test_the_commands_are_there(installed: Path, name: str) -> None:
+    assert os.access(installed / "bin" / name, os.X_OK)
+
+
+def test_docker_runs_from_anywhere_and_through_a_link(installed: Path, tmp_path: Path) -> None:
+    link = tmp_path / "docker"
+    link.symlink_to(installed / "bin/docker")
+    for command in ("docker", str(link)):
+        said = run(installed, command, "--version", cwd=tmp_path)
+        assert said.returncode == 0, said.stderr
+        assert said.stdout.startswith("Docker version "), said.stdout
+
+
+def test_docker_starts_sooner_than_a_plain_console_script_would(installed: Path, tmp_path: Path) -> None:
+    """The reason for packaging/bin/docker being a script of our own."""
+    plain = tmp_path / "plain"
+    plain.write_text(
+        f"#!{installed}/bin/python3\nimport re\nimport sys\nfrom kernel_engine.cli.main import main\n"
+        "if __name__ == '__main__':\n    sys.exit(main())\n"
+    )
+    plain.chmod(0o755)
+
+    times: dict[str, list[float]] = {"docker": [], str(plain): []}
+    for _ in range(9):
+        for program, found in times.items():
+            began = time.perf_counter()
+            assert run(installed, program, "--version", cwd=tmp_path).returncode == 0
+            found.append(time.perf_counter() - began)
+    assert statistics.median(times["docker"]) < statistics.median(times[str(plain)])

@@ -1,0 +1,86 @@
+"""The learner's folder: the course arrives, edits survive, new versions arrive beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from labs.workspace import Act, beside, decide, prepare
+
+LAB = "00_what_is_docker/lab.ipynb"
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Path:
+    folder = tmp_path / "course"
+    (folder / "00_what_is_docker/files").mkdir(parents=True)
+    (folder / LAB).write_text("one")
+    (folder / "00_what_is_docker/lab.md").write_text("the source")
+    (folder / "00_what_is_docker/check.py").write_text("the answers")
+    (folder / "00_what_is_docker/files/run.sh").write_text("#!/bin/sh\n")
+    (folder / "00_what_is_docker/files/run.sh").chmod(0o755)
+    (folder / "놀이터.ipynb").write_text("{}")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("offered", "shipped", "found", "act"),
+    [
+        ("new", None, None, Act.WRITE),
+        ("new", "old", None, Act.WRITE),  # the learner threw it away
+        ("new", "old", "old", Act.WRITE),  # untouched
+        ("new", "old", "edited", Act.BESIDE),
+        ("same", "same", "edited", Act.KEEP),
+        ("same", "old", "same", Act.KEEP),
+        ("new", None, "theirs", Act.BESIDE),  # a file of that name was there before the course
+    ],
+)
+def test_what_becomes_of_a_file(offered: str, shipped: str | None, found: str | None, act: Act) -> None:
+    [placement] = decide({"f": offered}, {"f": shipped} if shipped else {}, {"f": found} if found else {})
+    assert placement.act is act
+
+
+def test_the_new_version_keeps_the_kind_of_file() -> None:
+    assert beside(LAB) == "00_what_is_docker/lab (새 버전).ipynb"
+
+
+def test_it_puts_notebooks_and_materials_but_no_answers(course: Path, tmp_path: Path) -> None:
+    workspace = tmp_path / "home/docker-labs"
+    prepare(workspace, course)
+    there = {
+        str(path.relative_to(workspace)) for path in workspace.rglob("*") if path.is_file() and not path.is_symlink()
+    }
+    assert there >= {LAB, "놀이터.ipynb", "00_what_is_docker/files/run.sh"}
+    assert not any(name.endswith(("lab.md", "check.py")) for name in there)
+    assert (workspace / "00_what_is_docker/files/run.sh").stat().st_mode & 0o111
+
+
+def test_edits_survive_and_a_new_version_comes_beside(course: Path, tmp_path: Path) -> None:
+    workspace = tmp_path / "docker-labs"
+    prepare(workspace, course)
+    (workspace / LAB).write_text("my answer")
+    prepare(workspace, course)
+    assert not (workspace / beside(LAB)).exists()
+    (course / LAB).write_text("two")
+    prepare(workspace, course)
+    assert (workspace / LAB).read_text() == "my answer"
+    assert (workspace / beside(LAB)).read_text() == "two"
+    (workspace / beside(LAB)).unlink()
+    prepare(workspace, course)
+    assert not (workspace / beside(LAB)).exists(), "a new version is put there once"
+
+
+def test_an_untouched_file_follows_the_course(course: Path, tmp_path: Path) -> None:
+    workspace = tmp_path / "docker-labs"
+    prepare(workspace, course)
+    (course / LAB).write_text("two")
+    prepare(workspace, course)
+    assert (workspace / LAB).read_text() == "two"
+
+
+def test_the_installed_sources_are_linked(course: Path, tmp_path: Path) -> None:
+    workspace = tmp_path / "docker-labs"
+    prepare(workspace, course)
+    prepare(workspace, course)
+    assert (workspace / "sources/kernel_engine/paths.py").read_text().startswith('"""Where one engine instance')
