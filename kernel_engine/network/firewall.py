@@ -1,0 +1,100 @@
+"""Other firewalls on the machine: what they would drop of ours, and what to type against it. Changes nothing.
+
+A packet that one table accepts may still be dropped by another one's policy (nft(8), "verdict statements"), so a
+table of our own cannot help.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import Any
+
+_SEARCH = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropping:
+    """A chain that drops forwarded packets unless one of its rules knows better."""
+
+    program: str  #: "nft" | "iptables" | "iptables-legacy"
+    family: str
+    table: str
+    chain: str
+    docker: bool  #: Docker's own chain for the user's rules (DOCKER-USER) stands in the same table
+
+
+def findings(bridge: str) -> tuple[str, ...]:
+    """One sentence for each firewall that drops the containers' traffic; empty when all is well.
+
+    Runs nft and iptables-legacy: to be called in a thread.
+    """
+    found = dropping_nft(_json(("nft", "-j", "list", "ruleset")), bridge)
+    found += dropping_legacy(_text(("iptables-legacy", "-S")), bridge)
+    return tuple(advice(item, bridge) for item in found)
+
+
+def dropping_nft(listing: dict[str, Any], bridge: str) -> tuple[Dropping, ...]:
+    """Base chains at the forward hook whose policy is drop and that have no rule about the bridge."""
+    items = listing.get("nftables", ())
+    chains = [item["chain"] for item in items if "chain" in item]
+    rules = [item["rule"] for item in items if "rule" in item]
+    found = []
+    for chain in chains:
+        if chain.get("hook") != "forward" or chain.get("policy") != "drop" or chain["table"].startswith("ke_"):
+            continue
+        where = (chain["family"], chain["table"])
+        same = [rule for rule in rules if (rule["family"], rule["table"]) == where]
+        if chain["family"] not in ("ip", "inet") or any(f'"{bridge}"' in json.dumps(rule) for rule in same):
+            continue
+        names = {item["name"] for item in chains if (item["family"], item["table"]) == where}
+        iptables = chain["table"] == "filter" and chain["name"] == "FORWARD"
+        found.append(
+            Dropping(
+                program="iptables" if iptables else "nft",
+                family=chain["family"],
+                table=chain["table"],
+                chain=chain["name"],
+                docker="DOCKER-USER" in names,
+            )
+        )
+    return tuple(found)
+
+
+def dropping_legacy(listing: str, bridge: str) -> tuple[Dropping, ...]:
+    """The same from `iptables-legacy -S`."""
+    lines = listing.splitlines()
+    if "-P FORWARD DROP" not in lines or any(f" {bridge} " in line for line in lines):
+        return ()
+    docker = "-N DOCKER-USER" in lines
+    return (Dropping(program="iptables-legacy", family="ip", table="filter", chain="FORWARD", docker=docker),)
+
+
+def advice(item: Dropping, bridge: str) -> str:
+    if item.program == "nft":
+        where = f"{item.family} {item.table} {item.chain}"
+        commands = f"nft insert rule {where} iifname {bridge} accept; nft insert rule {where} oifname {bridge} accept"
+    else:
+        chain = "DOCKER-USER" if item.docker else item.chain
+        commands = f"{item.program} -I {chain} -i {bridge} -j ACCEPT; {item.program} -I {chain} -o {bridge} -j ACCEPT"
+    who = "Docker's firewall" if item.docker else "another firewall"
+    return (
+        f"{who} (chain {item.chain} of table {item.family} {item.table}, policy drop) drops what containers send "
+        f"through {bridge}: {commands}"
+    )
+
+
+def _json(command: tuple[str, ...]) -> dict[str, Any]:
+    text = _text(command)
+    listing = json.loads(text) if text else {}
+    return listing if isinstance(listing, dict) else {}
+
+
+def _text(command: tuple[str, ...]) -> str:
+    program = shutil.which(command[0], path=_SEARCH)
+    if program is None:
+        return ""
+    done = subprocess.run((program, *command[1:]), capture_output=True, text=True, check=False, env={"LC_ALL": "C"})
+    return done.stdout if done.returncode == 0 else ""

@@ -1,0 +1,135 @@
+"""The kernel's part of an instance's network: bridge, subnet, NAT table, forwarding. Made once, found again later.
+
+All of it blocks (nft takes 10 to 20 ms, the machine's lock as long as its holder): to be called in a thread.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv4Network
+
+from kernel_engine.errors import Conflict, EngineError, KernelRefused
+from kernel_engine.network import nat
+from kernel_engine.network.addresses import choose_subnet, mac_address, overlapping
+from kernel_engine.network.claims import machine_lock
+from kernel_engine.network.veth import unplug
+from kernel_engine.paths import Instance
+from kernel_engine.syscalls.netlink import Link, Netlink
+
+_BRIDGE_PREFIX = "ke-"
+_ETHERNET_MTU = 1500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What stands in the kernel."""
+
+    gateway: IPv4Interface  #: the bridge's address in its subnet
+    index: int  #: of the bridge
+    mtu: int  #: 0 = the kernel's own 1500; smaller where the way out of this machine is narrower
+
+
+def lay(instance: Instance, *, wanted: IPv4Interface | None, recorded: IPv4Interface | None) -> Ground:
+    """Makes or finds the bridge. Doing it twice changes nothing.
+
+    wanted: `--subnet`; recorded: what this instance had before. A bridge that stands keeps its subnet unless another
+    one is wanted; Conflict where containers still live in the old one, or where the wanted one is in use elsewhere.
+    """
+    with machine_lock() as claims, Netlink() as netlink:
+        try:
+            links = netlink.links()
+            bridge = next((link for link in links if link.name == instance.bridge), None)
+            gateway = _standing_address(netlink, bridge)
+            if wanted is not None and gateway is not None and wanted != gateway:
+                _forbid_if_used(instance, links, bridge, gateway)
+                gateway = None
+            if gateway is None:
+                gateway = _free_subnet(netlink, bridge, wanted, recorded)
+            bridge = _stand(netlink, instance.bridge, bridge, gateway)
+            mtu = _way_out_mtu(netlink, links)
+        except OSError as error:
+            raise KernelRefused("netlink", error.errno or 0, f"make bridge {instance.bridge}: {error}") from error
+        nat.load(nat.ruleset(instance.nft_table, instance.bridge, str(gateway.network)))
+        claims.forwarding(instance.id, _instances(netlink))
+        return Ground(gateway=gateway, index=bridge.index, mtu=mtu)
+
+
+def destroy(instance: Instance) -> None:
+    """Removes everything of an instance from the kernel, also when its daemon is dead. Nothing there is no error."""
+    with machine_lock() as claims, Netlink() as netlink:
+        try:
+            unplug(netlink, [link.name for link in host_ends(netlink, instance)])
+            unplug(netlink, [instance.bridge])
+        except OSError as error:
+            raise KernelRefused("netlink", error.errno or 0, f"remove bridge {instance.bridge}: {error}") from error
+        nat.remove(instance.nft_table)
+        others = any(link.kind == "bridge" and not link.name.startswith(_BRIDGE_PREFIX) for link in netlink.links())
+        claims.give_back(instance.id, _instances(netlink), others_forward=others)
+
+
+def host_ends(netlink: Netlink, instance: Instance) -> tuple[Link, ...]:
+    """The veth ends of this instance on the host."""
+    return tuple(link for link in netlink.links() if link.kind == "veth" and link.name.startswith(instance.veth_prefix))
+
+
+def _instances(netlink: Netlink) -> frozenset[str]:
+    """Ids of the instances that have a bridge in this namespace."""
+    return frozenset(
+        link.name.removeprefix(_BRIDGE_PREFIX) for link in netlink.links() if link.name.startswith(_BRIDGE_PREFIX)
+    )
+
+
+def _standing_address(netlink: Netlink, bridge: Link | None) -> IPv4Interface | None:
+    if bridge is None:
+        return None
+    if bridge.kind != "bridge":
+        raise EngineError(f"{bridge.name} is not a bridge", hint=f"remove it: ip link delete {bridge.name}")
+    return next((item.interface for item in netlink.addresses() if item.index == bridge.index), None)
+
+
+def _forbid_if_used(instance: Instance, links: tuple[Link, ...], bridge: Link | None, old: IPv4Interface) -> None:
+    ports = [link for link in links if bridge is not None and link.master == bridge.index]
+    if ports:
+        raise Conflict(
+            f"{instance.bridge} still serves {len(ports)} containers in {old.network}",
+            hint="stop them, or start the engine without --subnet",
+        )
+
+
+def _free_subnet(
+    netlink: Netlink, bridge: Link | None, wanted: IPv4Interface | None, recorded: IPv4Interface | None
+) -> IPv4Interface:
+    own = 0 if bridge is None else bridge.index
+    taken: set[IPv4Network] = {item.interface.network for item in netlink.addresses() if item.index != own}
+    # the default route overlaps everything and takes nothing
+    taken |= {route.destination for route in netlink.routes() if route.index != own and route.destination.prefixlen}
+    if wanted is None:
+        return choose_subnet(taken, preferred=recorded)
+    if in_the_way := overlapping(wanted.network, taken):
+        raise Conflict(f"subnet {wanted.network} overlaps {in_the_way[0]}, which this machine uses already")
+    return wanted
+
+
+def _stand(netlink: Netlink, name: str, bridge: Link | None, gateway: IPv4Interface) -> Link:
+    """The bridge, up, with this one address. Its MAC is given, or it would change with each container."""
+    if bridge is None:
+        netlink.add_bridge(name, mac=mac_address(gateway.ip))
+        bridge = netlink.link(name)
+    for item in netlink.addresses():
+        if item.index == bridge.index and item.interface != gateway:
+            netlink.delete_address(bridge.index, str(item.interface))
+    try:
+        netlink.add_address(bridge.index, str(gateway))
+    except OSError as error:
+        if error.errno != errno.EEXIST:
+            raise
+    netlink.set_link(bridge.index, up=True)
+    return bridge
+
+
+def _way_out_mtu(netlink: Netlink, links: tuple[Link, ...]) -> int:
+    """Clouds and tunnels have narrower ways out than Ethernet's 1500 bytes; large packets would be lost there."""
+    ways = {route.index for route in netlink.routes() if not route.destination.prefixlen}
+    widths = [link.mtu for link in links if link.index in ways]
+    return min(widths) if widths and min(widths) < _ETHERNET_MTU else 0

@@ -1,0 +1,100 @@
+"""/etc/resolv.conf and /etc/hosts of a container, as texts. Pure: whoever calls reads and writes the files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import ip_address
+
+from kernel_engine.errors import InvalidRequest
+
+#: moby, libnetwork/resolvconf: where the host names no resolver that a container could reach
+_PUBLIC = ("8.8.8.8", "8.8.4.4")
+_SYSTEMD_STUB = "127.0.0.53"
+#: moby, libnetwork/etchosts
+_LOCAL = """\
+127.0.0.1\tlocalhost
+::1\tlocalhost ip6-localhost ip6-loopback
+fe00::0\tip6-localnet
+ff00::0\tip6-mcastprefix
+ff02::1\tip6-allnodes
+ff02::2\tip6-allrouters
+"""
+
+
+def resolv_conf(
+    host: str,
+    systemd: str = "",
+    *,
+    servers: Sequence[str] = (),
+    search: Sequence[str] = (),
+    options: Sequence[str] = (),
+) -> str:
+    """A container's resolv.conf, by Docker's rules.
+
+    host: the host's /etc/resolv.conf; systemd: /run/systemd/resolve/resolv.conf ("" where there is none), which
+    counts instead when the host's names nothing but systemd-resolved's stub. A resolver on a loopback address is the
+    host's own and is left out; so are IPv6 ones, which containers cannot reach yet; when none is left, Google's are
+    named, as Docker does. servers, search, options: --dns, --dns-search, --dns-option; each replaces the host's.
+    """
+    for server in servers:
+        if not _is_address(server):
+            raise InvalidRequest(f"{server} is not an ip address")
+    text = systemd if systemd and _words(host, "nameserver") == [_SYSTEMD_STUB] else host
+    named = [server for server in _words(text, "nameserver") if _reachable(server)]
+    chosen = list(servers) or named or list(_PUBLIC)
+    # the last line of a kind counts, resolv.conf(5)
+    domains = list(search) or _last(text, "search") or _last(text, "domain")
+    flags = list(options) or [word for line in _lines(text, "options") for word in line]
+    lines = [f"search {' '.join(domains)}"] if domains and domains != ["."] else []
+    lines += [f"nameserver {server}" for server in chosen]
+    lines += [f"options {' '.join(flags)}"] if flags else []
+    return "\n".join(lines) + "\n"
+
+
+def hosts_file(address: str, names: str, extra: Sequence[tuple[str, str]] = ()) -> str:
+    """A container's /etc/hosts.
+
+    address: its own ("" without a network); names: its host name, or "host.domain host". extra: (name, address) of
+    --add-host, in order.
+    """
+    if "." in names and " " not in names:
+        names = f"{names} {names.partition('.')[0]}"
+    text = _LOCAL + "".join(f"{where}\t{name}\n" for name, where in extra)
+    return f"{text}{address}\t{names}\n" if address else text
+
+
+def _lines(text: str, keyword: str) -> list[list[str]]:
+    """The words after `keyword`, line by line. A comment is a line of its own, or what follows a blank and # or ;"""
+    found = []
+    for line in text.splitlines():
+        words = line.split()
+        if not words or words[0] != keyword:
+            continue
+        end = next((at for at, word in enumerate(words) if word[0] in "#;"), len(words))
+        found.append(words[1:end])
+    return found
+
+
+def _words(text: str, keyword: str) -> list[str]:
+    """The first word of each line with `keyword`."""
+    return [words[0] for words in _lines(text, keyword) if words]
+
+
+def _last(text: str, keyword: str) -> list[str]:
+    lines = _lines(text, keyword)
+    return lines[-1] if lines else []
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+def _reachable(server: str) -> bool:
+    if not _is_address(server):
+        return False
+    address = ip_address(server.partition("%")[0])
+    return address.version == 4 and not address.is_loopback

@@ -1,0 +1,71 @@
+"""The virtual cable: a veth(4) pair between the host's bridge and a container's eth0.
+
+The container's side is configured through a netlink socket that was opened inside its namespace.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable
+from ipaddress import IPv4Interface
+from typing import NamedTuple
+
+from kernel_engine.syscalls.netlink import Netlink
+
+#: the kernel gives the loopback interface the first index in every namespace (LOOPBACK_IFINDEX)
+_LOOPBACK = 1
+INSIDE = "eth0"
+
+
+class Cable(NamedTuple):
+    """One veth pair, as it is to be."""
+
+    outside: str  #: the host's end
+    bridge: int  #: index of the bridge that it is plugged into
+    pid: int  #: a process in the container's namespace
+    mac: str  #: of the container's end
+    interface: IPv4Interface  #: address of the container's end
+    gateway: str
+    mtu: int  #: 0 = the kernel's 1500
+
+
+def plug(host: Netlink, inside_fd: int, cable: Cable) -> None:
+    """Makes the pair and configures both ends; made wholly or not at all. Closes `inside_fd`."""
+    with Netlink(inside_fd) as inside:
+        host.add_veth(
+            cable.outside,
+            INSIDE,
+            peer_pid=cable.pid,
+            master=cable.bridge,
+            up=True,
+            peer_mac=cable.mac,
+            mtu=cable.mtu,
+        )
+        try:
+            inside.set_link(_LOOPBACK, up=True)
+            index = inside.link(INSIDE).index
+            inside.add_address(index, str(cable.interface))
+            inside.set_link(index, up=True)
+            inside.add_route(gateway=cable.gateway)
+        except OSError:
+            unplug(host, (cable.outside,))
+            raise
+
+
+def unplug(host: Netlink, outside: Iterable[str]) -> None:
+    """Removes the host's ends, and with each its pair. Each takes the kernel several ms; one that is gone is fine."""
+    for name in outside:
+        try:
+            host.delete_link(name)
+        except OSError as error:
+            if error.errno != errno.ENODEV:
+                raise
+
+
+def loopback_up(netlink_fd: int) -> None:
+    """`--network none`: nothing but lo. The descriptor stays the caller's."""
+    inside = Netlink(netlink_fd)
+    try:
+        inside.set_link(_LOOPBACK, up=True)
+    finally:
+        inside.detach()
