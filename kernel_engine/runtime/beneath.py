@@ -39,7 +39,18 @@ class Root:
         try:
             return openat2(self.fd, path, O_PATH | os.O_DIRECTORY, _IN_ROOT)
         except FileNotFoundError:
+            pass
+        parent, name = os.path.split(path.rstrip("/"))
+        if name in ("", ".", ".."):
             return self._open_made(path, mode, is_directory=True)
+        above = self.directory(parent or "/", mode)
+        try:
+            mkdirat(above, name, mode)
+        except FileExistsError:  # a link to something that is not there
+            return self._open_made(path, mode, is_directory=True)
+        finally:
+            os.close(above)
+        return openat2(self.fd, path, O_PATH | os.O_DIRECTORY, _IN_ROOT)
 
     def file(self, path: str) -> int:
         """Opened (anything but a directory); an empty file is made, and its parents, where nothing is there."""

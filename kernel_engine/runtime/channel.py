@@ -12,7 +12,6 @@ import os
 import socket
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 from kernel_engine.runtime.spec import (
@@ -138,12 +137,12 @@ class Channel:
 
 
 def as_json(value: Any) -> Any:
-    """A frozen value of `spec` as plain JSON types, field by field."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: as_json(getattr(value, field.name)) for field in fields(value)}
+    """A frozen value of `spec` (a slotted dataclass) as plain JSON types, field by field."""
+    if value is None or isinstance(value, str | int):
+        return value
     if isinstance(value, tuple):
         return [as_json(item) for item in value]
-    return value
+    return {name: as_json(getattr(value, name)) for name in value.__slots__}
 
 
 def process_from_json(data: Message) -> Process:

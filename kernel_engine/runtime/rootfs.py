@@ -136,6 +136,7 @@ def make_read_only(root: Root, paths: Sequence[str]) -> None:
 
 def mask(root: Root, paths: Sequence[str]) -> None:
     """A file is covered by /dev/null, a directory by an empty read-only tmpfs; what is not there needs nothing."""
+    null = _real_null(root)
     for path in paths:
         fd = _existing(root, path)
         if fd is None:
@@ -144,9 +145,11 @@ def mask(root: Root, paths: Sequence[str]) -> None:
             sys.fchdir(fd)
             sys.mount("tmpfs", ".", "tmpfs", _MASK, shown=path)
         else:
-            # the host's /dev/null: the container's own could be something else by now
-            sys.move_mount(sys.open_tree("/dev/null", recursive=False), fd, shown=path)
+            tree = sys.open_tree("", recursive=False, directory=null, shown="/dev/null")
+            sys.move_mount(tree, fd, shown=path)
+            os.close(tree)
         os.close(fd)
+    os.close(null)
 
 
 def enter(root: Root, *, read_only: bool) -> None:
@@ -184,6 +187,18 @@ def _open_target(root: Root, mount: Mount, source: Source | None) -> int:
             f'error mounting "{mount.source}" to rootfs at "{mount.target}": mount {mount.source}:{mount.target}: '
             "not a directory",
         ) from None
+
+
+def _real_null(root: Root) -> int:
+    """The container's /dev/null, or the host's where a mount of the user's put something else there."""
+    try:
+        fd = root.open("/dev/null")
+    except OSError:
+        return os.open("/dev/null", sys.O_PATH | os.O_CLOEXEC)
+    if os.fstat(fd).st_rdev == os.makedev(1, 3):
+        return fd
+    os.close(fd)
+    return os.open("/dev/null", sys.O_PATH | os.O_CLOEXEC)
 
 
 def _existing(root: Root, path: str) -> int | None:

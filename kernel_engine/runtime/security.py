@@ -29,6 +29,10 @@ def _status_mask(field: str) -> int:
 #: what this process has, read once when the launcher starts: nobody can give more than that
 AVAILABLE = _status_mask("CapPrm:") & _status_mask("CapBnd:")
 _DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)
+#: ignored when the launcher started, or by itself since
+IGNORED = frozenset(
+    number for number in signal.valid_signals() if signal.getsignal(number) == signal.SIG_IGN
+) | {signal.SIGHUP, signal.SIGINT}
 _NULL = os.makedev(1, 3)
 _LAST = int(read("/proc/sys/kernel/cap_last_cap"))
 
@@ -75,9 +79,8 @@ def set_limits(process: Process) -> None:
 
 def reset_signals() -> None:
     """Python ignores SIGPIPE and SIGXFSZ, and an ignored signal stays ignored through execve(2)."""
-    for number in signal.valid_signals():
-        if signal.getsignal(number) == signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)
+    for number in IGNORED:
+        signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 

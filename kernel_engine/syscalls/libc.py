@@ -16,7 +16,8 @@ from typing import TypeVar
 from kernel_engine.syscalls import trace
 
 T = TypeVar("T")
-Argument = int | bytes | None | ctypes.Array[ctypes.c_char] | ctypes.Structure
+#: integers travel as C int, sign-extended: every number that these calls take fits; pointers come as buffers
+Argument = int | bytes | None | ctypes.Array[ctypes.c_char]
 
 #: PyDLL keeps the interpreter lock: clone3 must not come back in a child whose lock belongs to nobody
 _libc = ctypes.PyDLL(None, use_errno=True)
@@ -47,13 +48,11 @@ def call(name: str, *arguments: Argument, show: str = "", path: str | None = Non
     line is that of the wrapper's caller.
     """
     started = time.monotonic_ns()
-    converted = [ctypes.c_long(value) if isinstance(value, int) else value for value in arguments]
     number = _NUMBERS.get(name)
-    ctypes.set_errno(0)
     if number is None:
-        result: int = getattr(_libc, name)(*converted)
+        result: int = getattr(_libc, name)(*arguments)
     else:
-        result = _syscall(ctypes.c_long(number), *converted)
+        result = _syscall(number, *arguments)
     code = ctypes.get_errno() if result == -1 else 0
     current = trace.current() if traced else None
     if current is not None:

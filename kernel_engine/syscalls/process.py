@@ -101,7 +101,7 @@ def prctl(option: Prctl, argument: int = 0, third: int = 0, *, show: str = "", t
 def set_name(name: str) -> None:
     """What `ps` and `top` call this process; at most 15 bytes count."""
     text = ctypes.create_string_buffer(name.encode()[:15])
-    call("prctl", Prctl.PR_SET_NAME, ctypes.addressof(text), 0, 0, 0, show=f"PR_SET_NAME, {name}")
+    call("prctl", Prctl.PR_SET_NAME, text, 0, 0, 0, show=f"PR_SET_NAME, {name}")
 
 
 def capset(effective: int, permitted: int, inheritable: int, *, show: str = "") -> None:
@@ -116,19 +116,14 @@ def capset(effective: int, permitted: int, inheritable: int, *, show: str = "") 
     call("capset", header, data, show=show or f"effective={effective:#x} permitted={permitted:#x}")
 
 
-class _SockFprog(ctypes.Structure):
-    """struct sock_fprog, linux/filter.h."""
-
-    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
-
-
 def seccomp(program: bytes) -> None:
     """Installs a filter: `program` is sock_filter[] as libseccomp exports it. EACCES without CAP_SYS_ADMIN and
     without no_new_privs, seccomp(2)."""
     instructions = len(program) // 8
-    prog = _SockFprog(instructions, program)
+    filters = ctypes.create_string_buffer(program, len(program))
+    sock_fprog = ctypes.create_string_buffer(struct.pack("@HP", instructions, ctypes.addressof(filters)))
     arguments = f"SECCOMP_SET_MODE_FILTER, {instructions} instructions"
-    call("seccomp", SECCOMP_SET_MODE_FILTER, 0, ctypes.addressof(prog), show=arguments)
+    call("seccomp", SECCOMP_SET_MODE_FILTER, 0, sock_fprog, show=arguments)
 
 
 def setgroups(groups: Sequence[int]) -> None:
