@@ -16,7 +16,10 @@ PACKAGES_UP="ca-certificates nftables iproute2 busybox-static mmdebstrap debian-
  libseccomp2 fonts-nanum procps"
 # what the tests need beside that; Ubuntu has Chromium as a snap only, so there playwright brings its own
 # shellcheck disable=SC2034 # run_tests uses it
-PACKAGES_TEST="$PACKAGES_UP skopeo shellcheck $(on_ubuntu || echo chromium)"
+PACKAGES_TEST="$PACKAGES_UP git skopeo shellcheck $(on_ubuntu || echo chromium)"
+# what the virtual machines of `--full` need
+# shellcheck disable=SC2034 # run_tests uses it
+PACKAGES_FULL="qemu-system-x86 e2fsprogs"
 
 # system_python: the distribution's own Python of at least 3.11; Ubuntu 22.04 has it beside its 3.10
 system_python() {
@@ -90,6 +93,16 @@ patiently() {
         fi
     done
     return 1
+}
+
+# unpack_docker FOLDER: the official docker command, which the tests hold ours against, without installing its daemon
+unpack_docker() {
+    [ ! -x "$1/usr/bin/docker" ] || return 0
+    package=docker.io
+    if apt-cache show --no-all-versions docker-cli >/dev/null 2>&1; then package=docker-cli; fi
+    rm -rf "$1" && mkdir -p "$1" && cd "$1"
+    patiently apt-get download "$package"
+    dpkg-deb -x ./*.deb . && rm -f ./*.deb
 }
 
 # mask_registry: Debian's package starts a service on :5000, on all interfaces. That port is the learner's own.

@@ -10,14 +10,19 @@ run_tests() {
         esac
         shift
     done
-    steps 3
-    step packages "배포판 패키지를 설치해요" install_packages "$PACKAGES_TEST"
+    steps 4
+    packages=$PACKAGES_TEST
+    if [ $full = yes ]; then packages="$packages $PACKAGES_FULL"; fi
+    step packages "배포판 패키지를 설치해요" install_packages "$packages"
     step python "파이썬 패키지를 설치해요" install_for_tests
     step hub "오프라인 허브에 이미지를 채워요" fill_hub_for_tests
+    step docker "비교할 공식 docker 명령을 받아요" unpack_docker "$here/.venv/official"
     say "테스트를 실행해요."
     # the kernel tests start many processes: two workers keep two processors busy, and a module's fixtures together
     set -- --numprocesses 2 --dist loadscope
     if [ $full = no ]; then set -- "$@" -m "not full"; fi
+    # last on the path: a machine's own docker is as official
+    PATH=$PATH:$here/.venv/official/usr/bin
     cd "$here" && exec "$here/.venv/bin/python" -m pytest "$@" </dev/null
 }
 
