@@ -54,12 +54,12 @@ install_packages() {
     done
     [ -n "$missing" ] || return 0
     echo "설치할 패키지:$missing"
-    dpkg --configure -a
+    patiently dpkg --configure -a --force-confdef --force-confold
     case " $missing " in *" docker-registry "*) mask_registry ;; esac
-    patiently apt-get update
+    patiently quietly update
     hold_services
     # shellcheck disable=SC2086
-    patiently apt-get install --yes --no-install-recommends $missing && status=0 || status=$?
+    patiently quietly install --yes --no-install-recommends $missing && status=0 || status=$?
     release_services
     return "$status"
 }
@@ -68,31 +68,30 @@ installed() {
     [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
-# patiently APT ARGUMENT...: wait up to ten minutes for another apt, try five times when the network fails
+# patiently COMMAND ARGUMENT...: wait up to ten minutes for another apt or dpkg, try five times when the network fails
 patiently() {
-    apt=$1
-    shift
     waited=0 tries=0
     while :; do
         seen=$(wc -l <"$step_log")
-        if DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true NEEDRESTART_SUSPEND=1 \
-            "$apt" -q -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 \
-            -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
-            "$@"; then
-            return 0
-        fi
-        if tail -n "+$((seen + 1))" "$step_log" | grep -qE 'Could not get lock|Unable to (acquire|lock)'; then
-            [ $waited -lt 600 ] || break
+        if "$@"; then return 0; fi
+        if tail -n "+$((seen + 1))" "$step_log" | grep -qE 'Could not get lock|Unable to (acquire|lock)|lock was locked'; then
+            [ $waited -lt 600 ] || return 1
             echo "다른 apt가 끝나기를 기다리고 있어요."
-            waited=$((waited + 5))
-            sleep 5
+            waited=$((waited + 3))
+            sleep 3
         else
             tries=$((tries + 1))
-            [ $tries -lt 5 ] || break
+            [ $tries -lt 5 ] || return 1
             sleep $((tries * 2))
         fi
     done
-    return 1
+}
+
+# quietly APT_GET_ARGUMENT...: apt-get that asks nothing
+quietly() {
+    DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true NEEDRESTART_SUSPEND=1 \
+        apt-get -q -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 \
+        -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
 }
 
 # unpack_docker FOLDER: the official docker command, which the tests hold ours against, without installing its daemon
@@ -100,8 +99,10 @@ unpack_docker() {
     [ ! -x "$1/usr/bin/docker" ] || return 0
     package=docker.io
     if apt-cache show --no-all-versions docker-cli >/dev/null 2>&1; then package=docker-cli; fi
-    rm -rf "$1" && mkdir -p "$1" && cd "$1"
-    patiently apt-get download "$package"
+    rm -rf "$1"
+    mkdir -p "$1"
+    cd "$1" || return 1
+    patiently quietly download "$package"
     dpkg-deb -x ./*.deb . && rm -f ./*.deb
 }
 
