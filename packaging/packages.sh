@@ -56,7 +56,8 @@ install_packages() {
     echo "설치할 패키지:$missing"
     patiently dpkg --configure -a --force-confdef --force-confold
     case " $missing " in *" docker-registry "*) mask_registry ;; esac
-    patiently quietly update
+    # a broken repository of another vendor must not stop us: whether ours are there shows when installing
+    patiently quietly update || echo "패키지 목록을 모두 받지는 못했어요. 설치를 계속해 봐요."
     hold_services
     # shellcheck disable=SC2086
     patiently quietly install --yes --no-install-recommends $missing && status=0 || status=$?
