@@ -68,7 +68,7 @@ class Engine:
             if live.restart is not None:
                 live.restart.cancel()
         await asyncio.gather(*self._house.background, return_exceptions=True)
-        await self._house.launcher.close()
+        self._house.launcher.close()
         await self._house.log_writer.close()
         await self.bridge.close()
         self._records.close()
@@ -83,6 +83,8 @@ async def _furnish(instance: Instance, records: Records, mirrors: tuple[str, ...
     await image_store.load()
     house_roster = Roster(records)
     await house_roster.load()
+    snapshot_store = Snapshots(instance, records, layer_store)
+    await snapshot_store.load()
     house = House(
         instance=instance,
         images=image_store,

@@ -1,4 +1,4 @@
-"""An engine instance of a test's own: a real daemon process on its own root and run directories, and ways to speak to it."""
+"""An engine instance of a test's own: a real daemon on its own root and run directories, and ways to speak to it."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def _label(config: dict[str, Any], rest: str) -> None:
 
 
 def _expose(config: dict[str, Any], rest: str) -> None:
-    ports = {port if "/" in port else f"{port}/tcp": {} for port in rest.split()}
+    ports: dict[str, Any] = {port if "/" in port else f"{port}/tcp": {} for port in rest.split()}
     config["ExposedPorts"] = {**config.get("ExposedPorts", {}), **ports}
 
 

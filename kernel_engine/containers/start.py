@@ -71,16 +71,13 @@ async def _launch(house: House, record: Container, trace: Trace) -> tuple[Starte
     async def connect(created: Created) -> None:
         nonlocal endpoint
         if created.netlink is None:
-            return
-        try:
-            with recording(trace):
-                if config.host.network_mode == "none" or config.network_disabled:
-                    loopback_up(created.netlink)
-                    return
-                endpoint = await house.bridge.attach(record.id, created.netlink, created.pid)
-            identity.write_hosts(directory, hostname, config, endpoint)
-        finally:
-            os.close(created.netlink)
+            return  # the host's own network
+        with recording(trace):
+            if config.host.network_mode == "none" or config.network_disabled:
+                loopback_up(created.netlink)
+                return
+            endpoint = await house.bridge.attach(record.id, created.netlink, created.pid)
+        identity.write_hosts(directory, hostname, config, endpoint)
 
     with recording(trace):
         _make_bind_sources(config.host)

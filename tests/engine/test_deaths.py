@@ -1,0 +1,112 @@
+"""kill -9 of each process of the engine: what runs goes on, or is recorded as ended with the reason."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.daemon import Daemon
+from tests.engine.test_life import until
+
+
+@pytest.fixture(autouse=True)
+def daemon_up(clean: Daemon) -> Iterator[None]:
+    yield
+    if clean.process is None:
+        clean.start()
+
+
+def pids_of(daemon: Daemon, word: str) -> list[int]:
+    """This instance's launcher or log writer. A child that has not exec'd yet looks like it: the oldest counts."""
+    lines = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout.splitlines()
+    return [int(line.split()[0]) for line in lines if word in line and str(daemon.instance.run) in line]
+
+
+def test_containers_go_on_without_the_daemon(clean: Daemon) -> None:
+    ticking = clean.out("run", "-d", "--name", "ticking", "busybox", "sh", "-c", "while :; do echo t; sleep 0.05; done")
+    clean.out("run", "-d", "--name", "ending", "busybox", "sh", "-c", "sleep 0.5; echo last words; exit 6")
+    pid = clean.inspect("ticking")["State"]["Pid"]
+    clean.kill()
+    time.sleep(1)
+    os.kill(pid, 0)
+    clean.start()
+    assert clean.inspect("ticking")["State"]["Pid"] == pid
+    ending = clean.inspect("ending")["State"]
+    assert (ending["Status"], ending["ExitCode"]) == ("exited", 6)
+    assert clean.out("logs", "ending") == "last words"
+    before = len(clean.out("logs", "ticking"))
+    until(lambda: len(clean.out("logs", "ticking")) > before)
+    assert clean.out("exec", "ticking", "echo", "inside") == "inside"
+    clean.docker("rm", "-f", ticking)
+
+
+def test_network_goes_on_after_a_restart_of_the_daemon(clean: Daemon) -> None:
+    clean.docker("run", "-d", "--name", "server", "busybox", "sleep", "1000")
+    address = clean.inspect("server")["NetworkSettings"]["IPAddress"]
+    clean.kill()
+    clean.start()
+    assert clean.inspect("server")["NetworkSettings"]["IPAddress"] == address
+    other = clean.out(
+        "run", "--rm", "busybox", "sh", "-c", f"ping -c1 -W2 {address} | grep -c 'bytes from'; hostname -i"
+    )
+    reached, mine = other.split()
+    assert reached == "1"
+    assert mine != address
+
+
+def test_a_restart_policy_acts_for_an_end_that_nobody_saw(clean: Daemon) -> None:
+    clean.docker("run", "-d", "--name", "again", "--restart", "always", "busybox", "sleep", "0.4")
+    clean.kill()
+    time.sleep(0.8)
+    clean.start()
+    until(lambda: clean.inspect("again")["RestartCount"] >= 1)
+
+
+def test_a_dead_launcher_ends_its_containers_with_a_reason(clean: Daemon) -> None:
+    clean.docker("run", "-d", "--name", "victim", "busybox", "sleep", "1000")
+    clean.docker("run", "-d", "--name", "revived", "--restart", "always", "busybox", "sleep", "1000")
+    pid = clean.inspect("victim")["State"]["Pid"]
+    os.kill(min(pids_of(clean, "runtime.launcher")), signal.SIGKILL)
+    until(lambda: clean.inspect("victim")["State"]["Status"] == "exited")
+    state = clean.inspect("victim")["State"]
+    assert state["ExitCode"] == 137
+    assert "launcher" in state["Error"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    until(lambda: clean.inspect("revived")["State"]["Running"])
+    assert clean.out("run", "--rm", "busybox", "echo", "alive") == "alive"
+
+
+def test_a_dead_log_writer_loses_no_line(clean: Daemon) -> None:
+    script = "i=0; while [ $i -lt 60 ]; do echo $i; i=$((i+1)); sleep 0.02; done"
+    clean.docker("run", "-d", "--name", "counting", "busybox", "sh", "-c", script)
+    time.sleep(0.4)
+    os.kill(min(pids_of(clean, "runtime.log_writer")), signal.SIGKILL)
+    assert clean.out("wait", "counting") == "0"
+    lines = clean.out("logs", "counting").split()
+    assert lines[-1] == "59"
+    # what was in the dead process's hands, at most one read, may be gone; nothing else, and nothing twice
+    assert len(lines) == len(set(lines)) >= 58
+
+
+def test_a_detached_removal_that_was_cut_off_is_finished(clean: Daemon) -> None:
+    clean.docker("run", "-d", "--rm", "--name", "fleeting", "busybox", "sleep", "0.3")
+    clean.kill()
+    time.sleep(0.6)
+    clean.start()
+    until(lambda: clean.out("ps", "-aq") == "")
+
+
+def test_a_second_daemon_is_refused(clean: Daemon) -> None:
+    import sys
+
+    words = [sys.executable, "-m", "kernel_engine.daemon", "serve", *clean.places()]
+    result = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False)
+    assert result.returncode != 0
+    assert "Traceback" not in result.stderr
+    assert clean.out("run", "--rm", "busybox", "echo", "still") == "still"
