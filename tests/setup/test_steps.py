@@ -92,7 +92,7 @@ def test_an_interrupted_step_says_so_and_leaves_nothing_running(tmp_path: Path) 
 def test_it_waits_for_another_dpkg(tmp_path: Path) -> None:
     script = """
     step_log=$1/log; : >$step_log
-    busy() { [ -e $1/free ] || { touch $1/free; echo 'dpkg: error: dpkg frontend lock was locked by another'; false; }; }
+    busy() { [ -e $1/free ] || { touch $1/free; echo 'dpkg: error: dpkg frontend lock was locked'; false; }; }
     patiently busy $1 >>$step_log && echo got it
     """
     said = shell(script, tmp_path)
