@@ -1,0 +1,133 @@
+"""Unpacking and packing layers, seen from the daemon: one worker process for each, and where layers are kept.
+
+What happens inside the worker is `unpack.py` and `pack.py`; where unpacked layers live is the business of whoever
+implements `LayerStore`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from kernel_engine import errors
+from kernel_engine.errors import CorruptData, EngineError, KernelRefused, NoSpace, Unavailable
+from kernel_engine.images.digest import Digest, parse
+
+#: what unpacking leaves free on the disk
+_RESERVE = 64 << 20
+_LINE_LIMIT = 64 << 20
+
+
+class LayerStore(Protocol):
+    """Unpacked layers, by chain id. Each is a directory in overlayfs's own format."""
+
+    def has(self, chain_id: str) -> bool: ...
+    def path(self, chain_id: str) -> Path: ...
+    def size(self, chain_id: str) -> int: ...
+    def stage(self) -> Path: ...
+    def discard(self, staged: Path) -> None: ...
+    async def commit(
+        self, staged: Path, *, chain_id: str, parent: str | None, diff_id: str, size: int, implied: tuple[str, ...]
+    ) -> None: ...
+    async def remove(self, chain_id: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unpacked:
+    """What a worker found out while it unpacked a blob."""
+
+    digest: Digest  #: of the compressed bytes, as they were read
+    diff_id: Digest  #: of the tar
+    size: int  #: of the files
+    implied: tuple[str, ...]  #: directories without an entry of their own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    digest: Digest
+    diff_id: Digest
+    compressed: int
+
+
+async def unpack(blob: Path, target: Path, *, on_progress: Callable[[int], None] = lambda count: None) -> Unpacked:
+    """Unpacks the archive in `blob` into the empty directory `target`.
+
+    CorruptData for a damaged or hostile archive, NoSpace for a full disk; `target` is then half full. A cancelled
+    call ends the worker first.
+    """
+    with ExitStack() as opened:
+        source = _open(opened, blob, os.O_RDONLY)
+        root = _open(opened, target, os.O_RDONLY | os.O_DIRECTORY)
+        free = os.fstatvfs(root)
+        limit = max(0, free.f_bavail * free.f_frsize - _RESERVE)
+        done = await _work({"do": "unpack", "blob": source, "root": root, "limit": limit}, (source, root), on_progress)
+    return Unpacked(
+        digest=parse(done["digest"]), diff_id=parse(done["diff_id"]), size=done["size"], implied=tuple(done["implied"])
+    )
+
+
+async def pack(source: Path, blob: Path) -> Packed:
+    """Packs the directory `source` (overlay upper format) into the new file `blob`, synced to the disk."""
+    with ExitStack() as opened:
+        target = _open(opened, blob, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        root = _open(opened, source, os.O_RDONLY | os.O_DIRECTORY)
+        done = await _work({"do": "pack", "blob": target, "root": root}, (target, root), lambda count: None)
+        await asyncio.to_thread(os.fsync, target)
+    return Packed(digest=parse(done["digest"]), diff_id=parse(done["diff_id"]), compressed=done["compressed"])
+
+
+def _open(opened: ExitStack, path: Path, flags: int) -> int:
+    descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    opened.callback(os.close, descriptor)
+    return descriptor
+
+
+async def _work(
+    order: dict[str, Any], descriptors: tuple[int, ...], on_progress: Callable[[int], None]
+) -> dict[str, Any]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-I",
+        "-m",
+        "kernel_engine.images.worker",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        pass_fds=descriptors,
+        limit=_LINE_LIMIT,
+        env={},
+    )
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        process.stdin.write(json.dumps(order).encode() + b"\n")
+        async for line in process.stdout:
+            words = json.loads(line)
+            if "progress" in words:
+                on_progress(words["progress"])
+            elif "error" in words:
+                raise _error(words["error"])
+            else:
+                done: dict[str, Any] = words["done"]
+                return done
+        raise Unavailable(f"the process that works on layers ended without an answer ({await process.wait()})")
+    finally:
+        if process.returncode is None:
+            process.kill()
+        process.stdin.close()
+        await process.wait()
+
+
+def _error(words: dict[str, Any]) -> EngineError:
+    message = str(words["message"])
+    if words["kind"] == "KernelRefused":
+        return KernelRefused("unpack", int(words["errno"]), message)
+    if words["kind"] == "NoSpace":
+        return NoSpace(message)
+    kind = getattr(errors, words["kind"], CorruptData)
+    return kind(message) if issubclass(kind, EngineError) else CorruptData(message)

@@ -1,0 +1,239 @@
+"""An overlay upper directory to a layer archive. Runs in the worker process.
+
+The same directory gives the same bytes: entries are sorted, times are whole seconds, names of users are left out, as
+Docker's `pkg/archive` does. Whiteout devices become `.wh.` files, opaque directories get `.wh..wh..opq`; sockets are
+left out.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from typing import Protocol
+
+from kernel_engine.errors import NotSupported
+from kernel_engine.images.tar_reader import (
+    BLOCK,
+    BLOCK_DEVICE,
+    CHARACTER,
+    DIRECTORY,
+    FIFO,
+    HARD_LINK,
+    REGULAR,
+    SYMLINK,
+    Entry,
+)
+from kernel_engine.images.unpack import OPAQUE, OPAQUE_XATTR, WHITEOUT
+
+_READ = 1 << 18
+_OCTAL_7 = 0o7777777
+_OCTAL_11 = 0o77777777777
+_OVERLAY = ("trusted.overlay.", "user.overlay.")
+#: made by the host's security modules or tied to it, so not part of an image
+_HOST_XATTRS = ("security.selinux", "security.ima", "security.evm", "security.SMACK64", "system.")
+_KINDS = {
+    stat.S_IFREG: REGULAR,
+    stat.S_IFDIR: DIRECTORY,
+    stat.S_IFLNK: SYMLINK,
+    stat.S_IFCHR: CHARACTER,
+    stat.S_IFBLK: BLOCK_DEVICE,
+    stat.S_IFIFO: FIFO,
+}
+
+
+class Sink(Protocol):
+    def write(self, data: bytes) -> None: ...
+
+
+def pack(root: int, sink: Sink) -> None:
+    """Writes the archive of the directory open as `root` to `sink`."""
+    links: dict[tuple[int, int], bytes] = {}
+    for folder, name, directory in _walk(root):
+        path = folder + name
+        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        if _is_whiteout(status):
+            sink.write(header(_whiteout(folder + WHITEOUT + name, status)))
+            continue
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode))
+        if kind is None:  # a socket
+            continue
+        entry = _entry(path, kind, status)
+        if kind == REGULAR and status.st_nlink > 1:
+            first = links.setdefault((status.st_dev, status.st_ino), path)
+            if first != path:
+                entry.kind, entry.target, entry.size = HARD_LINK, first, 0
+        xattrs = _xattrs(name, directory) if entry.kind != HARD_LINK else {}
+        opaque = xattrs.pop(OPAQUE_XATTR, b"") == b"y"
+        _refuse_redirects(xattrs, path)
+        entry.xattrs = {key: value for key, value in xattrs.items() if not key.startswith(_OVERLAY)}
+        if kind == SYMLINK:
+            entry.target = os.readlink(name, dir_fd=directory)
+        sink.write(header(entry))
+        if entry.kind == REGULAR:
+            _content(name, directory, entry.size, sink)
+        if opaque:
+            sink.write(header(_whiteout(path + b"/" + OPAQUE, status)))
+    sink.write(bytes(2 * BLOCK))
+
+
+def _walk(root: int) -> Iterator[tuple[bytes, bytes, int]]:
+    """(folder with a slash at its end, name, descriptor of the folder), a directory before what is in it, sorted."""
+    stack: list[tuple[bytes, int, list[bytes]]] = [(b"", os.dup(root), _names(root))]
+    try:
+        while stack:
+            folder, directory, names = stack[-1]
+            if not names:
+                os.close(stack.pop()[1])
+                continue
+            name = names.pop()
+            yield folder, name, directory
+            try:
+                below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+            except OSError as error:
+                if error.errno in (errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENOENT):
+                    continue
+                raise
+            stack.append((folder + name + b"/", below, _names(below)))
+    finally:
+        for _, directory, _ in stack:
+            os.close(directory)
+
+
+def _names(directory: int) -> list[bytes]:
+    return sorted((os.fsencode(name) for name in os.listdir(directory)), reverse=True)
+
+
+def _is_whiteout(status: os.stat_result) -> bool:
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
+
+
+def _entry(path: bytes, kind: bytes, status: os.stat_result) -> Entry:
+    devices = kind in (CHARACTER, BLOCK_DEVICE)
+    return Entry(
+        name=path + b"/" if kind == DIRECTORY else path,
+        kind=kind,
+        mode=stat.S_IMODE(status.st_mode),
+        uid=status.st_uid,
+        gid=status.st_gid,
+        size=status.st_size if kind == REGULAR else 0,
+        mtime=int(status.st_mtime_ns // 1_000_000_000) * 1_000_000_000,
+        target=b"",
+        major=os.major(status.st_rdev) if devices else 0,
+        minor=os.minor(status.st_rdev) if devices else 0,
+    )
+
+
+def _whiteout(path: bytes, status: os.stat_result) -> Entry:
+    return Entry(
+        name=path,
+        kind=REGULAR,
+        mode=0o600,
+        uid=status.st_uid,
+        gid=status.st_gid,
+        size=0,
+        mtime=int(status.st_mtime_ns // 1_000_000_000) * 1_000_000_000,
+        target=b"",
+    )
+
+
+def _xattrs(name: bytes, directory: int) -> dict[str, bytes]:
+    # no ...at() calls for attributes before Linux 6.13: go by the descriptor's own path
+    path = f"/proc/self/fd/{directory}/{os.fsdecode(name)}"
+    try:
+        keys = os.listxattr(path, follow_symlinks=False)
+        return {
+            key: os.getxattr(path, key, follow_symlinks=False) for key in sorted(keys) if not key.startswith(_HOST_XATTRS)
+        }
+    except OSError as error:
+        if error.errno in (errno.ENOTSUP, errno.ENODATA, errno.ENOENT):
+            return {}
+        raise
+
+
+def _refuse_redirects(xattrs: dict[str, bytes], path: bytes) -> None:
+    """A renamed directory or a file without its data cannot be told in an archive; losing it silently is worse."""
+    for key in ("trusted.overlay.redirect", "trusted.overlay.metacopy"):
+        if key in xattrs:
+            name = path.decode("utf-8", "backslashreplace")
+            raise NotSupported(f"cannot commit /{name}: overlayfs made it with {key.rpartition('.')[2]}")
+
+
+def _content(name: bytes, directory: int, size: int, sink: Sink) -> None:
+    """Exactly `size` bytes: a file that shrinks or grows meanwhile is padded or cut."""
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=directory)
+    try:
+        left = size
+        while left:
+            data = os.read(descriptor, min(_READ, left)) or bytes(min(_READ, left))
+            sink.write(data)
+            left -= len(data)
+    finally:
+        os.close(descriptor)
+    sink.write(bytes(-size % BLOCK))
+
+
+# headers ----------------------------------------------------------------------------------------------------------
+def header(entry: Entry) -> bytes:
+    """The entry's ustar header, with a PAX header in front where ustar cannot say it."""
+    records = [(f"SCHILY.xattr.{key}".encode("utf-8", "surrogateescape"), entry.xattrs[key]) for key in entry.xattrs]
+    name, prefix = _split(entry.name)
+    if len(name) > 100 or not entry.name.isascii():
+        records.append((b"path", entry.name))
+    if len(entry.target) > 100 or not entry.target.isascii():
+        records.append((b"linkpath", entry.target))
+    numbers = ((b"uid", entry.uid, _OCTAL_7), (b"gid", entry.gid, _OCTAL_7), (b"size", entry.size, _OCTAL_11))
+    records.extend((key, b"%d" % value) for key, value, limit in numbers if value > limit)
+    seconds = entry.mtime // 1_000_000_000
+    if not 0 <= seconds <= _OCTAL_11:
+        records.append((b"mtime", b"%d" % seconds))
+    block = _block(entry, name, prefix, max(0, min(seconds, _OCTAL_11)))
+    return _pax(entry, records) + block if records else block
+
+
+def _split(path: bytes) -> tuple[bytes, bytes]:
+    """ustar's name (100 bytes) and prefix (155)."""
+    if len(path) <= 100:
+        return path, b""
+    cut = path.find(b"/", max(0, len(path) - 101), len(path) - 1)
+    if 0 < cut <= 155:
+        return path[cut + 1 :], path[:cut]
+    return path, b""
+
+
+def _block(entry: Entry, name: bytes, prefix: bytes, seconds: int) -> bytes:
+    fields = (
+        name[:100].ljust(100, b"\0"),
+        b"%07o\0" % entry.mode,
+        b"%07o\0" % min(entry.uid, _OCTAL_7),
+        b"%07o\0" % min(entry.gid, _OCTAL_7),
+        b"%011o\0" % min(entry.size, _OCTAL_11),
+        b"%011o\0" % seconds,
+        b"        ",
+        entry.kind,
+        entry.target[:100].ljust(100, b"\0"),
+        b"ustar\x0000",
+        bytes(64),
+        b"%07o\0" % entry.major,
+        b"%07o\0" % entry.minor,
+        prefix.ljust(155, b"\0"),
+        bytes(12),
+    )
+    block = b"".join(fields)
+    return block[:148] + b"%06o\0 " % sum(block) + block[156:]
+
+
+def _pax(entry: Entry, records: list[tuple[bytes, bytes]]) -> bytes:
+    data = b"".join(_record(key, value) for key, value in sorted(records))
+    name = b"PaxHeaders.0/" + entry.name.rstrip(b"/").rpartition(b"/")[2]
+    extended = Entry(name=name[:100], kind=b"x", mode=0, uid=0, gid=0, size=len(data), mtime=0, target=b"")
+    return _block(extended, extended.name, b"", 0) + data + bytes(-len(data) % BLOCK)
+
+
+def _record(key: bytes, value: bytes) -> bytes:
+    body = b" " + key + b"=" + value + b"\n"
+    length = len(body)
+    while len(b"%d" % length) + len(body) != length:
+        length = len(b"%d" % length) + len(body)
+    return b"%d" % length + body
