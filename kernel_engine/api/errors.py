@@ -1,0 +1,42 @@
+"""Kinds of error → HTTP status: the one table. Messages pass through as they are."""
+
+from __future__ import annotations
+
+import errno
+import json
+
+from kernel_engine import errors
+
+_STATUS: tuple[tuple[type[errors.EngineError], int], ...] = (
+    (errors.NotModified, 304),
+    (errors.InvalidRequest, 400),
+    (errors.StartFailed, 400),
+    (errors.Unauthorized, 401),
+    (errors.Forbidden, 403),
+    (errors.NotFound, 404),
+    (errors.Conflict, 409),
+    (errors.NotSupported, 501),
+    (errors.Unavailable, 500),
+    (errors.CorruptData, 500),
+    (errors.NoSpace, 500),
+    (errors.KernelRefused, 500),
+)
+
+
+def status_of(error: BaseException) -> int:
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+
+
+def message_of(error: BaseException) -> str:
+    """What the client reads: the engine's own sentence, or the operating system's for an error nobody translated."""
+    if isinstance(error, errors.EngineError):
+        return error.message
+    if isinstance(error, OSError) and error.errno is not None:
+        text = "no space left on device" if error.errno == errno.ENOSPC else str(error.strerror or error)
+        return f"{error.filename}: {text}" if error.filename else text
+    return f"{type(error).__name__}: {error}"
+
+
+def body_of(message: str) -> bytes:
+    """Docker's error body, with the newline that its encoder writes."""
+    return json.dumps({"message": message}, ensure_ascii=False).encode() + b"\n"

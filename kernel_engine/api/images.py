@@ -1,0 +1,146 @@
+"""/images and /commit: decode, call, encode."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from kernel_engine.api import filters as filtering
+from kernel_engine.api.call import Call, answer, empty
+from kernel_engine.api.streaming import stream_progress
+from kernel_engine.api.wire import image as wire
+from kernel_engine.api.wire.fields import Fields
+from kernel_engine.containers.options import CommitOptions
+from kernel_engine.errors import InvalidRequest, NotSupported
+from kernel_engine.images.image import Auth, Use
+
+if TYPE_CHECKING:
+    from kernel_engine.images.image import Image, Progress
+
+Report = Callable[["Progress"], None]
+
+_FILTERS = frozenset({"dangling", "label", "before", "since", "reference"})
+
+
+async def create(call: Call) -> web.StreamResponse:
+    """`docker pull`: POST /images/create?fromImage=…&tag=…"""
+    if call.text("fromSrc"):
+        raise NotSupported("docker import is not served yet")
+    reference = with_tag(call.text("fromImage"), call.text("tag"))
+    auth = read_auth(call.request.headers.get("X-Registry-Auth", ""))
+
+    async def pull(report: Report) -> list[dict[str, Any]]:
+        await call.engine.images.pull(reference, platform=call.text("platform"), auth=auth, progress=report)
+        return []
+
+    return await stream_progress(call, pull)
+
+
+async def push(call: Call) -> web.StreamResponse:
+    reference = with_tag(call.name, call.text("tag"))
+    auth = read_auth(call.request.headers.get("X-Registry-Auth", ""))
+
+    async def work(report: Report) -> list[dict[str, Any]]:
+        result = await call.engine.images.push(reference, auth=auth, progress=report)
+        aux = {"Tag": result.tag, "Digest": result.digest, "Size": result.size}
+        return [{"progressDetail": {}, "aux": aux}]
+
+    return await stream_progress(call, work)
+
+
+def with_tag(name: str, tag: str) -> str:
+    """`tag` may be a digest, as the API allows."""
+    if not tag:
+        return name
+    return f"{name}@{tag}" if ":" in tag else f"{name}:{tag}"
+
+
+def read_auth(word: str) -> Auth | None:
+    """X-Registry-Auth: URL-safe base64 of a JSON object; Docker takes anything unreadable for no credentials."""
+    try:
+        padded = word + "=" * (-len(word) % 4)
+        data = json.loads(base64.b64decode(padded.replace("-", "+").replace("_", "/"), validate=True) or b"{}")
+    except (binascii.Error, ValueError, RecursionError):
+        return None
+    if not isinstance(data, dict):
+        return None
+    fields = Fields({key.lower(): value for key, value in data.items()})
+    auth = Auth(
+        username=fields.text("username"),
+        password=fields.text("password"),
+        identity_token=fields.text("identitytoken"),
+        registry_token=fields.text("registrytoken"),
+    )
+    return auth if auth != Auth() else None
+
+
+async def list_(call: Call) -> web.StreamResponse:
+    filters = call.filters()
+    filtering.refuse_unknown(filters, _FILTERS)
+    found = call.engine.images.list(all=call.flag("all"), filters=filters)
+    return answer(rows(call, found, counted=call.flag("shared-size")))
+
+
+def rows(call: Call, items: tuple[Image, ...], *, counted: bool) -> list[dict[str, Any]]:
+    """As `docker images` shows them; `counted` tells how many containers stand on each."""
+    return [
+        wire.summary_json(
+            item,
+            call.version,
+            containers=len(call.engine.containers.using_image(item.id)) if counted else -1,
+            shared_size=0 if counted else -1,
+        )
+        for item in items
+    ]
+
+
+async def inspect(call: Call) -> web.StreamResponse:
+    return answer(wire.inspect_json(call.engine.images.get(call.name), call.version))
+
+
+async def history(call: Call) -> web.StreamResponse:
+    return answer([wire.history_json(row) for row in call.engine.images.history(call.name)])
+
+
+async def tag(call: Call) -> web.StreamResponse:
+    if not call.text("repo"):
+        raise InvalidRequest("invalid reference format")
+    await call.engine.images.tag(call.name, with_tag(call.text("repo"), call.text("tag")))
+    return empty(201)
+
+
+async def remove(call: Call) -> web.StreamResponse:
+    removed = await call.engine.images.remove(
+        call.name,
+        force=call.flag("force"),
+        prune=not call.flag("noprune"),
+        in_use=lambda image_id: _uses(call, image_id),
+    )
+    return answer([wire.removed_json(item) for item in removed])
+
+
+def _uses(call: Call, image_id: str) -> tuple[Use, ...]:
+    found = call.engine.containers.using_image(image_id)
+    return tuple(Use(container=item.id, running=item.state.running) for item in found)
+
+
+async def commit(call: Call) -> web.StreamResponse:
+    config = await call.json(optional=True)
+    image = await call.engine.containers.commit(
+        CommitOptions(
+            container=call.text("container"),
+            repository=call.text("repo"),
+            tag=call.text("tag"),
+            author=call.text("author"),
+            comment=call.text("comment"),
+            pause=call.flag("pause", default=True),
+            changes=tuple(line for text in call.texts("changes") for line in text.split("\n") if line.strip()),
+            config=config or None,
+        )
+    )
+    return answer({"Id": image.id}, 201)

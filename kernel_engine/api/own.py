@@ -1,0 +1,55 @@
+"""/kernel-engine/…: what this engine tells beyond Docker's API."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from kernel_engine import __version__
+from kernel_engine.api.call import Call, answer
+from kernel_engine.errors import InvalidRequest
+
+_LONGEST_WAIT = 600.0
+
+
+async def info(call: Call) -> web.StreamResponse:
+    """Clients ask this to be sure that the server is this engine."""
+    instance = call.engine.instance
+    return answer(
+        {"Instance": instance.id, "Version": __version__, "Root": str(instance.root), "Run": str(instance.run)}
+    )
+
+
+async def trace(call: Call) -> web.StreamResponse:
+    """Times in nanoseconds; `Started` is CLOCK_MONOTONIC."""
+    return answer(
+        {
+            "Id": call.id,
+            "Steps": [
+                {
+                    "Process": step.process,
+                    "Name": step.name,
+                    "Arguments": step.arguments,
+                    "Result": step.result,
+                    "Ok": step.ok,
+                    "Started": step.started,
+                    "Duration": step.duration,
+                    "Pid": step.pid,
+                    "Source": step.source,
+                }
+                for step in call.engine.containers.trace(call.id)
+            ],
+        }
+    )
+
+
+async def terminal(call: Call) -> web.StreamResponse:
+    """Answers when the program in the terminal's foreground waits for input, has ended, or the time is up."""
+    timeout = call.moment("timeout")
+    if timeout is None:
+        timeout = 10.0
+    if not 0 <= timeout <= _LONGEST_WAIT:
+        raise InvalidRequest(f"timeout: 0 to {_LONGEST_WAIT:.0f} seconds")
+    found = await call.engine.containers.terminal_waiting(
+        call.id, timeout=timeout, mark=call.text("mark") or None, exec_id=call.text("exec")
+    )
+    return answer({"Waiting": found.waiting, "Running": found.running, "Mark": found.mark})

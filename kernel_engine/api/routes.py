@@ -1,0 +1,161 @@
+"""The route table: one line a route. Attach and exec start never come here: `front.py` takes them before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from kernel_engine.api import containers, execs, images, logs, networks, own, system
+from kernel_engine.api.call import Call
+from kernel_engine.errors import NotFound, NotSupported
+
+Handler = Callable[[Call], Coroutine[Any, Any, web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    method: str
+    pattern: str
+    handler: Handler
+    watches: bool = False  #: only looks on: ends when its client leaves. Everything else goes on to its end
+
+
+def _later(sentence: str) -> Handler:
+    """An endpoint of Docker's that this engine does not serve."""
+
+    async def refuse(_: Call) -> web.StreamResponse:
+        raise NotSupported(sentence)
+
+    return refuse
+
+
+_BUILD = _later("docker build is not served by this engine yet")
+_COPY = _later("docker cp is not served by this engine yet")
+_ARCHIVE = _later("docker save, load, export and import are not served by this engine yet")
+_NETWORK = _later("user-defined networks are not served by this engine yet")
+_VOLUME = _later("named volumes are not served by this engine yet")
+_PLUGIN = _later("plugins are not served by this engine")
+_SWARM = _later("swarm mode is not served by this engine yet")
+_HUB = _later("searching and logging in to registries is not served by this engine yet")
+_OTHER = _later("this endpoint is not served by this engine yet")
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/_ping", system.ping),
+    Route("HEAD", "/_ping", system.ping),
+    Route("GET", "/version", system.version),
+    Route("GET", "/info", system.info),
+    Route("GET", "/events", system.events, watches=True),
+    Route("GET", "/system/df", _later("docker system df is not served by this engine yet")),
+    Route("POST", "/auth", _HUB),
+    # containers
+    Route("POST", "/containers/create", containers.create),
+    Route("POST", "/containers/prune", containers.prune),
+    Route("GET", "/containers/json", containers.list_),
+    Route("GET", "/containers/{id}/json", containers.inspect),
+    Route("GET", "/containers/{id}/top", containers.top),
+    Route("GET", "/containers/{id}/logs", logs.logs, watches=True),
+    Route("GET", "/containers/{id}/changes", containers.changes),
+    Route("GET", "/containers/{id}/export", _ARCHIVE),
+    Route("GET", "/containers/{id}/stats", _later("docker stats is not served by this engine yet")),
+    Route("GET", "/containers/{id}/attach/ws", _later("attaching through a websocket is not served yet")),
+    Route("GET", "/containers/{id}/archive", _COPY),
+    Route("HEAD", "/containers/{id}/archive", _COPY),
+    Route("PUT", "/containers/{id}/archive", _COPY),
+    Route("POST", "/containers/{id}/start", containers.start),
+    Route("POST", "/containers/{id}/stop", containers.stop),
+    Route("POST", "/containers/{id}/restart", containers.restart),
+    Route("POST", "/containers/{id}/kill", containers.kill),
+    Route("POST", "/containers/{id}/pause", containers.pause),
+    Route("POST", "/containers/{id}/unpause", containers.unpause),
+    Route("POST", "/containers/{id}/rename", containers.rename),
+    Route("POST", "/containers/{id}/resize", containers.resize),
+    Route("POST", "/containers/{id}/wait", containers.wait, watches=True),
+    Route("POST", "/containers/{id}/update", _later("docker update is not served by this engine yet")),
+    Route("POST", "/containers/{id}/exec", execs.create),
+    Route("DELETE", "/containers/{id}", containers.remove),
+    Route("GET", "/exec/{id}/json", execs.inspect),
+    Route("POST", "/exec/{id}/resize", execs.resize),
+    # images
+    Route("POST", "/images/create", images.create, watches=True),
+    Route("POST", "/images/load", _ARCHIVE),
+    Route("POST", "/images/prune", images.prune),
+    Route("GET", "/images/json", images.list_),
+    Route("GET", "/images/search", _HUB),
+    Route("GET", "/images/get", _ARCHIVE),
+    Route("GET", "/images/{name}/get", _ARCHIVE),
+    Route("GET", "/images/{name}/json", images.inspect),
+    Route("GET", "/images/{name}/history", images.history),
+    Route("POST", "/images/{name}/push", images.push, watches=True),
+    Route("POST", "/images/{name}/tag", images.tag),
+    Route("DELETE", "/images/{name}", images.remove),
+    Route("GET", "/distribution/{name}/json", _HUB),
+    Route("POST", "/commit", images.commit),
+    Route("POST", "/build", _BUILD),
+    Route("POST", "/build/prune", _BUILD),
+    Route("POST", "/build/cancel", _BUILD),
+    Route("POST", "/session", _BUILD),
+    Route("POST", "/grpc", _BUILD),
+    # networks and volumes
+    Route("GET", "/networks", networks.list_),
+    Route("POST", "/networks/create", _NETWORK),
+    Route("POST", "/networks/prune", _NETWORK),
+    Route("GET", "/networks/{id}", networks.inspect),
+    Route("DELETE", "/networks/{id}", _NETWORK),
+    Route("POST", "/networks/{id}/connect", _NETWORK),
+    Route("POST", "/networks/{id}/disconnect", _NETWORK),
+    Route("GET", "/volumes", networks.list_volumes),
+    Route("POST", "/volumes/create", _VOLUME),
+    Route("POST", "/volumes/prune", _VOLUME),
+    Route("GET", "/volumes/{name}", networks.inspect_volume),
+    Route("PUT", "/volumes/{name}", _VOLUME),
+    Route("DELETE", "/volumes/{name}", networks.inspect_volume),
+    # our own
+    Route("GET", "/kernel-engine/info", own.info),
+    Route("GET", "/kernel-engine/containers/{id}/trace", own.trace),
+    Route("GET", "/kernel-engine/containers/{id}/terminal", own.terminal, watches=True),
+    # what is left of Docker's
+    *(
+        Route(method, pattern, refusal)
+        for refusal, pattern in (
+            (_PLUGIN, "/plugins"),
+            (_PLUGIN, "/plugins/{rest}"),
+            (_SWARM, "/swarm"),
+            (_SWARM, "/swarm/{rest}"),
+            (_SWARM, "/nodes"),
+            (_SWARM, "/nodes/{rest}"),
+            (_SWARM, "/services"),
+            (_SWARM, "/services/{rest}"),
+            (_SWARM, "/tasks"),
+            (_SWARM, "/tasks/{rest}"),
+            (_SWARM, "/secrets"),
+            (_SWARM, "/secrets/{rest}"),
+            (_SWARM, "/configs"),
+            (_SWARM, "/configs/{rest}"),
+        )
+        for method in ("GET", "POST", "DELETE")
+    ),
+)
+
+#: image names and what follows /swarm/ hold slashes; ids do not
+_PARAMETERS = {"id": r"(?P<id>[^/]+)", "name": r"(?P<name>.+)", "rest": r"(?P<rest>.+)"}
+
+
+def _expression(pattern: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\{(\w+)\}", lambda match: _PARAMETERS[match[1]], pattern))
+
+
+_TABLE: tuple[tuple[str, re.Pattern[str], Route], ...] = tuple(
+    (route.method, _expression(route.pattern), route) for route in ROUTES
+)
+
+
+def find(method: str, path: str) -> tuple[Route, Mapping[str, str]]:
+    """The first route that fits. Raises NotFound("page not found")."""
+    for wanted, expression, route in _TABLE:
+        if wanted == method and (match := expression.fullmatch(path)) is not None:
+            return route, match.groupdict()
+    raise NotFound("page not found")

@@ -1,0 +1,111 @@
+"""The API on a listening unix socket: connections go through `front`, ordinary requests through the route table."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+from aiohttp.web_server import Server as HttpServer
+
+from kernel_engine.api import hijack, routes
+from kernel_engine.api.call import COMMON_HEADERS, JSON, Call
+from kernel_engine.api.errors import body_of, message_of, status_of
+from kernel_engine.api.front import Front, Taken
+from kernel_engine.api.versions import split_path
+from kernel_engine.errors import EngineError
+
+if TYPE_CHECKING:
+    from aiohttp.web_request import BaseRequest
+
+    from kernel_engine.engine import Engine
+
+log = logging.getLogger("kernel_engine.api")
+
+
+class Api:
+    """`await Api.serve(engine, socket)`; `await api.close()`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._http = HttpServer(self._answer, handler_cancellation=True)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._listener: asyncio.Server | None = None
+
+    @classmethod
+    async def serve(cls, engine: Engine, listener: socket.socket) -> Api:
+        """`listener` is bound; the API closes it."""
+        api = cls(engine)
+        loop = asyncio.get_running_loop()
+        api._listener = await loop.create_unix_server(lambda: Front(api._http, api._take), sock=listener, backlog=512)
+        return api
+
+    async def close(self, grace: float = 5.0) -> None:
+        """No new connections; what is under way may take `grace` seconds to end, then it is cut off."""
+        if self._listener is not None:
+            self._listener.close()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace)
+        await self._http.shutdown(timeout=0.1)
+
+    # ordinary requests ------------------------------------------------------------------------------------------
+    async def _answer(self, request: BaseRequest) -> web.StreamResponse:
+        call: Call | None = None
+        try:
+            version, path = split_path(request.path)
+            route, parameters = routes.find(request.method, path)
+            call = Call(self._engine, request, version, parameters)
+            work = route.handler(call)
+            response = await (work if route.watches else asyncio.shield(self._keep(work)))
+        except EngineError as error:
+            response = self._error(request, call, error)
+        except Exception as error:
+            if request.transport is None or request.transport.is_closing():
+                raise ConnectionResetError("the client has left") from error
+            log.exception("%s %s", request.method, request.path)
+            response = self._error(request, call, error)
+        if not response.prepared:
+            response.headers.update(COMMON_HEADERS)
+            response.force_close()
+        return response
+
+    def _error(self, request: BaseRequest, call: Call | None, error: BaseException) -> web.StreamResponse:
+        status = status_of(error)
+        if status == 500:
+            log.error("%s %s: %s", request.method, request.path, message_of(error))
+        if call is not None and call.stream is not None:
+            # the answer has begun as a success: cut, so that nobody takes it for a whole one
+            if request.transport is not None:
+                request.transport.abort()
+            return call.stream
+        if status == 304 or request.method == "HEAD":
+            return web.Response(status=status)
+        return web.Response(status=status, body=body_of(message_of(error)), content_type=JSON)
+
+    # hijacked ones ----------------------------------------------------------------------------------------------
+    def _take(self, taken: Taken) -> None:
+        self._keep(self._hijacked(taken))
+
+    async def _hijacked(self, taken: Taken) -> None:
+        try:
+            await hijack.serve(self._engine, taken)
+        except (EngineError, OSError) as error:
+            taken.fail(error)
+        except Exception as error:
+            log.exception("%s %s", taken.head.method, taken.head.path)
+            taken.fail(error)
+
+    def _keep(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """As a task of its own that goes on to its end even where its client leaves: nothing stays half-done."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # the client that would have read it may be gone

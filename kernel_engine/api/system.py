@@ -1,0 +1,57 @@
+"""/_ping, /version, /info, /events, /auth: the engine as a whole."""
+
+from __future__ import annotations
+
+import json
+
+from aiohttp import web
+
+from kernel_engine.api import host
+from kernel_engine.api.call import Call, answer
+from kernel_engine.api.wire.events import event_json
+from kernel_engine.api.wire.system import info_json, version_json
+from kernel_engine.errors import InvalidRequest
+
+
+async def ping(call: Call) -> web.StreamResponse:
+    """The words that every client asks first. No Builder-Version header: only the classic builder is offered."""
+    response = web.Response(text="" if call.request.method == "HEAD" else "OK")
+    response.headers.update({"Cache-Control": "no-cache, no-store, must-revalidate", "Pragma": "no-cache"})
+    response.headers["Swarm"] = "inactive"
+    return response
+
+
+async def version(call: Call) -> web.StreamResponse:
+    return answer(version_json(host.facts()))
+
+
+async def info(call: Call) -> web.StreamResponse:
+    engine = call.engine
+    states: dict[str, int] = {}
+    for item in engine.containers.list(all=True):
+        status = "running" if item.state.status in ("running", "restarting") else item.state.status
+        states[status] = states.get(status, 0) + 1
+    return answer(
+        info_json(
+            host.facts(),
+            call.version,
+            instance_id=engine.instance.id,
+            root=str(engine.instance.root),
+            states=states,
+            images=len(engine.images.list(all=False, filters={})),
+            mirrors=engine.images.mirrors,
+            pool=engine.bridge.subnet,
+        )
+    )
+
+
+async def events(call: Call) -> web.StreamResponse:
+    since, until = call.moment("since"), call.moment("until")
+    if since is not None and until is not None and until < since:
+        raise InvalidRequest(f"`since` time ({call.text('since')}) cannot be after `until` time ({call.text('until')})")
+    filters = call.filters()
+    response = await call.begin()
+    async for event in call.engine.events.subscribe(since, until, filters):
+        await response.write(json.dumps(event_json(event), ensure_ascii=False).encode() + b"\n")
+    await response.write_eof()
+    return response

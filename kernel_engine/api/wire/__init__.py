@@ -1,0 +1,1 @@
+"""Docker's JSON ↔ the engine's values. Pure: nothing here asks the engine or the kernel."""

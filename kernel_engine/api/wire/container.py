@@ -1,0 +1,190 @@
+"""A container's record → the objects of `docker inspect` and `docker ps`."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from kernel_engine.api.versions import Version
+from kernel_engine.api.wire.host import host_json
+from kernel_engine.api.wire.moments import rfc3339
+from kernel_engine.api.wire.status import status_text
+from kernel_engine.containers.limits import parse_bind
+from kernel_engine.containers.options import ContainerOptions
+from kernel_engine.containers.record import Container, State
+
+#: what the engine calls its way of stacking layers
+STORAGE_DRIVER = "overlay2"
+
+
+def inspect_json(
+    item: Container,
+    version: Version,
+    *,
+    exec_ids: tuple[str, ...],
+    networks: dict[str, Any],
+    sizes: tuple[int, int] | None,
+) -> dict[str, Any]:
+    """GET /containers/{id}/json. `networks` comes from `wire.network.endpoints_json`."""
+    answer: dict[str, Any] = {
+        "Id": item.id,
+        "Created": rfc3339(item.created),
+        "Path": item.path,
+        "Args": list(item.args),
+        "State": state_json(item.state),
+        "Image": item.image_id,
+        "ResolvConfPath": f"{item.directory}/resolv.conf",
+        "HostnamePath": f"{item.directory}/hostname",
+        "HostsPath": f"{item.directory}/hosts",
+        "LogPath": item.log_path if item.config.host.log.driver == "json-file" else "",
+        "Name": f"/{item.name}",
+        "RestartCount": item.restart_count,
+        "Driver": STORAGE_DRIVER,
+        "Platform": "linux",
+        "MountLabel": "",
+        "ProcessLabel": "",
+        "AppArmorProfile": "",
+        "ExecIDs": list(exec_ids) or None,
+        "HostConfig": host_json(item),
+        "GraphDriver": {"Data": None, "Name": STORAGE_DRIVER},
+    }
+    if sizes is not None:
+        answer |= {"SizeRw": sizes[0], "SizeRootFs": sizes[1]}
+    return answer | {
+        "Mounts": mounts_json(item),
+        "Config": config_json(item.config),
+        "NetworkSettings": _network_settings(item, version, networks),
+    }
+
+
+def state_json(state: State) -> dict[str, Any]:
+    return {
+        "Status": state.status,
+        "Running": state.running,
+        "Paused": state.status == "paused",
+        "Restarting": state.status == "restarting",
+        "OOMKilled": state.oom_killed,
+        "Dead": state.status == "dead",
+        "Pid": state.pid,
+        "ExitCode": state.exit_code,
+        "Error": state.error,
+        "StartedAt": rfc3339(state.started_at),
+        "FinishedAt": rfc3339(state.finished_at),
+    }
+
+
+def config_json(config: ContainerOptions) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "Hostname": config.hostname,
+        "Domainname": config.domainname,
+        "User": config.user,
+        "AttachStdin": config.attach_stdin,
+        "AttachStdout": config.attach_stdout,
+        "AttachStderr": config.attach_stderr,
+        "Tty": config.tty,
+        "OpenStdin": config.open_stdin,
+        "StdinOnce": config.stdin_once,
+        "Env": list(config.environment),
+        "Cmd": None if config.command is None else list(config.command),
+        "Image": config.image,
+        "Volumes": {path: {} for path in config.volumes} or None,
+        "WorkingDir": config.working_dir,
+        "Entrypoint": None if config.entrypoint is None else list(config.entrypoint),
+        "OnBuild": None,
+        "Labels": dict(config.labels),
+    }
+    optional = {
+        "ExposedPorts": {port: {} for port in config.exposed_ports},
+        "NetworkDisabled": config.network_disabled,
+        "MacAddress": config.mac_address,
+        "StopSignal": config.stop_signal,
+    }
+    answer |= {key: value for key, value in optional.items() if value}
+    if config.stop_timeout is not None:
+        answer["StopTimeout"] = config.stop_timeout
+    return answer
+
+
+def mounts_json(item: Container) -> list[dict[str, Any]]:
+    """What is bound into the container; --tmpfs is not listed here by Docker either."""
+    return [
+        {
+            "Type": "bind",
+            "Source": source,
+            "Destination": target,
+            "Mode": word.split(":")[2] if word.count(":") > 1 else "",
+            "RW": not read_only,
+            "Propagation": propagation,
+        }
+        for word in item.config.host.binds
+        for source, target, read_only, propagation in [parse_bind(word)]
+    ]
+
+
+def _network_settings(item: Container, version: Version, networks: dict[str, Any]) -> dict[str, Any]:
+    ports: dict[str, Any] = {}
+    if item.state.running and item.endpoint is not None:
+        ports = dict.fromkeys(item.config.exposed_ports)
+    first = next(iter(networks.values()), None) if item.endpoint is not None else None
+    return {
+        "Bridge": "",
+        "SandboxID": item.endpoint.endpoint_id if item.endpoint else "",
+        "SandboxKey": f"/proc/{item.state.pid}/ns/net" if item.state.pid else "",
+        "Ports": ports,
+        "HairpinMode": False,
+        "LinkLocalIPv6Address": "",
+        "LinkLocalIPv6PrefixLen": 0,
+        "SecondaryIPAddresses": None,
+        "SecondaryIPv6Addresses": None,
+        "EndpointID": first["EndpointID"] if first else "",
+        "Gateway": first["Gateway"] if first else "",
+        "GlobalIPv6Address": "",
+        "GlobalIPv6PrefixLen": 0,
+        "IPAddress": first["IPAddress"] if first else "",
+        "IPPrefixLen": first["IPPrefixLen"] if first else 0,
+        "IPv6Gateway": "",
+        "MacAddress": first["MacAddress"] if first else "",
+        "Networks": networks,
+    }
+
+
+def summary_json(
+    item: Container, *, image: str, networks: dict[str, Any], sizes: tuple[int, int] | None
+) -> dict[str, Any]:
+    """One row of GET /containers/json. `image` is the name as long as it still means the container's image."""
+    answer: dict[str, Any] = {
+        "Id": item.id,
+        "Names": [f"/{item.name}"],
+        "Image": image,
+        "ImageID": item.image_id,
+        "Command": command_text(item),
+        "Created": int(item.created),
+        "Ports": _ports_json(item),
+    }
+    if sizes is not None:
+        answer |= {"SizeRw": sizes[0], "SizeRootFs": sizes[1]}
+    mode = item.config.host.network_mode
+    return answer | {
+        "Labels": dict(item.config.labels),
+        "State": item.state.status,
+        "Status": status_text(item.state, time.time()),
+        "HostConfig": {"NetworkMode": "default" if mode == "" else mode},
+        "NetworkSettings": {"Networks": networks},
+        "Mounts": mounts_json(item),
+    }
+
+
+def command_text(item: Container) -> str:
+    """The command as `docker ps` has it: words with a blank in quotes."""
+    words = [f"'{word}'" if " " in word else word for word in item.args]
+    return " ".join([item.path, *words]).strip()
+
+
+def _ports_json(item: Container) -> list[dict[str, Any]]:
+    """Exposed ports of a container that has an address; none is published yet."""
+    if item.endpoint is None or not item.state.running:
+        return []
+    pairs = (port.partition("/") for port in item.config.exposed_ports)
+    return [
+        {"PrivatePort": int(number), "Type": protocol or "tcp"} for number, _, protocol in pairs if number.isdigit()
+    ]

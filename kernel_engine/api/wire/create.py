@@ -1,0 +1,167 @@
+"""The body of POST /containers/create → ContainerOptions. Fields that nothing here knows are accepted and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from kernel_engine.api.wire.fields import Fields
+from kernel_engine.containers.options import ContainerOptions, HostOptions, LogConfig, RestartPolicy
+from kernel_engine.errors import InvalidRequest, NotSupported
+
+
+def read_create(body: Mapping[str, Any]) -> ContainerOptions:
+    """Raises InvalidRequest for a value of the wrong type."""
+    fields = Fields(body)
+    image = fields.text("Image")
+    options = ContainerOptions(
+        image=image,
+        command=fields.optional_words("Cmd"),
+        entrypoint=fields.optional_words("Entrypoint"),
+        environment=fields.words("Env"),
+        working_dir=fields.text("WorkingDir"),
+        user=fields.text("User"),
+        hostname=fields.text("Hostname"),
+        domainname=fields.text("Domainname"),
+        labels=fields.mapping("Labels"),
+        tty=fields.flag("Tty"),
+        open_stdin=fields.flag("OpenStdin"),
+        stdin_once=fields.flag("StdinOnce"),
+        attach_stdin=fields.flag("AttachStdin"),
+        attach_stdout=fields.flag("AttachStdout"),
+        attach_stderr=fields.flag("AttachStderr"),
+        exposed_ports=fields.keys("ExposedPorts"),
+        volumes=fields.keys("Volumes"),
+        stop_signal=fields.text("StopSignal"),
+        stop_timeout=fields.optional_number("StopTimeout"),
+        network_disabled=fields.flag("NetworkDisabled"),
+        mac_address=fields.text("MacAddress"),
+    )
+    host, volumes = read_host(fields.object("HostConfig"))
+    mode = _network_mode(host.network_mode, fields.object("NetworkingConfig"))
+    return replace(
+        options, host=replace(host, network_mode=mode), volumes=tuple(dict.fromkeys((*options.volumes, *volumes)))
+    )
+
+
+def read_host(fields: Fields) -> tuple[HostOptions, tuple[str, ...]]:
+    """HostConfig, and the anonymous volumes that its Mounts ask for."""
+    binds, tmpfs, volumes = _mounts(fields.objects("Mounts"))
+    restart, log = fields.object("RestartPolicy"), fields.object("LogConfig")
+    host = HostOptions(
+        binds=(*fields.words("Binds"), *binds),
+        network_mode=fields.text("NetworkMode") or "default",
+        restart=RestartPolicy(
+            name=restart.text("Name") or "no", maximum_retry_count=restart.number("MaximumRetryCount")
+        ),
+        auto_remove=fields.flag("AutoRemove"),
+        privileged=fields.flag("Privileged"),
+        read_only=fields.flag("ReadonlyRootfs"),
+        init=fields.optional_flag("Init"),
+        cap_add=fields.words("CapAdd"),
+        cap_drop=fields.words("CapDrop"),
+        security_opt=fields.words("SecurityOpt"),
+        group_add=fields.words("GroupAdd"),
+        pid_mode=fields.text("PidMode"),
+        ipc_mode=fields.text("IpcMode"),
+        uts_mode=fields.text("UTSMode"),
+        cgroupns_mode=fields.text("CgroupnsMode"),
+        shm_size=_not_negative("SHM size", fields.number("ShmSize")),
+        tmpfs={**fields.mapping("Tmpfs"), **tmpfs},
+        ulimits=tuple((item.text("Name"), item.number("Soft"), item.number("Hard")) for item in _ulimits(fields)),
+        sysctls=fields.mapping("Sysctls"),
+        dns=fields.words("Dns"),
+        dns_search=fields.words("DnsSearch"),
+        dns_options=fields.words("DnsOptions"),
+        extra_hosts=fields.words("ExtraHosts"),
+        log=LogConfig(driver=log.text("Type") or "json-file", options=log.mapping("Config")),
+        port_bindings=_ports(fields.object("PortBindings")),
+        publish_all=fields.flag("PublishAllPorts"),
+        console_size=fields.pair("ConsoleSize"),
+        raw=dict(fields.data),
+    )
+    return _with_limits(host, fields), volumes
+
+
+def _with_limits(host: HostOptions, fields: Fields) -> HostOptions:
+    return replace(
+        host,
+        memory=fields.number("Memory"),
+        memory_swap=fields.number("MemorySwap"),
+        memory_reservation=fields.number("MemoryReservation"),
+        nano_cpus=fields.number("NanoCpus") or fields.number("NanoCPUs"),
+        cpu_period=fields.number("CpuPeriod"),
+        cpu_quota=fields.number("CpuQuota"),
+        cpu_shares=fields.number("CpuShares"),
+        cpuset_cpus=fields.text("CpusetCpus"),
+        cpuset_mems=fields.text("CpusetMems"),
+        pids_limit=fields.number("PidsLimit"),
+        oom_kill_disable=fields.flag("OomKillDisable"),
+        oom_score_adj=fields.number("OomScoreAdj"),
+    )
+
+
+def _not_negative(name: str, value: int) -> int:
+    if value < 0:
+        raise InvalidRequest(f"{name} can not be less than 0")
+    return value
+
+
+def _ulimits(fields: Fields) -> tuple[Fields, ...]:
+    items = fields.objects("Ulimits")
+    for item in items:
+        soft, hard = item.number("Soft"), item.number("Hard")
+        if hard != -1 and (soft > hard or soft == -1):
+            raise InvalidRequest(f"ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}")
+    return items
+
+
+def _ports(fields: Fields) -> dict[str, tuple[tuple[str, str], ...]]:
+    return {
+        port: tuple((item.text("HostIp"), item.text("HostPort")) for item in fields.objects(port))
+        for port in fields.data
+    }
+
+
+def _mounts(items: tuple[Fields, ...]) -> tuple[tuple[str, ...], dict[str, str], tuple[str, ...]]:
+    """`--mount`: binds, tmpfs options by target, anonymous volumes."""
+    binds: list[str] = []
+    tmpfs: dict[str, str] = {}
+    volumes: list[str] = []
+    for item in items:
+        kind, source, target = item.text("Type"), item.text("Source"), item.text("Target")
+        if not target:
+            raise InvalidRequest(f'invalid mount config for type "{kind}": field Target must not be empty')
+        read_only = item.flag("ReadOnly")
+        if kind == "tmpfs":
+            tmpfs[target] = _tmpfs_words(item.object("TmpfsOptions"), read_only)
+        elif kind == "volume" and not source:
+            volumes.append(target)
+        elif kind in ("bind", "volume"):
+            if not source:
+                raise InvalidRequest('invalid mount config for type "bind": field Source must not be empty')
+            if ":" in source or ":" in target:
+                raise NotSupported("mounts whose path holds a colon are not served")
+            propagation = item.object("BindOptions").text("Propagation")
+            words = ",".join(word for word in ("ro" if read_only else "", propagation) if word)
+            binds.append(f"{source}:{target}:{words}" if words else f"{source}:{target}")
+        else:
+            raise InvalidRequest(f'invalid mount config for type "{kind}": mount type unknown')
+    return tuple(binds), tmpfs, tuple(volumes)
+
+
+def _tmpfs_words(options: Fields, read_only: bool) -> str:
+    size, mode = options.number("SizeBytes"), options.number("Mode")
+    words = ["ro" if read_only else "", f"size={size}" if size else "", f"mode={mode:o}" if mode else ""]
+    return ",".join(word for word in words if word)
+
+
+def _network_mode(mode: str, networking: Fields) -> str:
+    """Where HostConfig says nothing, the one network of NetworkingConfig counts."""
+    names = tuple(networking.object("EndpointsConfig").data)
+    if len(names) > 1:
+        raise InvalidRequest("Container cannot be connected to network endpoints: " + ", ".join(sorted(names)))
+    if mode == "default" and names and names[0] not in ("", "default"):
+        return names[0]
+    return mode

@@ -1,0 +1,151 @@
+"""GET /version and /info. Pure over the facts given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from kernel_engine import __version__
+from kernel_engine.api.versions import NEWEST, OLDEST, Version
+from kernel_engine.api.wire.container import STORAGE_DRIVER
+
+if TYPE_CHECKING:
+    from kernel_engine.api.host import Host
+
+_RUNTIME = "kernel-engine"
+_OFFICIAL = "docker.io"
+
+
+def version_json(host: Host) -> dict[str, Any]:
+    numbers = {"ApiVersion": str(NEWEST), "MinAPIVersion": str(OLDEST)}
+    build = {
+        "Os": "linux",
+        "Arch": host.architecture,
+        "KernelVersion": host.kernel,
+        "GitCommit": "",
+        "GoVersion": "",
+        "BuildTime": "",
+    }
+    details = {**numbers, **build, "Experimental": "false"}
+    return {
+        "Platform": {"Name": "kernel-engine (Docker Labs)"},
+        "Components": [{"Name": "Engine", "Version": __version__, "Details": details}],
+        "Version": __version__,
+        **numbers,
+        **build,
+        "Experimental": False,
+    }
+
+
+def info_json(
+    host: Host,
+    version: Version,
+    *,
+    instance_id: str,
+    root: str,
+    states: Mapping[str, int],
+    images: int,
+    mirrors: tuple[str, ...],
+    pool: str,
+) -> dict[str, Any]:
+    """`states`: how many containers are in which state."""
+    total, running, paused = sum(states.values()), states.get("running", 0), states.get("paused", 0)
+    answer: dict[str, Any] = {
+        "ID": instance_id,
+        "Containers": total,
+        "ContainersRunning": running,
+        "ContainersPaused": paused,
+        "ContainersStopped": total - running - paused,
+        "Images": images,
+        "Driver": STORAGE_DRIVER,
+        "DriverStatus": [],
+        "Plugins": {
+            "Volume": ["local"],
+            "Network": ["bridge", "host", "null"],
+            "Authorization": None,
+            "Log": ["json-file", "none"],
+        },
+        **_features(host),
+        "Debug": False,
+        "NFd": host.open_files,
+        "NGoroutines": 1,
+        "SystemTime": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+        "LoggingDriver": "json-file",
+        "CgroupDriver": "cgroupfs",
+        "CgroupVersion": host.cgroup_version,
+        "NEventsListener": 0,
+        "KernelVersion": host.kernel,
+        "OperatingSystem": host.operating_system,
+        "OSVersion": host.os_version,
+        "OSType": "linux",
+        "Architecture": host.machine,
+        "IndexServerAddress": "https://index.docker.io/v1/",
+        "RegistryConfig": _registries(mirrors),
+        "NCPU": host.processors,
+        "MemTotal": host.memory,
+        "GenericResources": None,
+        "DockerRootDir": root,
+        "HttpProxy": "",
+        "HttpsProxy": "",
+        "NoProxy": "",
+        "Name": host.name,
+        "Labels": [],
+        "ExperimentalBuild": False,
+        "ServerVersion": __version__,
+        "Runtimes": {_RUNTIME: {"path": _RUNTIME}},
+        "DefaultRuntime": _RUNTIME,
+        "Swarm": _no_swarm(),
+        "LiveRestoreEnabled": True,
+        "Isolation": "",
+        "InitBinary": "tini",
+        "ContainerdCommit": {"ID": "", "Expected": ""},
+        "RuncCommit": {"ID": "", "Expected": ""},
+        "InitCommit": {"ID": "", "Expected": ""},
+        "SecurityOptions": ["name=seccomp,profile=builtin", "name=cgroupns"],
+        "DefaultAddressPools": [{"Base": pool, "Size": int(pool.partition("/")[2] or 16)}],
+        "Warnings": None if host.swap_limit else ["WARNING: No swap limit support"],
+        "CDISpecDirs": None,
+    }
+    if version < (1, 44):
+        answer |= {"KernelMemory": False, "BridgeNfIptables": False, "BridgeNfIp6tables": False}
+    return answer
+
+
+def _features(host: Host) -> dict[str, bool]:
+    first = host.cgroup_version == "1"
+    return {
+        "MemoryLimit": True,
+        "SwapLimit": host.swap_limit,
+        "KernelMemoryTCP": False,
+        "CpuCfsPeriod": True,
+        "CpuCfsQuota": True,
+        "CPUShares": True,
+        "CPUSet": True,
+        "PidsLimit": True,
+        "OomKillDisable": first,
+        "IPv4Forwarding": True,
+        "BridgeNfIptables": True,
+        "BridgeNfIp6tables": True,
+    }
+
+
+def _registries(mirrors: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "AllowNondistributableArtifactsCIDRs": None,
+        "AllowNondistributableArtifactsHostnames": None,
+        "InsecureRegistryCIDRs": ["127.0.0.0/8"],
+        "IndexConfigs": {_OFFICIAL: {"Name": _OFFICIAL, "Mirrors": list(mirrors), "Secure": True, "Official": True}},
+        "Mirrors": list(mirrors),
+    }
+
+
+def _no_swarm() -> dict[str, Any]:
+    return {
+        "NodeID": "",
+        "NodeAddr": "",
+        "LocalNodeState": "inactive",
+        "ControlAvailable": False,
+        "Error": "",
+        "RemoteManagers": None,
+    }

@@ -1,0 +1,72 @@
+"""`kernel-engine`: the command line of the engine itself. What each word does lives in a file of its own name."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from kernel_engine import __version__
+from kernel_engine.errors import EngineError
+from kernel_engine.paths import DEFAULT_ROOT, DEFAULT_RUN, SOCKET_GROUP, Instance
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    instance = Instance.at(options.root, options.run)
+    try:
+        return _run(options, instance)
+    except EngineError as error:
+        print(f"kernel-engine: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"kernel-engine: {error.hint}", file=sys.stderr)
+        return 1
+
+
+def _run(options: argparse.Namespace, instance: Instance) -> int:
+    # each imports what only it needs: the doctor must speak on a machine where the daemon cannot even be imported
+    if options.verb == "serve":
+        from kernel_engine.daemon.serve import Settings, serve
+
+        return serve(
+            Settings(
+                instance=instance,
+                mirrors=tuple(options.registry_mirror),
+                group=options.group,
+                subnet=options.subnet,
+                verbose=options.debug,
+            )
+        )
+    if options.verb == "doctor":
+        from kernel_engine.daemon.doctor import doctor
+
+        return doctor(instance, options.group or SOCKET_GROUP)
+    from kernel_engine.daemon.cleanup import cleanup
+
+    return cleanup(instance, everything=options.all, dry_run=options.dry_run)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="kernel-engine", description="The container engine of Docker Labs.")
+    parser.add_argument("--version", action="version", version=f"kernel-engine {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="serve|doctor|cleanup")
+    serve = verbs.add_parser("serve", help="serve the Docker Engine API until SIGTERM; containers go on after it")
+    doctor = verbs.add_parser("doctor", help="say whether this machine can run containers, and what is missing")
+    cleanup = verbs.add_parser("cleanup", help="remove every trace of an instance, also of one that was killed")
+    for verb in (serve, doctor, cleanup):
+        verb.add_argument("--root", type=Path, default=DEFAULT_ROOT, help=f"what survives a reboot ({DEFAULT_ROOT})")
+        verb.add_argument("--run", type=Path, default=DEFAULT_RUN, help=f"what does not ({DEFAULT_RUN})")
+    for verb in (serve, doctor):
+        verb.add_argument("--group", default="", help=f"who may use the socket ({SOCKET_GROUP}, if there is one)")
+    serve.add_argument(
+        "--registry-mirror", action="append", default=[], metavar="URL", help="ask here before docker.io; repeatable"
+    )
+    serve.add_argument("--subnet", default=None, metavar="CIDR", help="of the default bridge; chosen if not given")
+    serve.add_argument("--debug", action="store_true", help="log more")
+    cleanup.add_argument("--all", action="store_true", help="images, containers and records too: the whole --root")
+    cleanup.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""`kernel-engine serve`: one daemon for one instance, from the lock to the last answer."""
+
+from __future__ import annotations
+
+import asyncio
+import grp
+import logging
+import os
+import signal
+import socket
+import sqlite3
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from kernel_engine import __version__
+from kernel_engine.api.server import Api
+from kernel_engine.daemon.lock import daemon_lock
+from kernel_engine.daemon.notify import Notifier
+from kernel_engine.engine import Engine
+from kernel_engine.errors import EngineError, Forbidden, InvalidRequest
+from kernel_engine.paths import SOCKET_GROUP, Instance
+
+log = logging.getLogger("kernel_engine")
+
+#: how long the engine may take to put its things away; containers are not waited for
+_CLOSING = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    instance: Instance
+    mirrors: tuple[str, ...] = ()
+    group: str = ""  #: "" = docker-labs, if there is one
+    subnet: str | None = None
+    verbose: bool = False
+
+
+def serve(settings: Settings) -> int:
+    """Blocks until SIGTERM or SIGINT. Raises EngineError for all that can be foreseen."""
+    if os.geteuid() != 0:
+        raise Forbidden("the engine must run as root", hint="run it with sudo")
+    _start_logging(settings.verbose)
+    os.umask(0o022)
+    notifier = Notifier()
+    try:
+        # 0711: whoever is in the socket's group must pass, and sees no names
+        settings.instance.run.mkdir(mode=0o711, parents=True, exist_ok=True)
+        with daemon_lock(settings.instance):
+            asyncio.run(_serve(settings, notifier))
+    except (OSError, sqlite3.Error) as error:
+        if settings.verbose:
+            log.exception("the daemon ends")
+        raise EngineError(f"cannot serve {settings.instance.root}: {error}") from error
+    return 0
+
+
+async def _serve(settings: Settings, notifier: Notifier) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_note_failure)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    instance = settings.instance
+    engine = await Engine.open(instance, mirrors=settings.mirrors, subnet=settings.subnet)
+    api: Api | None = None
+    try:
+        api = await Api.serve(engine, listen(instance, settings.group))
+        log.info("kernel-engine %s serves %s (instance %s)", __version__, instance.socket, instance.id)
+        notifier.tell("READY=1")
+        await stopping.wait()
+    finally:
+        log.info("stopping; containers go on")
+        notifier.tell("STOPPING=1")
+        instance.socket.unlink(missing_ok=True)
+        if api is not None:
+            await api.close()
+        try:
+            await asyncio.wait_for(engine.close(), _CLOSING)
+        except TimeoutError:
+            log.warning("the engine was not closed within %.0f seconds", _CLOSING)
+
+
+def listen(instance: Instance, group: str) -> socket.socket:
+    """The API's socket: root and one group. The instance's lock is held, so whatever lies there is left over."""
+    members = _group_id(group)
+    instance.socket.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    before = os.umask(0o177)  # nobody may connect before the group is set
+    try:
+        listener.bind(str(instance.socket))
+    except OSError as error:
+        listener.close()
+        raise EngineError(f"cannot listen on {instance.socket}: {error}") from None
+    finally:
+        os.umask(before)
+    if members is not None:
+        os.chown(instance.socket, 0, members)
+    os.chmod(instance.socket, 0o660)
+    return listener
+
+
+def _group_id(name: str) -> int | None:
+    try:
+        return grp.getgrnam(name or SOCKET_GROUP).gr_gid
+    except KeyError:
+        if name and name != SOCKET_GROUP:
+            raise InvalidRequest(f"there is no group {name}", hint=f"make it: groupadd {name}") from None
+        log.warning("there is no group %s: only root may use the socket", SOCKET_GROUP)
+        return None
+
+
+def _start_logging(verbose: bool) -> None:
+    """One line an event on stderr; journald adds the time by itself (systemd.exec(5), JOURNAL_STREAM)."""
+    form = "%(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if verbose else logging.INFO,
+        format=form if "JOURNAL_STREAM" in os.environ else f"%(asctime)s {form}",
+    )
+    if not verbose:
+        logging.getLogger("asyncio").setLevel(logging.WARNING)
+
+
+def _note_failure(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Work that nobody waits for has failed: a line for what can be foreseen, the traceback for a mistake of ours."""
+    error = context.get("exception")
+    if isinstance(error, EngineError):
+        log.error("%s: %s", context.get("message"), error.message)
+    elif error is not None:
+        log.error("%s", context.get("message"), exc_info=error)
+    else:
+        log.error("%s", context.get("message"))
