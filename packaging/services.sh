@@ -12,7 +12,10 @@ serve() {
         install -D -m 644 "$here/packaging/systemd/$unit" "$UNITS/$unit"
         systemctl daemon-reload
         systemctl enable --quiet "$unit"
-        systemctl start "$unit"
+        systemctl start "$unit" || {
+            tail_log "$name" "$unit"
+            return 1
+        }
         return
     fi
     runs "$name" "$unit" && return
