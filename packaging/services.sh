@@ -165,10 +165,11 @@ stop_hub() { cease hub docker-labs-hub.service; }
 
 # stop_engine: its containers first, as `docker stop` does, then the daemon and the processes that outlive it
 stop_engine() {
-    if [ -x "$VENV/bin/docker" ] && [ -S "$ENGINE_SOCKET" ] && "$ANSWERS" "unix:$ENGINE_SOCKET" 2>/dev/null; then
-        running=$(DOCKER_HOST=unix://$ENGINE_SOCKET "$VENV/bin/docker" ps --quiet)
-        # shellcheck disable=SC2086 # a list of ids
-        [ -z "$running" ] || DOCKER_HOST=unix://$ENGINE_SOCKET "$VENV/bin/docker" stop --time 3 $running
+    if [ -S "$ENGINE_SOCKET" ] && "$ANSWERS" "unix:$ENGINE_SOCKET" 2>/dev/null; then
+        export DOCKER_HOST="unix://$ENGINE_SOCKET"
+        # what does not stop politely ends with the launcher, below
+        # shellcheck disable=SC2046 # a list of ids
+        "$VENV/bin/docker" ps --quiet | xargs -r "$VENV/bin/docker" stop --time 3 || true
     fi
     cease engine kernel-engine.service
     if [ -x "$VENV/bin/python3" ]; then
