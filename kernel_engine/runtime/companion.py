@@ -1,0 +1,83 @@
+"""How a process that outlives the daemon is started and found: the launcher and the log writer do it alike.
+
+The starting process ends with 0 as soon as its child listens on a SOCK_SEQPACKET socket in the run directory; a lock
+file sees to it that two clients never start two.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from kernel_engine.errors import Unavailable
+
+
+def connected(path: Path) -> socket.socket | None:
+    """A connection, or None where nobody listens."""
+    end = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+    try:
+        end.connect(str(path))
+    except (FileNotFoundError, ConnectionRefusedError):
+        end.close()
+        return None
+    return end
+
+
+def connect_or_start(path: Path, module: str, *arguments: str) -> socket.socket:
+    """Starts `python -I -m MODULE ARGUMENTS` where nobody listens. Unavailable, with its own words, where it cannot."""
+    end = connected(path)
+    if end is not None:
+        return end
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        end = connected(path)
+        if end is not None:
+            return end
+        command = [sys.executable, "-I", "-m", module, *arguments]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False, cwd="/")
+        if done.returncode:
+            raise Unavailable(f"{module} did not start: {done.stderr.decode(errors='replace').strip()}")
+        end = connected(path)
+    if end is None:
+        raise Unavailable(f"{module} does not answer")
+    return end
+
+
+def bind(path: str) -> socket.socket:
+    """Only root may connect. Companions are started under a lock, so a socket that is there is a dead one's."""
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+    if os.path.lexists(path):
+        os.unlink(path)
+    before = os.umask(0o177)
+    try:
+        listening.bind(path)
+    finally:
+        os.umask(before)
+    return listening
+
+
+def become_daemon(log: str, listening: socket.socket) -> None:
+    """As daemon(7) has it: the parent leaves with 0 once the child listens. From then on errors go to the log."""
+    ready, say_ready = os.pipe()
+    if os.fork():
+        os.close(say_ready)
+        os._exit(0 if os.read(ready, 1) else 1)
+    os.close(ready)
+    os.setsid()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    listening.listen(8)  # after the fork: SO_PEERCRED shows the process that called listen(2)
+    listening.setblocking(False)
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    for number, fd in enumerate((null, written, written)):
+        os.dup2(fd, number)
+    os.write(say_ready, b".")
+    for fd in (null, written, say_ready):
+        os.close(fd)

@@ -1,0 +1,216 @@
+"""The log writer's process: one client (the daemon) at a time, any number of streams."""
+
+from __future__ import annotations
+
+import base64
+import gc
+import os
+import socket
+import sys
+import traceback
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+from kernel_engine.errors import EngineError
+from kernel_engine.runtime.channel import Channel, Closed, Message
+from kernel_engine.runtime.companion import become_daemon, bind
+from kernel_engine.runtime.log_writer.attachment import Attachment
+from kernel_engine.runtime.log_writer.json_file import JsonFile
+from kernel_engine.runtime.log_writer.poller import Poller
+from kernel_engine.runtime.log_writer.stream import Stream, attachment_for
+from kernel_engine.syscalls.process import set_name
+
+#: how many ended attachments are remembered for a daemon that asks late
+_REMEMBERED = 1024
+
+
+class LogWriter:
+    def __init__(self, listening: socket.socket) -> None:
+        self.poller = Poller()
+        self._listening = listening
+        self._client: Channel | None = None
+        self._streams: dict[str, Stream] = {}
+        self._drain_requests: dict[str, list[int]] = {}
+        self._end_requests: dict[str, int] = {}
+        self._ended: OrderedDict[str, str] = OrderedDict()
+        self.poller.want(listening.fileno(), read=self._accept)
+
+    # the daemon -------------------------------------------------------------------------------------------------
+    def _accept(self) -> None:
+        connection, _address = self._listening.accept()
+        self._lose_client()
+        connection.setblocking(False)
+        self._client = Channel(connection)
+        self._watch_client()
+        for stream in self._streams.values():
+            if stream.stdin_closed:
+                self._tell({"event": "stdin-closed", "id": stream.id})
+
+    def _lose_client(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            self.poller.forget(client.fileno())
+            client.close()
+            self._drain_requests.clear()
+            self._end_requests.clear()
+
+    def _watch_client(self) -> None:
+        client = self._client
+        if client is not None:
+            self.poller.want(client.fileno(), read=self._serve, write=self._flush if client.unsent else None)
+
+    def _flush(self) -> None:
+        if self._client is not None:
+            try:
+                self._client.flush()
+            except Closed:
+                return self._lose_client()
+        return self._watch_client()
+
+    def _serve(self) -> None:
+        client = self._client
+        if client is None:
+            return None
+        try:
+            messages = client.receive()
+        except Closed:
+            return self._lose_client()
+        for message, descriptors in messages:
+            self._obey(message, descriptors)
+        return None
+
+    def _tell(self, message: Message) -> None:
+        if self._client is None:
+            return None
+        try:
+            self._client.send(message)
+        except Closed:
+            return self._lose_client()
+        return self._watch_client()
+
+    # messages ---------------------------------------------------------------------------------------------------
+    def _obey(self, message: Message, descriptors: list[int]) -> None:
+        """One message. Its failure is its own answer and never the log writer's end."""
+        try:
+            answer = self._answer(message, descriptors)
+        except Exception as error:
+            for fd in descriptors:
+                os.close(fd)
+            if not isinstance(error, EngineError | OSError):
+                traceback.print_exc()
+            return self._tell({"reply": message["request"], "error": str(error)})
+        if answer is not None:
+            return self._tell({"reply": message["request"], **answer})
+        return None
+
+    def _answer(self, message: Message, descriptors: list[int]) -> dict[str, Any] | None:
+        """None: the answer comes later."""
+        match message["verb"]:
+            case "adopt":
+                self._adopt(message, descriptors)
+            case "attach":
+                return {"attachment": self._attach(message, descriptors)}
+            case "attachment-ended":
+                return self._attachment_ended(message)
+            case "drained":
+                return self._drained(message)
+            case "release":
+                self._release(message["id"], base64.b64decode(message["message"]))
+            case "resize":
+                if stream := self._streams.get(message["id"]):
+                    stream.resize(message["rows"], message["columns"])
+            case "holds":
+                return {"ids": [key for key, stream in self._streams.items() if stream.adopted]}
+            case "quit":
+                sys.exit(0)
+            case verb:
+                raise ValueError(f"unknown verb {verb}")
+        return {}
+
+    def _adopt(self, message: Message, descriptors: list[int]) -> None:
+        stream = self._stream(message["id"])
+        if stream.adopted:
+            for fd in descriptors:
+                os.close(fd)
+            return
+        log = message["log"]
+        log_file = JsonFile(Path(log["path"]), log["max_size"], log["max_files"]) if log else None
+        named = dict(zip(message["names"], descriptors, strict=True))
+        descriptors.clear()
+        stream.adopt(named, log_file, stdin_once=message["stdin_once"])
+
+    def _attach(self, message: Message, descriptors: list[int]) -> str:
+        stream = self._stream(message["id"])
+        name = f"{message['id']}/{message['request']}"
+        client = socket.socket(fileno=descriptors.pop(0))
+        try:
+            attachment = attachment_for(stream, client, name, message)
+        except BaseException:
+            client.close()
+            raise
+        stream.attach(attachment)
+        if leftover := base64.b64decode(message["leftover"]):
+            attachment.typed(leftover)
+        return name
+
+    def _attachment_ended(self, message: Message) -> dict[str, Any] | None:
+        reason = self._ended.pop(message["attachment"], None)
+        if reason is not None:
+            return {"reason": reason}
+        self._end_requests[message["attachment"]] = message["request"]
+        return None
+
+    def _drained(self, message: Message) -> dict[str, Any] | None:
+        stream = self._streams.get(message["id"])
+        if stream is None or not stream.adopted or stream.drained:
+            return {}
+        self._drain_requests.setdefault(message["id"], []).append(message["request"])
+        return None
+
+    def _release(self, id: str, last_word: bytes) -> None:
+        stream = self._streams.pop(id, None)
+        if stream is not None:
+            stream.close(last_word)
+        for request in self._drain_requests.pop(id, ()):
+            self._tell({"reply": request})
+
+    # streams ----------------------------------------------------------------------------------------------------
+    def _stream(self, id: str) -> Stream:
+        if id not in self._streams:
+            self._streams[id] = Stream(
+                id,
+                self.poller,
+                on_drained=self._stream_drained,
+                on_left=self._attachment_left,
+                on_stdin_closed=lambda closed: self._tell({"event": "stdin-closed", "id": closed}),
+            )
+        return self._streams[id]
+
+    def _stream_drained(self, stream: Stream) -> None:
+        for request in self._drain_requests.pop(stream.id, ()):
+            self._tell({"reply": request})
+
+    def _attachment_left(self, attachment: Attachment) -> None:
+        request = self._end_requests.pop(attachment.name, None)
+        if request is not None:
+            return self._tell({"reply": request, "reason": attachment.ended})
+        self._ended[attachment.name] = attachment.ended
+        while len(self._ended) > _REMEMBERED:
+            self._ended.popitem(last=False)
+        return None
+
+
+def main() -> None:
+    options = dict(zip(sys.argv[1::2], sys.argv[2::2], strict=True))
+    run = options["--run"]
+    os.chdir("/")
+    listening = bind(f"{run}/log-writer.sock")
+    become_daemon(f"{run}/log-writer.log", listening)
+    set_name("ke-log-writer")
+    gc.freeze()
+    LogWriter(listening).poller.run()
+
+
+if __name__ == "__main__":
+    main()

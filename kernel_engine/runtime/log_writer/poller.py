@@ -1,0 +1,56 @@
+"""epoll(7) with a callback for each direction of a descriptor. Level-triggered, single-threaded."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable
+from dataclasses import dataclass
+
+Callback = Callable[[], None]
+
+
+@dataclass(slots=True)
+class _Interest:
+    read: Callback | None
+    write: Callback | None
+    gone: Callback | None
+
+
+class Poller:
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._interests: dict[int, _Interest] = {}
+
+    def want(
+        self, fd: int, *, read: Callback | None = None, write: Callback | None = None, gone: Callback | None = None
+    ) -> None:
+        """Replaces what is wanted of `fd`. `gone`: the other side hung up wholly (EPOLLHUP, EPOLLERR)."""
+        if read is None and write is None and gone is None:
+            return self.forget(fd)
+        events = (select.EPOLLIN if read else 0) | (select.EPOLLOUT if write else 0)
+        if fd in self._interests:
+            self._epoll.modify(fd, events)
+        else:
+            self._epoll.register(fd, events)
+        self._interests[fd] = _Interest(read, write, gone)
+        return None
+
+    def forget(self, fd: int) -> None:
+        """Must come before the descriptor is closed."""
+        if self._interests.pop(fd, None) is not None:
+            self._epoll.unregister(fd)
+
+    def run(self) -> None:
+        while True:
+            for fd, events in self._epoll.poll():
+                self._serve(fd, events)
+
+    def _serve(self, fd: int, events: int) -> None:
+        hung_up = events & (select.EPOLLHUP | select.EPOLLERR)
+        # an earlier callback of this round may have dropped or changed it: look again each time
+        if (interest := self._interests.get(fd)) and interest.read and events & (select.EPOLLIN | hung_up):
+            interest.read()
+        if (interest := self._interests.get(fd)) and interest.write and events & (select.EPOLLOUT | hung_up):
+            interest.write()
+        if hung_up and (interest := self._interests.get(fd)) and interest.gone:
+            interest.gone()

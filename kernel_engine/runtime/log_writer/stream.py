@@ -1,0 +1,221 @@
+"""The streams of one process: its output to the log and to whoever is attached, their input to it."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+import struct
+import termios
+from collections.abc import Callable
+
+from kernel_engine.runtime.log_writer.attachment import Attachment
+from kernel_engine.runtime.log_writer.json_file import JsonFile
+from kernel_engine.runtime.log_writer.poller import Poller
+
+#: read at one wake-up: a container that prints without end gets no more than its turn
+PIECE = 16 * 1024
+#: input that the process has not read yet; more is left in the client's socket
+BACKLOG = 256 * 1024
+
+
+class Stream:
+    """Known by the process's id. Clients may come before the process has descriptors (`adopt`)."""
+
+    def __init__(
+        self,
+        id: str,
+        poller: Poller,
+        *,
+        on_drained: Callable[[Stream], None],
+        on_left: Callable[[Attachment], None],
+        on_stdin_closed: Callable[[str], None],
+    ) -> None:
+        self.id = id
+        self.poller = poller
+        self.adopted = False
+        self.stdin_closed = False
+        self.attachments: list[Attachment] = []
+        self._on_drained = on_drained
+        self._on_left = on_left
+        self._on_stdin_closed = on_stdin_closed
+        self._sources: dict[str, int] = {}
+        self._sink: int | None = None
+        self._log: JsonFile | None = None
+        self._stdin_once = False
+        self._backlog = bytearray()
+        self._closing_stdin = False
+        self._held_back = False
+
+    # the process's side -----------------------------------------------------------------------------------------
+    def adopt(self, descriptors: dict[str, int], log: JsonFile | None, *, stdin_once: bool) -> None:
+        """`descriptors`: of "stdin", "stdout", "stderr", "console". Takes them over."""
+        self.adopted = True
+        self._log, self._stdin_once = log, stdin_once
+        for fd in descriptors.values():
+            os.set_blocking(fd, False)
+        self._sources = {name: fd for name, fd in descriptors.items() if name != "stdin"}
+        self._sink = descriptors.get("console", descriptors.get("stdin"))
+        for name in self._sources:
+            self._watch(name)
+        self._push()
+        self._let_type()
+
+    @property
+    def is_terminal(self) -> bool:
+        return "console" in self._sources
+
+    @property
+    def drained(self) -> bool:
+        return self.adopted and not self._sources
+
+    @property
+    def takes_input(self) -> bool:
+        return len(self._backlog) < BACKLOG
+
+    def resize(self, rows: int, columns: int) -> None:
+        if (console := self._sources.get("console")) is not None:
+            fcntl.ioctl(console, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def close(self, message: bytes = b"") -> None:
+        """The process is gone and forgotten: everybody is let go, the log closed."""
+        for name in tuple(self._sources):
+            self._close_source(name)
+        self._close_sink()
+        for attachment in tuple(self.attachments):
+            attachment.say(message)
+            attachment.finish()
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    # clients' side ----------------------------------------------------------------------------------------------
+    def attach(self, attachment: Attachment) -> None:
+        self.attachments.append(attachment)
+        if self.drained:
+            attachment.finish()
+
+    def input(self, data: bytes) -> None:
+        self._backlog += data
+        self._push()
+
+    def input_ended(self) -> None:
+        """A client closed its sending side. With stdin_once that is the process's end of input."""
+        if self._stdin_once or not self.adopted:
+            self._closing_stdin = True
+            self._push()
+
+    def left(self, attachment: Attachment) -> None:
+        if attachment in self.attachments:
+            self.attachments.remove(attachment)
+        self._on_left(attachment)
+        self.balance()
+
+    def balance(self) -> None:
+        """Output is read only while every client keeps up."""
+        if self._held_back and all(attachment.caught_up for attachment in self.attachments):
+            self._held_back = False
+            for name in self._sources:
+                self._watch(name)
+
+    # bytes ------------------------------------------------------------------------------------------------------
+    def _watch(self, name: str) -> None:
+        fd = self._sources[name]
+        pushes = fd == self._sink and bool(self._backlog)
+        self.poller.want(
+            fd,
+            read=None if self._held_back else lambda: self._read(name),
+            write=self._push if pushes else None,
+        )
+
+    def _read(self, name: str) -> None:
+        try:
+            data = os.read(self._sources[name], PIECE)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            if error.errno != errno.EIO:  # a terminal whose last other side has closed
+                raise
+            data = b""
+        if not data:
+            return self._source_ended(name)
+        if self._log is not None:
+            self._log.write("stderr" if name == "stderr" else "stdout", data)
+        for attachment in tuple(self.attachments):
+            attachment.output(name, data)
+        if any(attachment.lagging for attachment in self.attachments):
+            self._held_back = True
+            for other in self._sources:
+                self._watch(other)
+        return None
+
+    def _source_ended(self, name: str) -> None:
+        self._close_source(name)
+        if self._sources:
+            return
+        if self._log is not None:
+            self._log.flush()
+        for attachment in tuple(self.attachments):
+            attachment.finish()
+        self._on_drained(self)
+
+    def _close_source(self, name: str) -> None:
+        fd = self._sources.pop(name)
+        if fd == self._sink:
+            self._sink = None
+        self.poller.forget(fd)
+        os.close(fd)
+
+    def _push(self) -> None:
+        """Input to the process, as far as it takes it."""
+        if self._sink is None:
+            if self.adopted:
+                self._backlog.clear()
+            return
+        try:
+            while self._backlog:
+                del self._backlog[: os.write(self._sink, self._backlog)]
+        except BlockingIOError:
+            pass
+        except OSError:  # nobody reads any more
+            self._backlog.clear()
+            self._closing_stdin = True
+        if self._closing_stdin and not self._backlog and not self.is_terminal:
+            self._close_sink()
+        elif self._sink in self._sources.values():
+            self._watch("console")
+        else:
+            self.poller.want(self._sink, write=self._push if self._backlog else None)
+        self._let_type()
+
+    def _close_sink(self) -> None:
+        if self._sink is None or self._sink in self._sources.values():
+            return
+        self.poller.forget(self._sink)
+        os.close(self._sink)
+        self._sink = None
+        self.stdin_closed = True
+        self._on_stdin_closed(self.id)
+
+    def _let_type(self) -> None:
+        for attachment in self.attachments:
+            attachment.watch()
+
+
+def attachment_for(stream: Stream, client: socket.socket, name: str, message: dict[str, object]) -> Attachment:
+    """From the daemon's `attach` message."""
+    from kernel_engine.runtime.log_writer import detach_keys
+
+    wanted = {source for source in ("stdout", "stderr") if message[source]}
+    if "stdout" in wanted:
+        wanted.add("console")
+    return Attachment(
+        name,
+        stream,
+        client,
+        stdin=bool(message["stdin"]),
+        wanted=frozenset(wanted),
+        multiplexed=bool(message["multiplexed"]),
+        detach_keys=detach_keys.parse(str(message["detach_keys"])),
+    )
