@@ -15,6 +15,7 @@ ENGINE = [
     "aiohttp>=3.11",
     "isal>=1.6",
     "pyseccomp>=0.1.2",
+    "yarl>=1.17",
     "zstandard>=0.23",
 ]
 COURSE = [
