@@ -15,6 +15,7 @@ from kernel_engine.containers.exits import process_ended
 from kernel_engine.containers.house import House
 from kernel_engine.containers.roster import Roster
 from kernel_engine.containers.traces import Traces
+from kernel_engine.errors import Unavailable
 from kernel_engine.images import store
 from kernel_engine.images.store import Images
 from kernel_engine.network import bridge as bridges
@@ -27,6 +28,7 @@ from kernel_engine.storage import layers, snapshots
 from kernel_engine.storage.layers import Layers
 from kernel_engine.storage.snapshots import Snapshots
 
+_ATTEMPTS, _PAUSE = 50, 0.02
 #: static inits of the distributions, for --init
 _INITS = ("/usr/bin/tini-static", "/usr/libexec/catatonit/catatonit", "/usr/bin/catatonit")
 
@@ -105,11 +107,23 @@ async def _furnish(instance: Instance, records: Records, mirrors: tuple[str, ...
 
 
 async def _connect_launcher(house: House) -> None:
-    house.launcher = await Launcher.connect(
-        house.instance,
-        on_exit=lambda exited: process_ended(house, exited),
-        on_lost=_again(house, _connect_launcher, recover.launcher_lost),
-    )
+    lost = _again(house, _connect_launcher, recover.launcher_lost)
+    for _ in range(_ATTEMPTS):
+        there: list[Launcher] = []
+        launcher = await Launcher.connect(
+            house.instance,
+            on_exit=lambda exited: process_ended(house, exited),
+            on_lost=lambda there=there: lost() if there else None,  # type: ignore[misc]
+        )
+        try:
+            await launcher.forget("")
+        except Unavailable:  # one that was killed a moment ago may still accept, but it does not answer
+            await asyncio.sleep(_PAUSE)
+            continue
+        there.append(launcher)
+        house.launcher = launcher
+        return
+    raise Unavailable("the launcher does not answer")
 
 
 async def _connect_log_writer(house: House) -> None:

@@ -17,6 +17,9 @@ from kernel_engine.runtime.companion import connect_or_start
 from kernel_engine.runtime.events import Stdio
 
 
+_ATTEMPTS, _PAUSE = 50, 0.02
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogFile:
     """Where a process's output is kept. Bytes; max_size 0 = without limit."""
@@ -44,15 +47,24 @@ class LogWriter:
         cls, instance: Instance, *, on_lost: Callable[[], None], on_stdin_closed: Callable[[str], object]
     ) -> LogWriter:
         """on_stdin_closed: a process's input has ended, whoever else holds its pipe must let go of it."""
-        end = await asyncio.to_thread(
-            connect_or_start,
-            instance.log_writer_socket,
-            "kernel_engine.runtime.log_writer",
-            "--run",
-            str(instance.run),
-        )
-        end.setblocking(False)
-        return cls(Channel(end), on_lost, on_stdin_closed)
+        for _ in range(_ATTEMPTS):
+            end = await asyncio.to_thread(
+                connect_or_start,
+                instance.log_writer_socket,
+                "kernel_engine.runtime.log_writer",
+                "--run",
+                str(instance.run),
+            )
+            end.setblocking(False)
+            there = cls(Channel(end), lambda: None, on_stdin_closed)
+            try:
+                await there.holds()
+            except Unavailable:  # one that was killed a moment ago may still accept, but it does not answer
+                await asyncio.sleep(_PAUSE)
+                continue
+            there._on_lost = on_lost
+            return there
+        raise Unavailable("the log writer does not answer")
 
     async def adopt(self, id: str, stdio: Stdio, *, log: LogFile | None, stdin_once: bool) -> None:
         """Takes a process's streams over. Idempotent by id."""
