@@ -51,7 +51,10 @@ class Call:
 
     # the query --------------------------------------------------------------------------------------------------
     def text(self, key: str, default: str = "") -> str:
-        return self.request.rel_url.query.get(key, default)
+        value = self.request.rel_url.query.get(key, default)
+        if "\0" in value:
+            raise InvalidRequest(f"invalid {key}: it holds a NUL character")
+        return value
 
     def texts(self, key: str) -> tuple[str, ...]:
         return tuple(self.request.rel_url.query.getall(key, ()))
@@ -116,6 +119,8 @@ def read_json(data: bytes) -> dict[str, Any]:
         raise InvalidRequest("invalid JSON: got EOF while reading request body")
     try:
         value = json.loads(data)
+        if b"\\u" in data:  # half a surrogate pair is JSON, but no text that could ever be written again
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"invalid JSON: {error}") from None
     if value is None:

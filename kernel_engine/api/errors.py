@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 
 from kernel_engine import errors
+
+log = logging.getLogger("kernel_engine.api")
 
 _STATUS: tuple[tuple[type[errors.EngineError], int], ...] = (
     (errors.NotModified, 304),
@@ -35,6 +38,14 @@ def message_of(error: BaseException) -> str:
         text = "no space left on device" if error.errno == errno.ENOSPC else str(error.strerror or error)
         return f"{error.filename}: {text}" if error.filename else text
     return f"{type(error).__name__}: {error}"
+
+
+def note_failure(method: str, path: str, error: BaseException) -> None:
+    """One line in the log for what is not the caller's fault, and the traceback where it is a mistake of ours."""
+    if status_of(error) != 500:
+        return
+    foreseen = isinstance(error, errors.EngineError | OSError)
+    log.error("%s %s: %s", method, path, message_of(error), exc_info=None if foreseen else error)
 
 
 def body_of(message: str) -> bytes:

@@ -9,7 +9,6 @@ have come so far. Each answer closes its connection, so only the first request m
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import re
 import select
@@ -24,8 +23,6 @@ from kernel_engine.api.call import COMMON_HEADERS
 from kernel_engine.api.errors import body_of, message_of, status_of
 from kernel_engine.api.head import Body, Head, parse_head
 from kernel_engine.errors import InvalidRequest
-
-log = logging.getLogger("kernel_engine.api")
 
 HEADER_LIMIT = 256 * 1024
 #: how long a client may take for its header, and for the body of a hijacked request
@@ -53,9 +50,7 @@ class Taken:
         self._transport.close()
 
     def fail(self, error: BaseException) -> None:
-        """An error as an answer; once the stream has begun there is nobody left to tell but the log."""
-        if status_of(error) == 500 or self._left:
-            log.error("%s %s: %s", self.head.method, self.head.path, message_of(error))
+        """An error as an answer; once the stream has begun there is nobody left to tell."""
         if not self._left:
             self.answer(status_of(error), body_of(message_of(error)))
 
@@ -151,7 +146,7 @@ class Ordinary(RequestHandler):
             server,
             loop=loop,
             tcp_keepalive=False,
-            access_log=None,
+            access_log=None,  # type: ignore[arg-type]  # documented: None means no access log
             max_line_size=HEADER_LIMIT,
             max_field_size=HEADER_LIMIT,
             lingering_time=1.0,

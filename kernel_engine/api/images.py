@@ -129,6 +129,23 @@ def _uses(call: Call, image_id: str) -> tuple[Use, ...]:
     return tuple(Use(container=item.id, running=item.state.running) for item in found)
 
 
+async def prune(call: Call) -> web.StreamResponse:
+    """Images without a name; with dangling=false every one that no container stands on."""
+    filters = call.filters()
+    filtering.refuse_unknown(filters, frozenset({"dangling", "label", "until"}))
+    report = await call.engine.images.prune(
+        all=filtering.flag(filters, "dangling") is False,
+        filters={key: words for key, words in filters.items() if key != "dangling"},
+        in_use=lambda image_id: _uses(call, image_id),
+    )
+    return answer(
+        {
+            "ImagesDeleted": [wire.removed_json(item) for item in report.removed] or None,
+            "SpaceReclaimed": report.reclaimed,
+        }
+    )
+
+
 async def commit(call: Call) -> web.StreamResponse:
     config = await call.json(optional=True)
     image = await call.engine.containers.commit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -61,7 +62,7 @@ def _find(call: Call) -> Network:
 
 
 def _fits(item: Network, filters: dict[str, tuple[str, ...]]) -> bool:
-    tests = {
+    tests: dict[str, Callable[[str], bool]] = {
         "id": item.id.startswith,
         "name": lambda word: word in item.name,
         "driver": lambda word: word == item.driver,

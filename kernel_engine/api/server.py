@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
@@ -13,17 +12,14 @@ from aiohttp.web_server import Server as HttpServer
 
 from kernel_engine.api import hijack, routes
 from kernel_engine.api.call import COMMON_HEADERS, JSON, Call
-from kernel_engine.api.errors import body_of, message_of, status_of
+from kernel_engine.api.errors import body_of, message_of, note_failure, status_of
 from kernel_engine.api.front import Front, Taken
 from kernel_engine.api.versions import split_path
-from kernel_engine.errors import EngineError
 
 if TYPE_CHECKING:
     from aiohttp.web_request import BaseRequest
 
     from kernel_engine.engine import Engine
-
-log = logging.getLogger("kernel_engine.api")
 
 
 class Api:
@@ -60,12 +56,9 @@ class Api:
             call = Call(self._engine, request, version, parameters)
             work = route.handler(call)
             response = await (work if route.watches else asyncio.shield(self._keep(work)))
-        except EngineError as error:
-            response = self._error(request, call, error)
         except Exception as error:
-            if request.transport is None or request.transport.is_closing():
-                raise ConnectionResetError("the client has left") from error
-            log.exception("%s %s", request.method, request.path)
+            if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
+                raise  # the client has left
             response = self._error(request, call, error)
         if not response.prepared:
             response.headers.update(COMMON_HEADERS)
@@ -74,8 +67,7 @@ class Api:
 
     def _error(self, request: BaseRequest, call: Call | None, error: BaseException) -> web.StreamResponse:
         status = status_of(error)
-        if status == 500:
-            log.error("%s %s: %s", request.method, request.path, message_of(error))
+        note_failure(request.method, request.path, error)
         if call is not None and call.stream is not None:
             # the answer has begun as a success: cut, so that nobody takes it for a whole one
             if request.transport is not None:
@@ -92,10 +84,8 @@ class Api:
     async def _hijacked(self, taken: Taken) -> None:
         try:
             await hijack.serve(self._engine, taken)
-        except (EngineError, OSError) as error:
-            taken.fail(error)
         except Exception as error:
-            log.exception("%s %s", taken.head.method, taken.head.path)
+            note_failure(taken.head.method, taken.head.path, error)
             taken.fail(error)
 
     def _keep(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:

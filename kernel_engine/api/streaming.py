@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from kernel_engine.api.call import Call
-from kernel_engine.api.errors import message_of, status_of
+from kernel_engine.api.errors import message_of, note_failure, status_of
 from kernel_engine.api.wire import progress as wire
-from kernel_engine.errors import EngineError
 
 if TYPE_CHECKING:
     from kernel_engine.images.image import Progress
-
-log = logging.getLogger("kernel_engine.api")
 
 _CHUNK = 64 * 1024
 
@@ -80,21 +76,19 @@ async def stream_progress(
         last = await task
         response = await call.begin()
     else:
-        response, last = call.stream, await _last_lines(task)
+        response, last = call.stream, await _last_lines(call, task)
     for item in last:
         await response.write(wire.line(item))
     await response.write_eof()
     return response
 
 
-async def _last_lines(task: asyncio.Future[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+async def _last_lines(call: Call, task: asyncio.Future[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     try:
         return await task
-    except (EngineError, OSError) as error:
-        return [wire.error_json(message_of(error), status_of(error))]
     except Exception as error:
-        log.exception("in the middle of a stream")
-        return [wire.error_json(message_of(error), 500)]
+        note_failure(call.request.method, call.request.path, error)
+        return [wire.error_json(message_of(error), status_of(error))]
 
 
 class _Lines:

@@ -38,8 +38,8 @@ def read_create(body: Mapping[str, Any]) -> ContainerOptions:
         network_disabled=fields.flag("NetworkDisabled"),
         mac_address=fields.text("MacAddress"),
     )
-    host, volumes = read_host(fields.object("HostConfig"))
-    mode = _network_mode(host.network_mode, fields.object("NetworkingConfig"))
+    host, volumes = read_host(fields.inner("HostConfig"))
+    mode = _network_mode(host.network_mode, fields.inner("NetworkingConfig"))
     return replace(
         options, host=replace(host, network_mode=mode), volumes=tuple(dict.fromkeys((*options.volumes, *volumes)))
     )
@@ -48,7 +48,7 @@ def read_create(body: Mapping[str, Any]) -> ContainerOptions:
 def read_host(fields: Fields) -> tuple[HostOptions, tuple[str, ...]]:
     """HostConfig, and the anonymous volumes that its Mounts ask for."""
     binds, tmpfs, volumes = _mounts(fields.objects("Mounts"))
-    restart, log = fields.object("RestartPolicy"), fields.object("LogConfig")
+    restart, log = fields.inner("RestartPolicy"), fields.inner("LogConfig")
     host = HostOptions(
         binds=(*fields.words("Binds"), *binds),
         network_mode=fields.text("NetworkMode") or "default",
@@ -76,7 +76,7 @@ def read_host(fields: Fields) -> tuple[HostOptions, tuple[str, ...]]:
         dns_options=fields.words("DnsOptions"),
         extra_hosts=fields.words("ExtraHosts"),
         log=LogConfig(driver=log.text("Type") or "json-file", options=log.mapping("Config")),
-        port_bindings=_ports(fields.object("PortBindings")),
+        port_bindings=_ports(fields.inner("PortBindings")),
         publish_all=fields.flag("PublishAllPorts"),
         console_size=fields.pair("ConsoleSize"),
         raw=dict(fields.data),
@@ -135,7 +135,7 @@ def _mounts(items: tuple[Fields, ...]) -> tuple[tuple[str, ...], dict[str, str],
             raise InvalidRequest(f'invalid mount config for type "{kind}": field Target must not be empty')
         read_only = item.flag("ReadOnly")
         if kind == "tmpfs":
-            tmpfs[target] = _tmpfs_words(item.object("TmpfsOptions"), read_only)
+            tmpfs[target] = _tmpfs_words(item.inner("TmpfsOptions"), read_only)
         elif kind == "volume" and not source:
             volumes.append(target)
         elif kind in ("bind", "volume"):
@@ -143,7 +143,7 @@ def _mounts(items: tuple[Fields, ...]) -> tuple[tuple[str, ...], dict[str, str],
                 raise InvalidRequest('invalid mount config for type "bind": field Source must not be empty')
             if ":" in source or ":" in target:
                 raise NotSupported("mounts whose path holds a colon are not served")
-            propagation = item.object("BindOptions").text("Propagation")
+            propagation = item.inner("BindOptions").text("Propagation")
             words = ",".join(word for word in ("ro" if read_only else "", propagation) if word)
             binds.append(f"{source}:{target}:{words}" if words else f"{source}:{target}")
         else:
@@ -159,7 +159,7 @@ def _tmpfs_words(options: Fields, read_only: bool) -> str:
 
 def _network_mode(mode: str, networking: Fields) -> str:
     """Where HostConfig says nothing, the one network of NetworkingConfig counts."""
-    names = tuple(networking.object("EndpointsConfig").data)
+    names = networking.keys("EndpointsConfig")
     if len(names) > 1:
         raise InvalidRequest("Container cannot be connected to network endpoints: " + ", ".join(sorted(names)))
     if mode == "default" and names and names[0] not in ("", "default"):

@@ -21,7 +21,7 @@ class Fields:
         value = self.data.get(key)
         if value is None:
             return ""
-        return self._checked(key, value, str, "string")
+        return str(self._checked(key, value, str, "string"))
 
     def flag(self, key: str) -> bool:
         return bool(self._checked(key, self.data.get(key) or False, bool, "bool"))
@@ -51,23 +51,23 @@ class Fields:
         if value is None:
             return None
         if isinstance(value, str):
-            return (value,)
+            return (_clean(value),)
         items = self._checked(key, value, list, "[]string")
         return tuple(_clean(item) if isinstance(item, str) else self._raise(key, item, "string") for item in items)
 
     def mapping(self, key: str) -> dict[str, str]:
         """Strings to strings."""
-        found = self.object(key).data
+        found = self.inner(key).data
         return {
-            name: "" if value is None else self._checked(f"{key}.{name}", value, str, "string")
+            _clean(name): "" if value is None else self._checked(f"{key}.{name}", value, str, "string")
             for name, value in found.items()
         }
 
     def keys(self, key: str) -> tuple[str, ...]:
         """The keys of a set in Go's clothes: {"80/tcp": {}}."""
-        return tuple(self.object(key).data)
+        return tuple(_clean(name) for name in self.inner(key).data)
 
-    def object(self, key: str) -> Fields:
+    def inner(self, key: str) -> Fields:
         value = self.data.get(key)
         return Fields(self._checked(key, value or {}, dict, "object"), f"{self._path}{key}.")
 
@@ -101,13 +101,9 @@ class Fields:
 
 
 def _clean(text: str) -> str:
-    """JSON may carry NUL and lone surrogates; no path, argument or name of the kernel can."""
+    """JSON may carry NUL; no path, argument or name of the kernel can."""
     if "\0" in text:
         raise InvalidRequest("invalid JSON: a string holds a NUL character")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise InvalidRequest("invalid JSON: a string is no valid Unicode") from None
     return text
 
 

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from kernel_engine.api import containers, images, routes
+from kernel_engine.api.errors import message_of, status_of
+from kernel_engine.errors import (
+    Conflict,
+    CorruptData,
+    EngineError,
+    Forbidden,
+    InvalidRequest,
+    KernelRefused,
+    NoSpace,
+    NotFound,
+    NotModified,
+    NotSupported,
+    StartFailed,
+    Unauthorized,
+    Unavailable,
+)
+
+
+def test_names_of_images_hold_slashes_and_colons() -> None:
+    route, parameters = routes.find("GET", "/images/localhost:5000/team/app:1.0/json")
+    assert route.handler is images.inspect
+    assert parameters == {"name": "localhost:5000/team/app:1.0"}
+    assert routes.find("GET", "/images/json")[0].handler is images.list_
+    assert routes.find("POST", "/images/a/b/push")[1] == {"name": "a/b"}
+    assert routes.find("DELETE", "/images/sha256:abc")[1] == {"name": "sha256:abc"}
+
+
+def test_ids_do_not() -> None:
+    assert routes.find("POST", "/containers/c1/start")[0].handler is containers.start
+    with pytest.raises(NotFound, match="page not found"):
+        routes.find("POST", "/containers/a/b/start")
+    with pytest.raises(NotFound, match="page not found"):
+        routes.find("GET", "/containers/c1/start")
+
+
+def test_no_route_hides_another() -> None:
+    for route in routes.ROUTES:
+        path = route.pattern.replace("{id}", "x1").replace("{name}", "x1").replace("{rest}", "x1")
+        assert routes.find(route.method, path)[0] is route
+
+
+#: docker-api-v1.47.yaml: what is not served says so
+@pytest.mark.parametrize(
+    "request_line",
+    """
+    POST /build;POST /session;GET /swarm;POST /swarm/init;GET /nodes;GET /services;POST /services/create
+    GET /services/x/logs;GET /tasks;GET /secrets;GET /configs;GET /plugins;GET /plugins/a/b/json
+    POST /plugins/x/enable;POST /networks/create;DELETE /networks/n;POST /networks/n/connect
+    POST /volumes/create;GET /system/df;PUT /containers/c/archive;HEAD /containers/c/archive
+    GET /containers/c/export;GET /containers/c/stats;GET /images/x/get;POST /images/load
+    GET /images/search;POST /auth;GET /distribution/x/y/json;POST /containers/c/update
+    GET /containers/c/attach/ws;POST /build/prune
+    """.replace("\n", ";").split(";"),
+)
+def test_what_is_not_served_says_so(request_line: str) -> None:
+    if not request_line.strip():
+        return
+    method, path = request_line.split()
+    route, _ = routes.find(method, path)
+    with pytest.raises(NotSupported, match="not served"):
+        asyncio.run(route.handler(None))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (NotModified("x"), 304),
+        (InvalidRequest("x"), 400),
+        (StartFailed("x", exit_code=127), 400),
+        (Unauthorized("x"), 401),
+        (Forbidden("x"), 403),
+        (NotFound("x"), 404),
+        (Conflict("x"), 409),
+        (NotSupported("x"), 501),
+        (Unavailable("x"), 500),
+        (CorruptData("x"), 500),
+        (NoSpace("x"), 500),
+        (KernelRefused("mount", 1, "x"), 500),
+        (EngineError("x"), 500),
+        (ValueError("x"), 500),
+        (OSError(28, "x"), 500),
+    ],
+)
+def test_every_kind_has_a_status(error: Exception, status: int) -> None:
+    assert status_of(error) == status
+
+
+def test_every_kind_is_in_the_table() -> None:
+    kinds = {kind for kind in EngineError.__subclasses__() if kind.__module__ == "kernel_engine.errors"}
+    from kernel_engine.api.errors import _STATUS
+
+    assert kinds == {kind for kind, _ in _STATUS}
+
+
+def test_messages() -> None:
+    assert message_of(Conflict("in use")) == "in use"
+    assert message_of(OSError(28, "No space left on device", "/x")) == "/x: no space left on device"
+    assert message_of(ValueError("odd")) == "ValueError: odd"
