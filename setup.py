@@ -75,7 +75,17 @@ setup(
     # course files are data, whatever their names: notebooks, checks that are loaded by path, Dockerfiles, pictures
     package_data={
         "kernel_engine": ["**/*.json", "py.typed"],
-        "labs": ["course/**/*", "course/**/.*", "**/*.json", "**/*.js", "**/*.mjs", "**/*.css", "**/*.svg", "**/*.cfg"],
+        "labs": [
+            "course/**/*",
+            "course/**/.*",
+            "**/*.json",
+            "**/*.js",
+            "**/*.mjs",
+            "**/*.css",
+            "**/*.svg",
+            "**/*.cfg",
+            "**/*.asc",
+        ],
     },
     exclude_package_data={
         "": ["**/__pycache__/*", "*.pyc", "**/.ipynb_checkpoints/*"],

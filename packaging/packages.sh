@@ -10,9 +10,9 @@ on_ubuntu() {
     return 1
 }
 
-# nftables, iproute2: the engine's network. busybox-static, mmdebstrap, debian-archive-keyring: the hub's images.
+# nftables, iproute2: the engine's network. busybox-static, mmdebstrap: the hub's images.
 # docker-registry: the hub. tini: `docker run --init`. libseccomp2: the containers' system call filter.
-PACKAGES_UP="ca-certificates nftables iproute2 busybox-static mmdebstrap debian-archive-keyring docker-registry tini
+PACKAGES_UP="ca-certificates nftables iproute2 busybox-static mmdebstrap docker-registry tini
  libseccomp2 fonts-nanum procps"
 # what the tests need beside that; Ubuntu has Chromium as a snap only, so there playwright brings its own
 # shellcheck disable=SC2034 # run_tests uses it

@@ -13,8 +13,10 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from labs.hub.layers import Layer, pack_bootstrap
-from labs.hub.recipes import DEBIAN_KEYRING, DEBIAN_MIRROR, DEBIAN_SECURITY, Recipe
+from labs.hub.recipes import DEBIAN_MIRROR, DEBIAN_SECURITY, Recipe
 
+#: Debian's signing keys of 12 and 13, from its package debian-archive-keyring: that of Ubuntu 22.04 is too old
+KEYS = Path(__file__).with_name("debian-archive-keys.asc")
 #: mmdebstrap's own lines (without `I: `) and what the learner reads, in the order in which they come
 STAGES = (
     ("running apt-get update", "패키지 목록을 받고 있어요"),
@@ -64,12 +66,12 @@ def proxy_options(dump: str) -> list[str]:
     return [f'--aptopt={name} "{value}"' for name, value in wanted.findall(dump) if value]
 
 
-def command(recipe: Recipe, *, mirror: str, keyring: Path, options: Sequence[str] = ()) -> list[str]:
+def command(recipe: Recipe, *, mirror: str, options: Sequence[str] = ()) -> list[str]:
     """The mmdebstrap command whose standard output is the root as tar."""
     lines = [
-        f"deb [signed-by={keyring}] {mirror} {recipe.suite} main",
-        f"deb [signed-by={keyring}] {mirror} {recipe.suite}-updates main",
-        f"deb [signed-by={keyring}] {DEBIAN_SECURITY} {recipe.suite}-security main",
+        f"deb [signed-by={KEYS}] {mirror} {recipe.suite} main",
+        f"deb [signed-by={KEYS}] {mirror} {recipe.suite}-updates main",
+        f"deb [signed-by={KEYS}] {DEBIAN_SECURITY} {recipe.suite}-security main",
     ]
     return [
         "mmdebstrap", "--variant=minbase", "--format=tar", f"--include={','.join(recipe.packages)}",
@@ -86,17 +88,6 @@ def release_time(suite: str, mirror: str) -> int:
             if line.startswith("Date: "):
                 return int(parsedate_to_datetime(line.removeprefix("Date: ")).timestamp())
     raise BootstrapFailed(f"{mirror}/dists/{suite}/InRelease has no Date line")
-
-
-def keyring_of(layer: Layer, target: Path) -> Path:
-    """Copy the archive keys out of a Debian layer to `target`. From trixie on, `.gpg` is a link to `.pgp`."""
-    names = {DEBIAN_KEYRING.lstrip("/"), DEBIAN_KEYRING.lstrip("/").removesuffix("gpg") + "pgp"}
-    with tarfile.open(layer.path, "r|gz") as tar:
-        for member in tar:
-            if member.name in names and member.isreg() and (content := tar.extractfile(member)) is not None:
-                target.write_bytes(content.read())
-                return target
-    raise BootstrapFailed(f"{DEBIAN_KEYRING} is not in the image")
 
 
 def bootstrap(argv: Sequence[str], recipe: Recipe, path: Path, *, epoch: int, progress: Callable[[int], None]) -> Layer:

@@ -14,7 +14,7 @@ from pathlib import Path
 from labs.hub import bootstrap, busybox
 from labs.hub.layers import Layer
 from labs.hub.oci import Documents, documents
-from labs.hub.recipes import DEBIAN_KEYRING, RECIPES, Recipe
+from labs.hub.recipes import RECIPES, Recipe
 from labs.hub.registry import Registry, filling
 
 Say = Callable[[str], None]
@@ -66,8 +66,6 @@ def _make(recipe: Recipe, registry: Registry, workshop: Path, say: Say) -> None:
     started = time.monotonic()
     layer, papers = _busybox(recipe, workshop) if not recipe.suite else _debian(recipe, workshop, say)
     registry.push(recipe, layer, papers)
-    if recipe.suite:
-        bootstrap.keyring_of(layer, workshop / "keyring.gpg")
     layer.path.unlink()
     say(f"{recipe.title} 완료 ({layer.size / 1e6:.1f} MB, {time.monotonic() - started:.0f}초)")
 
@@ -81,9 +79,7 @@ def _busybox(recipe: Recipe, workshop: Path) -> tuple[Layer, Documents]:
 def _debian(recipe: Recipe, workshop: Path, say: Say) -> tuple[Layer, Documents]:
     mirror = bootstrap.machine_mirror(bootstrap.read_sources())
     dump = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=False).stdout
-    brought = workshop / "keyring.gpg"
-    keyring = brought if brought.exists() else Path(DEBIAN_KEYRING)
-    argv = bootstrap.command(recipe, mirror=mirror, keyring=keyring, options=bootstrap.proxy_options(dump))
+    argv = bootstrap.command(recipe, mirror=mirror, options=bootstrap.proxy_options(dump))
     epoch = bootstrap.release_time(recipe.suite, mirror)
 
     def progress(number: int) -> None:

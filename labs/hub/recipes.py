@@ -86,8 +86,7 @@ def debian(suite: str, *tags: str) -> Recipe:
     )
 
 
-#: bookworm stands before trixie on purpose: its image brings the archive keys that trixie is verified with, which an
-#: older host lacks. `latest` is trixie, as on Docker Hub.
+#: `latest` is trixie, as on Docker Hub
 RECIPES: tuple[Recipe, ...] = (
     Recipe(repository="library/busybox", tags=("latest",), command=("sh",)),
     debian("bookworm"),
