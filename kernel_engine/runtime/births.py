@@ -9,8 +9,9 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from kernel_engine.errors import Conflict
 from kernel_engine.runtime import cgroups, init, plan
@@ -37,7 +38,7 @@ class Launcher(Protocol):
     loop: Loop
     register: Register
 
-    def tell(self, message: Message, descriptors: tuple[int, ...] = ()) -> None: ...
+    def tell(self, message: Message, descriptors: tuple[int, ...] = ()) -> bool: ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -128,9 +129,10 @@ class Births:
         ends = self._pipes(spec.process)
         parent, child = _pair()
         try:
-            pid, pidfd = clone3(into if v2 else plain, cgroup=group)
-            if pid == 0:
-                init.first_process(spec, child, ends.theirs, in_cgroup=v2)
+            flags = into if v2 else plain
+            pid, pidfd = _fork(
+                flags, lambda: init.first_process(spec, child, ends.theirs, in_cgroup=v2), cgroup=group
+            )
         except OSError:
             self._undo(ends, parent)
             raise
@@ -153,12 +155,10 @@ class Births:
             if inside:  # only children are born into it; the launcher itself stays where it is
                 setns(first.pidfd, CloneFlag.CLONE_NEWPID, show="pidfd, CLONE_NEWPID")
             try:
-                pid, pidfd = clone3(_FIRST_HOST_PID)
+                pid, pidfd = _fork(_FIRST_HOST_PID, lambda: init.added_process(process, home, child, ends.theirs))
             finally:
                 if inside:
                     setns(self._own_pid_namespace, CloneFlag.CLONE_NEWPID, show="own pid namespace, CLONE_NEWPID")
-            if pid == 0:
-                init.added_process(process, home, child, ends.theirs)
         except OSError:
             self._undo(ends, parent)
             raise
@@ -283,6 +283,17 @@ class Births:
         steps = [list(step) for step in trace.steps]
         reply = {"reply": request, "pid": 0, "error": describe(error, prefix, trace), "launcher": steps, "child": "[]"}
         self._launcher.tell(reply)
+
+
+def _fork(flags: CloneFlag, live: Callable[[], NoReturn], *, cgroup: int = -1) -> tuple[int, int]:
+    """pid and pidfd of a child that lives `live`. Only the launcher returns from here, whatever `live` does."""
+    pid, pidfd = clone3(flags, cgroup=cgroup)
+    if pid == 0:
+        try:
+            live()
+        finally:
+            os._exit(70)  # EX_SOFTWARE: a child must never go on as a second launcher
+    return pid, pidfd
 
 
 def _pair() -> tuple[Channel, Channel]:

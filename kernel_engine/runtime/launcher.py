@@ -40,17 +40,18 @@ class Launcher:
         self._listening = listening
         self.loop.watch(listening.fileno(), self._accept)
 
-    def tell(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
-        """Never blocks. A client that is gone hears nothing: it asks `known` when it comes back."""
+    def tell(self, message: Message, descriptors: tuple[int, ...] = ()) -> bool:
+        """Never blocks. False when nobody listens: the client asks `known` when it comes back."""
         if self._client is None:
-            return
+            return False
         try:
             self._client.send(message, descriptors)
         except Closed:
             self._lose_client()
-            return
+            return False
         if self._client.unsent:
             self.loop.watch_writable(self._client.fileno(), self._serve, writable=True)
+        return True
 
     def _accept(self) -> None:
         connection, _address = self._listening.accept()

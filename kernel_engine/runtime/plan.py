@@ -82,12 +82,12 @@ def _devices(spec: Spec) -> tuple[FileSystem, ...]:
         FileSystem(type="tmpfs", source="tmpfs", target="/dev", flags=_DEV, data="mode=755,size=65536k"),
         FileSystem(type="devpts", source="devpts", target="/dev/pts", flags=_NO_SUID_EXEC, data=pts),
     ]
+    # an mqueue file system shows the queues of the mounting process's IPC namespace, the host's too (mq_overview(7))
+    found.append(FileSystem(type="mqueue", source="mqueue", target="/dev/mqueue", flags=_NOTHING))
     if "ipc" in spec.namespaces:
         size = f"mode=1777,size={spec.shm_size}"
-        found.append(FileSystem(type="mqueue", source="mqueue", target="/dev/mqueue", flags=_NOTHING))
         found.append(FileSystem(type="tmpfs", source="shm", target="/dev/shm", flags=_NOTHING, data=size))
     else:
-        found.append(FileSystem(type="bind", source="/dev/mqueue", target="/dev/mqueue"))
         found.append(FileSystem(type="bind", source="/dev/shm", target="/dev/shm"))
     return tuple(found)
 

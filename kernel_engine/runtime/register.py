@@ -29,7 +29,7 @@ class Client(Protocol):
 
     loop: Loop
 
-    def tell(self, message: Message, descriptors: tuple[int, ...] = ()) -> None: ...
+    def tell(self, message: Message, descriptors: tuple[int, ...] = ()) -> bool: ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,8 +108,7 @@ class Register:
         entry.pidfd = -1
         if entry.is_first:
             self.remove_group(entry.cgroup, entry.id)
-        entry.told = True
-        self._client.tell({"event": "exited", "exited": entry.exited})
+        entry.told = self._client.tell({"event": "exited", "exited": entry.exited})
 
     def client_changed(self) -> None:
         """What the old client heard, the new one has not."""
@@ -179,8 +178,7 @@ class Register:
         self._reply(message, known=known)
         for entry in self._entries.values():
             if entry.exited is not None and not entry.told:
-                entry.told = True
-                self._client.tell({"event": "exited", "exited": entry.exited})
+                entry.told = self._client.tell({"event": "exited", "exited": entry.exited})
 
     def _forget(self, message: Message) -> None:
         self.drop(message["id"])

@@ -16,7 +16,6 @@ from kernel_engine.runtime.channel import Channel, Closed, Message
 from kernel_engine.runtime.companion import connect_or_start
 from kernel_engine.runtime.events import Stdio
 
-
 _ATTEMPTS, _PAUSE = 50, 0.02
 
 

@@ -1,0 +1,109 @@
+"""Control groups as a container feels them: memory, cpu, pids, devices; frozen and removed."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+import pytest
+
+from kernel_engine.runtime import cgroups
+from kernel_engine.runtime.spec import Resources
+from kernel_engine.syscalls import cgroupfs
+from tests.kernel.runtime.conftest import Machine, close
+
+MIB = 1024 * 1024
+EAT = "head -c 200m /dev/zero | tail"
+v1 = pytest.mark.skipif(cgroups.mode() != "v1", reason="the files of cgroup v1 are read")
+
+
+async def test_too_much_memory_kills_and_is_flagged(machine: Machine) -> None:
+    result = await machine.sh(f"{EAT}; echo survived", resources=Resources(memory=32 * MIB, memory_swap=32 * MIB))
+    assert result.exited.oom_killed
+    result = await machine.run(
+        "tail", "-c", "100000000", "/dev/zero", resources=Resources(memory=32 * MIB, memory_swap=32 * MIB)
+    )
+    assert (result.exit_code, result.exited.oom_killed) == (137, True)
+
+
+async def test_a_small_limit_still_starts(machine: Machine) -> None:
+    result = await machine.run("echo", "fits", resources=Resources(memory=6 * MIB, memory_swap=6 * MIB))
+    assert (result.exit_code, result.out, result.exited.oom_killed) == (0, "fits\n", False)
+
+
+async def test_forks_end_at_the_limit(machine: Machine) -> None:
+    result = await machine.sh("for i in 1 2 3 4 5 6 7 8; do sleep 1 & done; wait", resources=Resources(pids=4))
+    assert "can't fork" in result.err
+
+
+@v1
+async def test_the_files_hold_what_was_asked(machine: Machine) -> None:
+    resources = Resources(
+        memory=64 * MIB, memory_swap=128 * MIB, memory_reservation=32 * MIB, cpu_period=100_000, cpu_quota=50_000,
+        cpu_shares=512, cpuset_cpus="0", pids=77,
+    )  # fmt: skip
+    script = """cd /sys/fs/cgroup; cat memory/memory.limit_in_bytes memory/memory.memsw.limit_in_bytes
+    cat memory/memory.soft_limit_in_bytes cpu/cpu.cfs_period_us cpu/cpu.cfs_quota_us cpu/cpu.shares
+    cat cpuset/cpuset.cpus pids/pids.max; cat /proc/self/cgroup | cut -d: -f3 | sort -u | head -1"""
+    result = await machine.sh(script, resources=resources)
+    wanted = [64 * MIB, 128 * MIB, 32 * MIB, 100_000, 50_000, 512, 0, 77]
+    assert result.out.split() == [str(number) for number in wanted] + ["/"]
+
+
+async def test_devices_outside_the_list_are_refused(machine: Machine) -> None:
+    result = await machine.sh("mknod /kmsg c 1 11 && cat /kmsg; mknod /zero c 1 5 && head -c 3 /zero | wc -c")
+    assert "Operation not permitted" in result.err
+    assert result.out == "3\n"
+
+
+async def test_usage_processes_and_update(machine: Machine) -> None:
+    spec = machine.spec("sh", "-c", "sleep 100 & wait", resources=Resources(memory=64 * MIB))
+    started = await machine.start(spec)
+    close(started)
+    await asyncio.sleep(0.05)
+    usage = cgroups.usage(spec.cgroup, spec.id)
+    assert usage.pids == 2
+    assert usage.memory_limit == 64 * MIB
+    assert 0 < usage.memory < 64 * MIB
+    assert usage.cpu > 0
+    assert started.pid in cgroups.processes(spec.cgroup, spec.id)
+    cgroups.update(spec.cgroup, spec.id, Resources(memory=128 * MIB, memory_swap=256 * MIB, pids=9))
+    assert cgroups.usage(spec.cgroup, spec.id).memory_limit == 128 * MIB
+    await machine.launcher.signal(spec.id, signal.SIGKILL)
+    await machine.exit_of(spec.id)
+    await machine.gone(spec.id)
+    assert cgroups.processes(spec.cgroup, spec.id) == ()
+
+
+async def test_a_frozen_container_stands_still_and_can_be_killed(machine: Machine) -> None:
+    spec = machine.spec("sh", "-c", "while :; do echo x; sleep 0.005; done")
+    started = await machine.start(spec)
+    assert started.stdio.stdout is not None
+    await asyncio.sleep(0.05)
+    cgroups.freeze(spec.cgroup, spec.id)
+    before = Path(f"/proc/{started.pid}/schedstat").read_text()
+    await asyncio.sleep(0.1)
+    assert Path(f"/proc/{started.pid}/schedstat").read_text() == before
+    cgroups.thaw(spec.cgroup, spec.id)
+    await asyncio.sleep(0.1)
+    assert Path(f"/proc/{started.pid}/schedstat").read_text() != before
+    cgroups.freeze(spec.cgroup, spec.id)
+    cgroups.kill(spec.cgroup, spec.id)
+    assert (await machine.exit_of(spec.id)).exit_code == 137
+    close(started)
+
+
+async def test_with_the_host_s_pids_no_child_survives(machine: Machine) -> None:
+    names = ("mount", "uts", "ipc", "net", "cgroup")
+    spec = machine.spec("sh", "-c", "sleep 4242 >/dev/null 2>&1 & exit 0", namespaces=names)
+    result = await machine.run_spec(spec)
+    assert result.exit_code == 0
+    await machine.gone(spec.id)
+
+
+def test_directories_of_an_unknown_container_are_no_error() -> None:
+    cgroups.remove("kernel-engine-nosuch", "nosuch")
+    assert cgroups.oom_kills("kernel-engine-nosuch", "nosuch") == 0
+    with pytest.raises(OSError, match="nosuch"):
+        cgroupfs.read("/sys/fs/cgroup/nosuch")
