@@ -1,0 +1,31 @@
+"""The notebook extension: `docker` cells, `%%docker`, `%explain`, checks and views.
+
+Speaks to the engine only through its socket (`kernel_engine.client`) and the `docker` command. Text for learners is
+Korean; what a command prints is never changed.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Registers the transformer and the magics. Loading twice changes nothing."""
+    from labs.notebook import magics, transformer
+
+    transformer.install(shell)
+    magics.register(shell)
+    if find_spec("labs.notebook.learning"):
+        from labs.notebook import learning
+
+        learning.register(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    from labs.notebook import transformer
+
+    transformer.uninstall(shell)

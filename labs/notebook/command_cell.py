@@ -1,0 +1,56 @@
+"""A command cell: the whole text in bash, its output relayed through sys.stdout before the cell ends.
+
+Descriptors 1 and 2 are never inherited (Jupyter and nbval would not see what is written there), nothing goes to
+stderr, and a failing command is no Python error: its text says what happened, `_exit_code` keeps its number.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import signal
+import subprocess
+import sys
+
+from labs.notebook import server
+
+
+def run(source: str) -> int:
+    """The exit code of the cell's last command. An interrupted cell interrupts the command, as Ctrl+C would."""
+    process = subprocess.Popen(
+        ["bash", "-c", source],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=server.environment(),
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    with process.stdout as output:
+        try:
+            _relay(output.fileno())
+        except KeyboardInterrupt:
+            _interrupt(process)
+            _relay(output.fileno())
+    return process.wait()
+
+
+def _relay(descriptor: int) -> None:
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    while data := os.read(descriptor, 65536):
+        sys.stdout.write(decoder.decode(data))
+        sys.stdout.flush()
+    sys.stdout.write(decoder.decode(b"", final=True))
+
+
+def _interrupt(process: subprocess.Popen[bytes]) -> None:
+    """SIGINT to all that the cell started, and SIGKILL to what does not mind it."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(3)
+            return
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue

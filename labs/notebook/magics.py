@@ -1,0 +1,120 @@
+"""The magics: `%docker`, `%%docker`, `%explain`, `%reset` and the one behind command cells."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from kernel_engine.client import EngineUnreachable
+from labs.notebook import command_cell, playground, server, session
+from labs.notebook.session import NotATerminal, Session
+from labs.notebook.transformer import MAGIC
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+NO_STDIN = "이 셀은 터미널에 칠 글을 물어보려고 했는데, 여기서는 물어볼 수 없어요. %%docker 아래에 칠 글을 적어 주세요."
+
+
+class DockerMagics:
+    """Bound to one shell, whose `_exit_code` variable they set."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
+
+    def docker(self, line: str, cell: str | None = None) -> None:
+        """%docker ps: one command. %%docker run -it …: a session, whose lines are the cell's body."""
+        if cell is None:
+            return self._guarded(lambda: command_cell.run(f"docker {line}"))
+        lines = cell.splitlines()
+        while lines and not lines[-1].strip():
+            lines.pop()
+        return self._guarded(lambda: self._session(line, lines))
+
+    def command(self, line: str, cell: str) -> None:
+        """A cell that begins with docker."""
+        if session.wants_terminal(cell):
+            return self._guarded(lambda: self._session(cell.replace("\\\n", " "), []))
+        return self._guarded(lambda: command_cell.run(cell))
+
+    def explain(self, line: str) -> None:
+        """%explain docker run …: the command, and what it asked of the kernel."""
+        words = shlex.split(line)
+        words = words[1:] if words[:1] == ["docker"] else words
+        at = 2 if words[:2] == ["container", "run"] else 1
+        if words[at - 1 : at] != ["run"]:
+            return _say("%explain 다음에는 docker run …을 써 주세요.")
+        explained = shlex.join(["docker", *words[:at], "--explain", *words[at:]])
+        return self._guarded(lambda: command_cell.run(explained))
+
+    def reset(self, line: str) -> None:
+        """%reset: back to an empty engine (containers); %reset --images: the images made here too."""
+        self._guarded(lambda: playground.reset(images="--images" in line.split(), say=_say))
+
+    def _session(self, line: str, body: list[str]) -> int:
+        with Session(line, _write) as there:
+            if not body:
+                return self._by_hand(there)
+            for text in body:
+                if not there.until_waiting():
+                    return there.finish()
+                there.type(text)
+            if not there.until_waiting():
+                return there.finish()
+            there.leave()
+            _write(_left(there))
+            return 0
+
+    def _by_hand(self, there: Session) -> int:
+        """Line by line through the kernel's stdin."""
+        while there.until_waiting():
+            try:
+                text = input(there.prompt)
+            except EOFError:
+                text = "\x04"
+            except Exception as error:
+                if type(error).__name__ != "StdinNotImplementedError":
+                    raise
+                there.leave()
+                _say(NO_STDIN)
+                return 1
+            there.type(text, hide_echo=True)
+        return there.finish()
+
+    def _guarded(self, work: Callable[[], int]) -> None:
+        """Runs a command; what went wrong is one sentence, never a traceback."""
+        try:
+            server.require_this_engine()
+            code = work()
+        except (NotATerminal, server.WrongServer, ValueError) as error:
+            _say(str(error))
+            code = 125
+        except EngineUnreachable as error:
+            _say(f"{error.message}\n엔진이 돌고 있지 않아요. 터미널에서 ./lab up 을 실행해 주세요.")
+            code = 1
+        self._shell.user_ns["_exit_code"] = code
+
+
+def register(shell: InteractiveShell) -> None:
+    magics = DockerMagics(shell)
+    add = cast("Any", shell).register_magic_function  # IPython's own annotations of it are wrong
+    add(magics.docker, magic_kind="line_cell", magic_name="docker")
+    add(magics.command, magic_kind="cell", magic_name=MAGIC)
+    add(magics.explain, magic_kind="line", magic_name="explain")
+    add(magics.reset, magic_kind="line", magic_name="reset")
+
+
+def _left(there: Session) -> str:
+    name = server.client().get(f"/containers/{there.container}/json").json()["Name"].lstrip("/")
+    return f"\n터미널에서 나왔어요. 컨테이너 {name}은(는) 계속 돌고 있어요. 다시 붙으려면: docker attach {name}\n"
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _say(text: str) -> None:
+    _write(f"{text}\n")
