@@ -56,7 +56,7 @@ def inflated(raw: Compressed) -> IO[bytes]:
     source = io.BufferedReader(raw, CHUNK)
     magic = source.peek(6)[:6]
     if magic[:2] == b"\x1f\x8b":
-        return cast(IO[bytes], igzip.open(source, "rb"))
+        return cast(IO[bytes], cast(Any, igzip).open(source, "rb"))  # isal has no types for it
     if magic[:4] == b"\x28\xb5\x2f\xfd" or magic[:4] in _ZSTD_SKIPPABLE:
         decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
         return cast(IO[bytes], decompressor.stream_reader(source, read_size=CHUNK, read_across_frames=True))

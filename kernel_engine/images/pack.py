@@ -144,7 +144,9 @@ def _xattrs(name: bytes, directory: int) -> dict[str, bytes]:
     try:
         keys = os.listxattr(path, follow_symlinks=False)
         return {
-            key: os.getxattr(path, key, follow_symlinks=False) for key in sorted(keys) if not key.startswith(_HOST_XATTRS)
+            key: os.getxattr(path, key, follow_symlinks=False)
+            for key in sorted(keys)
+            if not key.startswith(_HOST_XATTRS)
         }
     except OSError as error:
         if error.errno in (errno.ENOTSUP, errno.ENODATA, errno.ENOENT):

@@ -72,7 +72,7 @@ class Unpacker:
         if not name:  # the root itself: its attributes are the engine's
             return
         parent_name, _, base = name.rpartition(b"/")
-        if base.startswith(_AUFS) and base != OPAQUE or name.startswith(_AUFS) and b"/" in name:
+        if (base.startswith(_AUFS) and base != OPAQUE) or name.startswith(_AUFS + b"plnk/"):
             return
         parent = self._directory(parent_name, entry)
         if base == OPAQUE:

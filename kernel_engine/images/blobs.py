@@ -1,0 +1,186 @@
+"""Content-addressed files: `blobs/sha256/<hex>` whole and verified, `blobs/partial/<hex>` on their way.
+
+A blob appears under its name only after its bytes were hashed and synced. Partial files stay after an interruption, so
+that the next pull goes on where this one stopped. Who needs which blob is the catalogue's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from kernel_engine.errors import CorruptData, EngineError, KernelRefused, NoSpace
+from kernel_engine.images.digest import Digest, hex_of, of
+
+Result = TypeVar("Result")
+#: blobs that nothing refers to are kept this long for a pull that was interrupted
+KEPT_SECONDS = 24 * 3600.0
+_READ = 1 << 20
+
+
+class Blobs:
+    """The blobs of one instance."""
+
+    def __init__(self, root: Path) -> None:
+        self._whole = root / "sha256"
+        self._partial = root / "partial"
+        for directory in (self._whole, self._partial):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def path(self, digest: str) -> Path:
+        return self._whole / hex_of(digest)
+
+    def has(self, digest: str) -> bool:
+        return self.path(digest).exists()
+
+    def remove(self, *digests: str) -> None:
+        """Idempotent."""
+        for digest in digests:
+            self.path(digest).unlink(missing_ok=True)
+
+    def resume(self, digest: Digest) -> Incoming:
+        """The blob on its way, with whatever an earlier attempt has left. Not for two writers at a time."""
+        return Incoming(self, digest, self._partial / hex_of(digest))
+
+    def temporary(self) -> Path:
+        """An empty file for content whose digest is not known yet; `adopt` or unlink it."""
+        descriptor, name = tempfile.mkstemp(prefix="new-", dir=self._partial)
+        os.close(descriptor)
+        return Path(name)
+
+    def adopt(self, path: Path, digest: str) -> None:
+        """Gives a synced file its name."""
+        os.replace(path, self.path(digest))
+        _sync_directory(self._whole)
+
+    def sweep(self, needed: Collection[str]) -> None:
+        """Removes what no image needs, but for young leftovers of interrupted pulls. Only while nothing is pulled."""
+        oldest = time.time() - KEPT_SECONDS
+        for directory in (self._whole, self._partial):
+            for entry in os.scandir(directory):
+                if directory == self._whole and f"sha256:{entry.name}" in needed:
+                    continue
+                with suppress(FileNotFoundError):
+                    if entry.name.startswith("new-") or entry.stat().st_mtime < oldest:
+                        os.unlink(entry.path)
+
+    def drop_unneeded(self, needed: Collection[str], busy: Collection[str]) -> int:
+        """Removes every whole or partial blob that is neither needed nor busy. Bytes reclaimed."""
+        reclaimed = 0
+        kept = {hex_of(digest) for digest in (*needed, *busy)}
+        for directory in (self._whole, self._partial):
+            for entry in os.scandir(directory):
+                if entry.name not in kept and not entry.name.startswith("new-"):
+                    with suppress(FileNotFoundError):
+                        reclaimed += entry.stat().st_size
+                        os.unlink(entry.path)
+        return reclaimed
+
+
+class Incoming:
+    """One blob that arrives. All work on the disk happens in threads; a context manager that closes the file."""
+
+    def __init__(self, blobs: Blobs, digest: Digest, path: Path) -> None:
+        self._blobs = blobs
+        self._digest = digest
+        self._path = path
+        self._descriptor = -1
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    async def __aenter__(self) -> Incoming:
+        await _on_disk(self._open)
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await _on_disk(lambda: os.close(self._descriptor))
+
+    async def write(self, data: bytes) -> None:
+        """Appends. NoSpace for a full disk: the partial file goes away then."""
+
+        def work() -> None:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+            self._hash.update(data)
+            self.size += len(data)
+
+        try:
+            await _on_disk(work)
+        except NoSpace:
+            self.discard()
+            raise
+
+    async def restart(self) -> None:
+        """From the first byte on: the registry does not resume."""
+
+        def work() -> None:
+            os.ftruncate(self._descriptor, 0)
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+            self._hash = hashlib.sha256()
+            self.size = 0
+
+        await _on_disk(work)
+
+    async def finish(self) -> None:
+        """Checks the digest and gives the blob its name. CorruptData: the file is gone then."""
+        if f"sha256:{self._hash.hexdigest()}" != self._digest:
+            self.discard()
+            raise CorruptData(f"filesystem layer verification failed for digest {self._digest}")
+
+        def work() -> None:
+            os.fsync(self._descriptor)
+            self._blobs.adopt(self._path, self._digest)
+
+        await _on_disk(work)
+
+    def discard(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+    def _open(self) -> None:
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        while data := os.read(self._descriptor, _READ):
+            self._hash.update(data)
+            self.size += len(data)
+
+
+async def store(blobs: Blobs, data: bytes) -> Digest:
+    """Keeps a small document."""
+    digest = of(data)
+    if not blobs.has(digest):
+        async with blobs.resume(digest) as incoming:
+            await incoming.restart()
+            await incoming.write(data)
+            await incoming.finish()
+    return digest
+
+
+async def _on_disk(work: Callable[[], Result]) -> Result:
+    try:
+        return await asyncio.to_thread(work)
+    except OSError as error:
+        raise disk_error(error) from error
+
+
+def disk_error(error: OSError) -> EngineError:
+    """NoSpace for a full disk, KernelRefused for the rest."""
+    text = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NoSpace(f"write blob: {(error.strerror or '').lower()}")
+    return KernelRefused("write", error.errno or 0, text)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

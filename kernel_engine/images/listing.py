@@ -1,0 +1,144 @@
+"""docker images and docker history: choosing and arranging. Pure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from kernel_engine.errors import InvalidRequest
+from kernel_engine.formats import reference as references
+from kernel_engine.images.digest import chain_ids
+from kernel_engine.images.image import HistoryRow, Image, epoch
+
+Filters = Mapping[str, Iterable[str]]
+
+
+def choose(
+    images: Iterable[Image],
+    *,
+    all: bool,
+    filters: Filters,
+    get: Callable[[str], Image],
+    has_children: Callable[[str], bool],
+) -> tuple[Image, ...]:
+    """Newest first. Filters: dangling, label, reference, before, since, until. InvalidRequest for a bad value.
+
+    With a `reference` filter an image carries only the names that fit.
+    """
+    dangling = truth(filters, "dangling")
+    before = min((get(text).created_at for text in filters.get("before", ())), default=None)
+    since = max((get(text).created_at for text in filters.get("since", ())), default=None)
+    until = min((moment(text) for text in filters.get("until", ())), default=None)
+    labels, patterns = tuple(filters.get("label", ())), tuple(filters.get("reference", ()))
+    found: list[Image] = []
+    for whole in images:
+        image = _matching(whole, patterns) if patterns else whole
+        named = bool(image.tags or image.digests)
+        wanted = (
+            (before is None or image.created_at < before)
+            and (since is None or image.created_at > since)
+            and (until is None or image.created_at <= until)
+            and has_labels(image, labels)
+            and (named or (not patterns and (all or not has_children(image.id))))
+            and (dangling is None or dangling == (not image.tags))
+            and not (dangling and has_children(image.id))
+        )
+        if wanted:
+            found.append(image)
+    return tuple(sorted(found, key=lambda image: (-image.created_at, image.id)))
+
+
+def has_labels(image: Image, words: Iterable[str]) -> bool:
+    """Every `key` or `key=value` of the words."""
+    labels = image.labels
+    for word in words:
+        key, equals, value = word.partition("=")
+        if key not in labels or (equals and labels[key] != value):
+            return False
+    return True
+
+
+def truth(filters: Filters, key: str) -> bool | None:
+    """A boolean filter; None where it is not given."""
+    words = {word.lower() for word in filters.get(key, ())}
+    if not words:
+        return None
+    if words <= {"1", "t", "true"}:
+        return True
+    if words <= {"0", "f", "false"}:
+        return False
+    raise InvalidRequest(f"invalid filter '{key}=[{' '.join(sorted(words))}]'")
+
+
+def moment(text: str) -> float:
+    """A point in time: epoch seconds, RFC 3339, or a Go duration before now (`10m`, `1h30m`)."""
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        return time.time() - _duration(text)
+    except ValueError:
+        pass
+    found = epoch(text)
+    if not found:
+        raise InvalidRequest(f'failed to parse value as time or duration: "{text}"')
+    return found
+
+
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def _duration(text: str) -> float:
+    total, number, rest = 0.0, "", text
+    if not rest:
+        raise ValueError(text)
+    while rest:
+        digits = len(rest) - len(rest.lstrip("0123456789."))
+        number, rest = rest[:digits], rest[digits:]
+        letters = next((at for at, mark in enumerate(rest) if mark in "0123456789."), len(rest))
+        unit, rest = rest[:letters], rest[letters:]
+        if unit not in _UNITS:
+            raise ValueError(text)
+        total += float(number) * _UNITS[unit]
+    return total
+
+
+def _matching(image: Image, patterns: Iterable[str]) -> Image:
+    def fits(name: str) -> bool:
+        return any(references.familiar_match(pattern, references.parse(name)) for pattern in patterns)
+
+    return replace(
+        image,
+        tags=tuple(name for name in image.tags if fits(name)),
+        digests=tuple(name for name in image.digests if fits(name)),
+    )
+
+
+def history(
+    image: Image, *, layer_size: Callable[[str], int], get: Callable[[str], Image | None]
+) -> tuple[HistoryRow, ...]:
+    """Newest first; ids only as far as parents are images of this engine (moby's ImageHistory)."""
+    chain = list(chain_ids(image.diff_ids))
+    rows: list[HistoryRow] = []
+    for words in image.config.get("history") or ():
+        empty = bool(words.get("empty_layer")) or not chain
+        rows.append(
+            HistoryRow(
+                id="<missing>",
+                created=int(epoch(str(words.get("created") or ""))),
+                created_by=str(words.get("created_by") or ""),
+                comment=str(words.get("comment") or ""),
+                size=0 if empty else layer_size(chain.pop(0)),
+                tags=(),
+            )
+        )
+    rows.reverse()
+    owner: Image | None = image
+    for number, row in enumerate(rows):
+        if owner is None:
+            break
+        rows[number] = replace(row, id=owner.id, tags=owner.tags)
+        owner = get(owner.parent) if owner.parent else None
+    return tuple(rows)

@@ -1,0 +1,283 @@
+"""docker pull: from a name to an image in the catalogue.
+
+Mirrors come first, then the origin. Layers are fetched three at a time and unpacked two at a time, each into a
+directory of its own; a layer is committed after its parent. What is fetched or unpacked already by another pull is
+shared with it. Words and order of the progress are Docker's (`distribution/pull_v2.go`, `xfer/download.go`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kernel_engine.errors import CorruptData, EngineError, NotSupported
+from kernel_engine.formats.reference import Reference
+from kernel_engine.images import manifest as manifests
+from kernel_engine.images import platforms
+from kernel_engine.images.catalogue import LayerBlob
+from kernel_engine.images.digest import Digest, chain_ids, short
+from kernel_engine.images.endpoints import Endpoint
+from kernel_engine.images.failures import RegistryAnswer, Unreachable, pull_failed
+from kernel_engine.images.image import Auth, Image, Listener, Progress, read_config
+from kernel_engine.images.manifest import Descriptor, Index, Manifest
+from kernel_engine.images.platforms import Platform
+from kernel_engine.images.registry import Fetched, Remote, Session, Timeouts
+from kernel_engine.images.sharing import Shared
+from kernel_engine.images.stock import Stock
+
+#: Docker's max-concurrent-downloads
+_DOWNLOADS = 3
+#: seconds between two lines about the same layer
+_EVERY = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Resolved:
+    """What an endpoint says the name means."""
+
+    digest: Digest  #: of what the name points at: an index, or the manifest
+    manifest: Manifest
+    document: Fetched
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layer:
+    blob: Descriptor
+    diff_id: Digest
+    chain_id: Digest
+
+
+class _Failed(Exception):
+    """One endpoint did not work out. `serious`: it knows the image, so its error says more than silence elsewhere."""
+
+    def __init__(self, cause: Exception, *, serious: bool) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.serious = serious
+
+
+class Pulls:
+    """The pulls of one instance, which share downloads and layers."""
+
+    def __init__(self, stock: Stock, timeouts: Timeouts) -> None:
+        self._stock = stock
+        self._timeouts = timeouts
+        self._downloading = asyncio.Semaphore(_DOWNLOADS)
+        self._downloads: Shared[None] = Shared()
+        self._layers: Shared[None] = Shared()
+
+    @property
+    def busy(self) -> frozenset[str]:
+        """Digests of the blobs that are being fetched."""
+        return self._downloads.keys()
+
+    async def pull(
+        self,
+        reference: Reference,
+        endpoints: tuple[Endpoint, ...],
+        *,
+        platform: Platform | None,
+        auth: Auth | None,
+        progress: Listener,
+    ) -> Image:
+        failure: _Failed | None = None
+        for endpoint in endpoints:
+            remote = Remote(endpoint, reference.path, auth=auth, timeouts=self._timeouts)
+            try:
+                return await self._from(remote, reference, platform, progress)
+            except _Failed as failed:
+                unheard = isinstance(failed.cause, Unreachable)
+                if failure is None or failed.serious or not (failure.serious and unheard):
+                    failure = failed
+        assert failure is not None
+        raise pull_failed(failure.cause, reference) from failure.cause
+
+    async def _from(self, remote: Remote, reference: Reference, platform: Platform | None, progress: Listener) -> Image:
+        try:
+            async with remote.session() as session:
+                await session.ping()
+                resolved = await _resolve(session, reference, platform or platforms.host())
+                progress(Progress(status=f"Pulling from {reference.path}", id=reference.tag_or_digest))
+                raw = await self._configuration(session, resolved.manifest.config)
+        except (RegistryAnswer, Unreachable, CorruptData) as error:
+            raise _Failed(error, serious=isinstance(error, CorruptData)) from error
+        layers = _layers(resolved.manifest, raw, platform, progress)
+        before = self._stock.catalogue.find(reference)
+        with self._stock.hold([layer.chain_id for layer in layers]):
+            try:
+                await self._fetch(remote, resolved.manifest.config.digest, layers, progress)
+            except (RegistryAnswer, Unreachable, CorruptData) as error:
+                raise _Failed(error, serious=True) from error
+            image = await self._register(reference, resolved, raw, layers)
+        progress(Progress(status=f"Digest: {resolved.digest}"))
+        news = "Image is up to date" if before is not None and before.id == image.id else "Downloaded newer image"
+        progress(Progress(status=f"Status: {news} for {reference.familiar}"))
+        return image
+
+    async def _configuration(self, session: Session, descriptor: Descriptor) -> bytes:
+        known = self._stock.catalogue.by_id(descriptor.digest)
+        return known.raw if known is not None else await session.small_blob(descriptor)
+
+    async def _register(
+        self, reference: Reference, resolved: _Resolved, raw: bytes, layers: tuple[_Layer, ...]
+    ) -> Image:
+        stock = self._stock
+        blobs = [
+            LayerBlob(descriptor=layer.blob, diff_id=layer.diff_id, sources=(reference.name,))
+            for layer in layers
+            if stock.blobs.has(layer.blob.digest)
+        ]
+        names = [reference.with_digest(resolved.digest)]
+        if reference.tag and not reference.digest:
+            names.append(reference)
+        async with stock.changing:
+            return await stock.catalogue.add(
+                stock.catalogue.make(resolved.manifest.config.digest, raw, ""),
+                names=names,
+                manifest=(resolved.manifest.media_type, resolved.document.data),
+                blobs=blobs,
+                layers={layer.chain_id: layer.diff_id for layer in layers},
+            )
+
+    # layers -----------------------------------------------------------------------------------------------------
+    async def _fetch(self, remote: Remote, image_id: str, layers: tuple[_Layer, ...], progress: Listener) -> None:
+        """Every layer into the layer store. The first error ends the others' work."""
+        if self._stock.catalogue.by_id(image_id) is not None:
+            return  # as Docker: what is here whole is not spoken of
+        missing: list[int] = []
+        for number, layer in enumerate(layers):
+            if self._stock.layers.has(layer.chain_id):
+                progress(Progress(status="Already exists", id=short(layer.blob.digest)))
+            else:
+                progress(Progress(status="Pulling fs layer", id=short(layer.blob.digest)))
+                missing.append(number)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number in missing:
+                    group.create_task(self._ensure(remote, layers, number, progress))
+        except ExceptionGroup as errors:
+            raise _first(errors) from None
+
+    async def _ensure(self, remote: Remote, layers: tuple[_Layer, ...], number: int, progress: Listener) -> None:
+        """Layer `number` in the store, with everything beneath it."""
+        if number < 0 or self._stock.layers.has(layers[number].chain_id):
+            return
+
+        async def make(report: Listener) -> None:
+            with self._stock.hold([layer.chain_id for layer in layers[: number + 1]]):
+                await self._make(remote, layers, number, report)
+
+        await self._layers.run(layers[number].chain_id, make, progress)
+
+    async def _make(self, remote: Remote, layers: tuple[_Layer, ...], number: int, report: Listener) -> None:
+        layer, stock = layers[number], self._stock
+        name = short(layer.blob.digest)
+        if stock.blobs.has(layer.blob.digest):
+            report(Progress(status="Download complete", id=name))
+        else:
+            await self._downloads.run(
+                layer.blob.digest, lambda heard: self._download(remote, layer.blob, heard), report
+            )
+        total = max(layer.blob.size, 1)
+        await stock.add_layer(
+            stock.blobs.path(layer.blob.digest),
+            digest=layer.blob.digest,
+            diff_id=layer.diff_id,
+            chain_id=layer.chain_id,
+            parent=layers[number - 1].chain_id if number else None,
+            before_commit=lambda: self._ensure(remote, layers, number - 1, _nobody),
+            on_progress=lambda count: report(Progress(status="Extracting", id=name, current=count, total=total)),
+        )
+        report(Progress(status="Extracting", id=name, current=total, total=total))
+        report(Progress(status="Pull complete", id=name))
+
+    async def _download(self, remote: Remote, blob: Descriptor, report: Listener) -> None:
+        name = short(blob.digest)
+        if self._downloading.locked():
+            report(Progress(status="Waiting", id=name))
+        async with self._downloading:
+            attempt = 1
+            while True:
+                try:
+                    await self._attempt(remote, blob, report)
+                    return
+                except Unreachable:
+                    if attempt >= self._timeouts.attempts:
+                        raise
+                    await _pause(self._timeouts.pause * 2 ** (attempt - 1), name, report)
+                    attempt += 1
+
+    async def _attempt(self, remote: Remote, blob: Descriptor, report: Listener) -> None:
+        name = short(blob.digest)
+        async with self._stock.blobs.resume(blob.digest) as incoming, remote.session() as session:
+            await session.download(blob, incoming, _throttled(name, blob.size, report))
+            report(Progress(status="Verifying Checksum", id=name))
+            await incoming.finish()
+        report(Progress(status="Download complete", id=name))
+
+
+async def _resolve(session: Session, reference: Reference, platform: Platform) -> _Resolved:
+    document = await session.manifest(reference.tag_or_digest)
+    digest = document.digest
+    read = manifests.read(document.data, document.content_type)
+    if isinstance(read, Index):
+        document = await session.manifest(manifests.choose(read, platform).digest)
+        read = manifests.read(document.data, document.content_type)
+    if isinstance(read, Index):
+        raise NotSupported("an index of indexes is not supported")
+    return _Resolved(digest=digest, manifest=read, document=document)
+
+
+def _layers(manifest: Manifest, raw: bytes, platform: Platform | None, progress: Listener) -> tuple[_Layer, ...]:
+    """What manifest and configuration say together. CorruptData where they do not fit."""
+    config, diff_ids = read_config(raw)
+    if len(diff_ids) != len(manifest.layers):
+        raise CorruptData("layers from manifest don't match image configuration")
+    actual = platforms.from_json(config)
+    if actual.os and actual.os != "linux":
+        raise NotSupported(f'image operating system "{actual.os}" cannot be used on this platform')
+    if platform is not None and actual.os and platform.rank(actual) < 0:
+        progress(
+            Progress(
+                status="WARNING: image was found but does not match the specified platform: "
+                f"wanted {platform}, actual: {actual}"
+            )
+        )
+    triples = zip(manifest.layers, diff_ids, chain_ids(diff_ids), strict=True)
+    return tuple(_Layer(blob=blob, diff_id=diff_id, chain_id=chain_id) for blob, diff_id, chain_id in triples)
+
+
+def _throttled(name: str, total: int, report: Listener) -> Callable[[int], None]:
+    due = 0.0
+
+    def on_bytes(current: int) -> None:
+        nonlocal due
+        now = time.monotonic()
+        if now >= due or current == total:
+            due = now + _EVERY
+            report(Progress(status="Downloading", id=name, current=current, total=total))
+
+    return on_bytes
+
+
+async def _pause(seconds: float, name: str, report: Listener) -> None:
+    left = seconds
+    while left > 0:
+        whole = max(1, round(left))
+        report(Progress(status=f"Retrying in {whole} second{'s' if whole > 1 else ''}", id=name))
+        await asyncio.sleep(min(left, 1.0))
+        left -= 1.0
+
+
+def _nobody(progress: Progress) -> None:
+    """The pull that this layer belongs to listens itself."""
+
+
+def _first(errors: ExceptionGroup[Exception]) -> Exception:
+    """The error that says most: one of the engine's before one of the network's."""
+    found: list[Exception] = []
+    for error in errors.exceptions:
+        found.append(_first(error) if isinstance(error, ExceptionGroup) else error)
+    return next((error for error in found if isinstance(error, EngineError)), found[0])

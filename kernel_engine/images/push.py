@@ -1,0 +1,177 @@
+"""docker push: an image of the catalogue to a registry. Words and order are Docker's (`distribution/push_v2.go`)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kernel_engine.errors import CorruptData, EngineError
+from kernel_engine.formats.reference import Reference
+from kernel_engine.images import manifest as manifests
+from kernel_engine.images.catalogue import LayerBlob
+from kernel_engine.images.digest import Digest, of, short
+from kernel_engine.images.endpoints import Endpoint
+from kernel_engine.images.failures import RegistryAnswer, Unreachable, push_failed
+from kernel_engine.images.image import Auth, Image, Listener, Progress, PushResult
+from kernel_engine.images.manifest import Descriptor, Manifest
+from kernel_engine.images.registry import Remote, Session, Timeouts
+from kernel_engine.images.stock import Stock
+
+#: Docker's max-concurrent-uploads
+_UPLOADS = 5
+_READ = 1 << 18
+_EVERY = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Document:
+    """The manifest to push."""
+
+    media_type: str
+    data: bytes
+    config: Descriptor
+    layers: tuple[Descriptor, ...]
+
+
+class Pushes:
+    """The pushes of one instance."""
+
+    def __init__(self, stock: Stock, timeouts: Timeouts) -> None:
+        self._stock = stock
+        self._timeouts = timeouts
+        self._uploading = asyncio.Semaphore(_UPLOADS)
+
+    async def push(
+        self,
+        image: Image,
+        reference: Reference,
+        endpoints: tuple[Endpoint, ...],
+        *,
+        auth: Auth | None,
+        progress: Listener,
+    ) -> PushResult:
+        """`reference` has a tag. Endpoints are tried until one answers; mirrors are not among them."""
+        document = self._document(image)
+        progress(Progress(status=f"The push refers to repository [{reference.name}]"))
+        failure: Exception | None = None
+        for endpoint in endpoints:
+            remote = Remote(endpoint, reference.path, auth=auth, timeouts=self._timeouts, push=True)
+            try:
+                async with remote.session() as session:
+                    await session.ping()
+                    return await self._to(session, image, document, reference, progress)
+            except Unreachable as error:
+                failure = error
+            except (RegistryAnswer, EngineError) as error:
+                raise push_failed(error) from error
+        assert failure is not None
+        raise push_failed(failure) from failure
+
+    async def _to(
+        self, session: Session, image: Image, document: _Document, reference: Reference, progress: Listener
+    ) -> PushResult:
+        blobs = list(dict.fromkeys(document.layers[::-1]))
+        diff_ids = dict(zip(document.layers, image.diff_ids, strict=True))
+        for blob in blobs:
+            progress(Progress(status="Preparing", id=short(diff_ids[blob])))
+        if len(blobs) > _UPLOADS:
+            for blob in blobs[_UPLOADS:]:
+                progress(Progress(status="Waiting", id=short(diff_ids[blob])))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for blob in blobs:
+                    group.create_task(self._layer(session, blob, reference, short(diff_ids[blob]), progress))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        await self._configuration(session, image, document.config)
+        await session.put_manifest(reference.tag, document.media_type, document.data)
+        digest = of(document.data)
+        await self._remember(image, document, reference, digest)
+        progress(Progress(status=f"{reference.tag}: digest: {digest} size: {len(document.data)}"))
+        return PushResult(tag=reference.tag, digest=digest, size=len(document.data))
+
+    async def _remember(self, image: Image, document: _Document, reference: Reference, digest: Digest) -> None:
+        async with self._stock.changing:
+            if self._stock.catalogue.by_id(image.id) is None:  # removed meanwhile: nothing to remember it by
+                return
+            await self._stock.catalogue.add(
+                image, names=[reference.with_digest(digest)], manifest=(document.media_type, document.data)
+            )
+            await self._stock.catalogue.add_sources([item.digest for item in document.layers], reference.name)
+
+    # layers -----------------------------------------------------------------------------------------------------
+    async def _layer(
+        self, session: Session, blob: Descriptor, reference: Reference, name: str, progress: Listener
+    ) -> None:
+        async with self._uploading:
+            if await session.has_blob(blob.digest):
+                progress(Progress(status="Layer already exists", id=name))
+                return
+            source = self._mountable(blob.digest, reference)
+            location = await session.begin_upload(blob.digest, mount_from=source)
+            if not location:
+                progress(Progress(status=f"Mounted from {source}", id=name))
+                return
+            path = self._stock.blobs.path(blob.digest)
+            await session.upload(location, blob.digest, _reading(path, blob.size, name, progress), blob.size)
+            progress(Progress(status="Pushed", id=name))
+
+    async def _configuration(self, session: Session, image: Image, config: Descriptor) -> None:
+        if await session.has_blob(config.digest):
+            return
+        location = await session.begin_upload(config.digest)
+        await session.upload(location, config.digest, lambda: _once(image.raw), len(image.raw))
+
+    def _mountable(self, digest: str, reference: Reference) -> str:
+        """Another repository of the same registry that holds the blob; "" for none."""
+        blob = self._stock.catalogue.blobs.get(digest)
+        own = f"{reference.domain}/"
+        names = (source.removeprefix(own) for source in (blob.sources if blob else ()) if source.startswith(own))
+        return next((name for name in names if name != reference.path), "")
+
+    # the manifest -----------------------------------------------------------------------------------------------
+    def _document(self, image: Image) -> _Document:
+        """The manifest that the image came with, if every layer it names is here; else a new one."""
+        kept = self._stock.catalogue.manifest(image.id)
+        if kept is not None:
+            media_type, data = kept
+            read = manifests.read(data, media_type)
+            if isinstance(read, Manifest) and all(self._stock.blobs.has(item.digest) for item in read.layers):
+                return _Document(media_type=media_type, data=data, config=read.config, layers=read.layers)
+        blobs = [self._blob(diff_id) for diff_id in image.diff_ids]
+        config = Descriptor(media_type=manifests.DOCKER_CONFIG, digest=Digest(image.id), size=len(image.raw))
+        media_type, data = manifests.write(config, [blob.descriptor for blob in blobs])
+        read = manifests.read(data, media_type)
+        assert isinstance(read, Manifest)
+        return _Document(media_type=media_type, data=data, config=read.config, layers=read.layers)
+
+    def _blob(self, diff_id: Digest) -> LayerBlob:
+        blob = self._stock.catalogue.blob_of(diff_id)
+        if blob is None or not self._stock.blobs.has(blob.descriptor.digest):
+            raise CorruptData(f"the compressed layer {diff_id} is missing from the store")
+        return blob
+
+
+def _reading(path: Path, total: int, name: str, progress: Listener) -> Callable[[], AsyncIterator[bytes]]:
+    """The file's bytes, told as they go. A new iterator for each attempt."""
+
+    async def read() -> AsyncIterator[bytes]:
+        due = 0.0
+        current = 0
+        with path.open("rb") as file:
+            while data := await asyncio.to_thread(file.read, _READ):
+                yield data
+                current += len(data)
+                now = time.monotonic()
+                if now >= due or current == total:
+                    due = now + _EVERY
+                    progress(Progress(status="Pushing", id=name, current=current, total=total))
+
+    return read
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data

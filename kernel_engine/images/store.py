@@ -1,0 +1,308 @@
+"""The images of one engine instance: what the rooms above call. Everything is done by the files beside this one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kernel_engine.errors import Conflict, InvalidRequest, NotFound
+from kernel_engine.formats import reference as references
+from kernel_engine.formats.reference import DEFAULT_DOMAIN, Reference
+from kernel_engine.images import catalogue, child, listing, platforms, removal
+from kernel_engine.images import layers as packing
+from kernel_engine.images.blobs import Blobs
+from kernel_engine.images.catalogue import Catalogue, LayerBlob
+from kernel_engine.images.digest import EMPTY_LAYER, Digest, chain_ids, of
+from kernel_engine.images.endpoints import HUB, endpoints
+from kernel_engine.images.image import (
+    Auth,
+    HistoryRow,
+    Image,
+    Progress,
+    PruneReport,
+    PushResult,
+    Removed,
+)
+from kernel_engine.images.layers import LayerStore
+from kernel_engine.images.listing import Filters
+from kernel_engine.images.manifest import DOCKER_LAYER, Descriptor
+from kernel_engine.images.pull import Pulls
+from kernel_engine.images.push import Pushes
+from kernel_engine.images.registry import Timeouts
+from kernel_engine.images.removal import InUse, Removal
+from kernel_engine.images.stock import Stock
+from kernel_engine.paths import Instance
+from kernel_engine.records import Records
+
+SCHEMA = catalogue.SCHEMA
+
+
+def _quiet(progress: Progress) -> None:
+    """For callers that do not watch."""
+
+
+class Images:
+    """`load` first. Every method either finishes or leaves things as they were."""
+
+    SCHEMA = SCHEMA
+
+    def __init__(
+        self,
+        instance: Instance,
+        records: Records,
+        layers: LayerStore,
+        *,
+        mirrors: tuple[str, ...] = (),
+        insecure: Collection[str] = (),
+        timeouts: Timeouts | None = None,
+        hub: str = HUB,
+    ) -> None:
+        """mirrors: addresses that serve docker.io's images, asked in order before Docker Hub itself.
+
+        insecure: registries that may be spoken to without TLS; loopback always may.
+        """
+        self.mirrors = mirrors
+        self._insecure = tuple(insecure)
+        self._hub = hub
+        self._catalogue = Catalogue(records, layers.size)
+        self._layers = layers
+        self._stock = Stock(self._catalogue, Blobs(instance.blobs), layers)
+        timeouts = timeouts or Timeouts()
+        self._pulls = Pulls(self._stock, timeouts)
+        self._pushes = Pushes(self._stock, timeouts)
+        endpoints(DEFAULT_DOMAIN, mirrors=mirrors)  # a bad address is told at the start
+
+    async def load(self) -> None:
+        """Reads the catalogue and sweeps what a crash has left."""
+        await self._stock.load()
+
+    # reading ----------------------------------------------------------------------------------------------------
+    def get(self, reference_or_id: str) -> Image:
+        """NotFound("No such image: x:latest"), InvalidRequest for a name that cannot be one."""
+        return self._catalogue.get(reference_or_id)
+
+    def list(self, *, all: bool = False, filters: Filters | None = None) -> tuple[Image, ...]:
+        """Newest first. Filters: dangling, label, reference, before, since, until."""
+        return listing.choose(
+            self._catalogue.all(),
+            all=all,
+            filters=filters or {},
+            get=self._catalogue.get,
+            has_children=lambda image_id: bool(self._catalogue.children(image_id)),
+        )
+
+    def history(self, reference_or_id: str) -> tuple[HistoryRow, ...]:
+        image = self.get(reference_or_id)
+        return listing.history(image, layer_size=self._layers.size, get=self._catalogue.by_id)
+
+    # registries -------------------------------------------------------------------------------------------------
+    async def pull(
+        self,
+        reference: str,
+        *,
+        platform: str = "",
+        auth: Auth | None = None,
+        progress: Callable[[Progress], None] = _quiet,
+    ) -> Image:
+        """Fetches what is missing. A cancelled or failed pull keeps what it has fetched for the next one, unseen."""
+        name = references.parse(reference).tagged()
+        wanted = platforms.parse(platform) if platform else None
+        places = endpoints(name.domain, mirrors=self.mirrors, insecure=self._insecure, hub=self._hub)
+        try:
+            return await self._pulls.pull(name, places, platform=wanted, auth=auth, progress=progress)
+        except BaseException:
+            async with self._stock.changing:
+                await self._stock.collect()
+            raise
+
+    async def push(
+        self, reference: str, *, auth: Auth | None = None, progress: Callable[[Progress], None] = _quiet
+    ) -> PushResult:
+        """The image under this tag (`latest` where none is given). NotFound where there is no such tag here."""
+        name = references.parse(reference)
+        if name.digest:
+            raise InvalidRequest("cannot push a digest reference")
+        image = self._catalogue.find(name.tagged())
+        if image is None:
+            raise NotFound(f"An image does not exist locally with the tag: {name.familiar_name}")
+        places = endpoints(name.domain, insecure=self._insecure, hub=self._hub)
+        return await self._pushes.push(image, name.tagged(), places, auth=auth, progress=progress)
+
+    # names ------------------------------------------------------------------------------------------------------
+    async def tag(self, source: str, target: str) -> None:
+        """Gives an image one more name; another image may lose it."""
+        name = _new_name(target)
+        async with self._stock.changing:
+            await self._catalogue.add(self.get(source), names=[name])
+
+    async def remove(
+        self, reference: str, *, force: bool = False, prune: bool = True, in_use: InUse
+    ) -> tuple[Removed, ...]:
+        """docker rmi. Conflict with Docker's texts. Layers that a container stands on go with a later `collect`."""
+        async with self._stock.changing:
+            decided = removal.plan(self._catalogue, reference, force=force, prune=prune, in_use=in_use)
+            removed, _ = await self._carry_out(decided)
+            return removed
+
+    async def prune(self, *, all: bool = False, filters: Filters | None = None, in_use: InUse) -> PruneReport:
+        """docker image prune: images without a name (all: also those with one) that no container stands on."""
+        filters = {key: tuple(words) for key, words in (filters or {}).items()}
+        excluded = filters.pop("label!", ())
+        async with self._stock.changing:
+            choice = self.list(all=True, filters=filters if all else {**filters, "dangling": ("true",)})
+            removed: list[Removed] = []
+            reclaimed = 0
+            for image in choice:
+                if in_use(image.id) or any(listing.has_labels(image, (word,)) for word in excluded):
+                    continue
+                done, size = await self._prune_one(image, in_use)
+                removed.extend(done)
+                reclaimed += size
+            await self._stock.collect()
+            reclaimed += await self._drop_blobs()
+        return PruneReport(removed=tuple(removed), reclaimed=reclaimed)
+
+    async def collect(self) -> None:
+        """Removes layers that no image needs and that no container stands on any more."""
+        async with self._stock.changing:
+            await self._stock.collect()
+
+    # new images -------------------------------------------------------------------------------------------------
+    async def commit(
+        self,
+        *,
+        parent: Image | None,
+        upper: Path,
+        config: Mapping[str, Any],
+        created_by: str = "",
+        author: str = "",
+        comment: str = "",
+        container: str = "",
+        container_config: Mapping[str, Any] | None = None,
+    ) -> Image:
+        """An image of `parent` and what the overlay upper directory holds. No layer is made of an empty one."""
+        return await self.add(
+            parent=parent,
+            upper=upper,
+            config=config,
+            created_by=created_by,
+            author=author,
+            comment=comment,
+            container=container,
+            container_config=container_config,
+        )
+
+    async def add(
+        self,
+        *,
+        parent: Image | None,
+        config: Mapping[str, Any],
+        upper: Path | None = None,
+        created_by: str = "",
+        author: str = "",
+        comment: str = "",
+        container: str = "",
+        container_config: Mapping[str, Any] | None = None,
+        created: str = "",
+        names: Sequence[str] = (),
+    ) -> Image:
+        """One more step on top of `parent`: a layer (upper), or only settings (upper None)."""
+        new_names = [_new_name(name) for name in names]
+        beneath = parent.diff_ids if parent is not None else ()
+        with self._stock.hold(chain_ids(beneath)):
+            blob = await self._pack(upper) if upper is not None else None
+            chain = chain_ids((*beneath, blob.diff_id)) if blob is not None else chain_ids(beneath)
+            with self._stock.hold(chain):
+                if blob is not None and not self._layers.has(chain[-1]):
+                    await self._stock.add_layer(
+                        self._stock.blobs.path(blob.descriptor.digest),
+                        digest=blob.descriptor.digest,
+                        diff_id=blob.diff_id,
+                        chain_id=chain[-1],
+                        parent=chain[-2] if len(chain) > 1 else None,
+                        before_commit=lambda: None,
+                    )
+                raw = child.configuration(
+                    parent,
+                    diff_id=blob.diff_id if blob is not None else None,
+                    config=config,
+                    created_by=created_by,
+                    created=created or child.now(),
+                    author=author,
+                    comment=comment,
+                    container=container,
+                    container_config=container_config,
+                )
+                image = self._catalogue.make(of(raw), raw, parent.id if parent is not None else "")
+                async with self._stock.changing:
+                    layers: dict[str, Digest] = {chain[-1]: blob.diff_id} if blob is not None else {}
+                    return await self._catalogue.add(
+                        image, names=new_names, blobs=[blob] if blob is not None else [], layers=layers
+                    )
+
+    async def _pack(self, upper: Path) -> LayerBlob | None:
+        """The directory as a blob of the store; None for one that changes nothing."""
+        blobs = self._stock.blobs
+        temporary = blobs.temporary()
+        try:
+            packed = await packing.pack(upper, temporary)
+            if packed.diff_id == EMPTY_LAYER:
+                return None
+            known = self._catalogue.blob_of(packed.diff_id)
+            if known is not None and blobs.has(known.descriptor.digest):
+                return known
+            await asyncio.to_thread(blobs.adopt, temporary, packed.digest)
+        finally:
+            temporary.unlink(missing_ok=True)
+        descriptor = Descriptor(media_type=f"{DOCKER_LAYER}.gzip", digest=packed.digest, size=packed.compressed)
+        return LayerBlob(descriptor=descriptor, diff_id=packed.diff_id)
+
+    # removing ---------------------------------------------------------------------------------------------------
+    async def _carry_out(self, decided: Removal) -> tuple[tuple[Removed, ...], int]:
+        """What was done, in Docker's order, and the bytes of the layers that went."""
+        names = [*decided.untag, *(name for _, more in decided.delete for name in more)]
+        await self._catalogue.remove(names, [image.id for image, _ in decided.delete])
+        done = [Removed(untagged=name.familiar) for name in decided.untag]
+        order = [chain for image, _ in decided.delete for chain in reversed(chain_ids(image.diff_ids))]
+        gone = dict(await self._stock.collect(order)) if decided.delete else {}
+        left = dict(gone)
+        for image, more in decided.delete:
+            done.extend(Removed(untagged=name.familiar) for name in more)
+            done.append(Removed(deleted=image.id))
+            mine = [chain for chain in reversed(chain_ids(image.diff_ids)) if left.pop(chain, None) is not None]
+            done.extend(Removed(deleted=chain) for chain in mine)
+        return tuple(done), sum(gone.values())
+
+    async def _prune_one(self, image: Image, in_use: InUse) -> tuple[tuple[Removed, ...], int]:
+        """By each of its names, or by its id; one that may not go stays."""
+        words = [*image.tags, *image.digests] if image.tags else [image.id]
+        done: list[Removed] = []
+        reclaimed = 0
+        for word in words:
+            if self._catalogue.by_id(image.id) is None:
+                break
+            try:
+                decided = removal.plan(self._catalogue, word, force=False, prune=True, in_use=in_use)
+            except (Conflict, NotFound):
+                continue
+            removed, size = await self._carry_out(decided)
+            done.extend(removed)
+            reclaimed += size
+        return tuple(done), reclaimed
+
+    async def _drop_blobs(self) -> int:
+        """What interrupted pulls have left."""
+        needed = tuple(self._catalogue.blobs)
+        return await asyncio.to_thread(self._stock.blobs.drop_unneeded, needed, self._pulls.busy)
+
+
+def _new_name(target: str) -> Reference:
+    name = references.parse(target)
+    if name.digest:
+        raise InvalidRequest("refusing to create a tag with a digest reference")
+    name = name.tagged()
+    if name.familiar_name == "sha256":
+        raise InvalidRequest("refusing to create an ambiguous tag using digest algorithm as name")
+    return name
