@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -17,7 +17,7 @@ from kernel_engine.api.wire import image as wire
 from kernel_engine.api.wire.fields import Fields
 from kernel_engine.containers.options import CommitOptions
 from kernel_engine.errors import InvalidRequest, NotSupported
-from kernel_engine.images.image import Auth, Use
+from kernel_engine.images.image import Auth, Removed, Use
 
 if TYPE_CHECKING:
     from kernel_engine.images.image import Image, Progress
@@ -35,7 +35,9 @@ async def create(call: Call) -> web.StreamResponse:
     auth = read_auth(call.request.headers.get("X-Registry-Auth", ""))
 
     async def pull(report: Report) -> list[dict[str, Any]]:
-        await call.engine.images.pull(reference, platform=call.text("platform"), auth=auth, progress=report)
+        platform = call.text("platform")
+        image = await call.engine.images.pull(reference, platform=platform, auth=auth, progress=report)
+        _announce(call, "pull", reference, image.labels)
         return []
 
     return await stream_progress(call, pull)
@@ -47,6 +49,7 @@ async def push(call: Call) -> web.StreamResponse:
 
     async def work(report: Report) -> list[dict[str, Any]]:
         result = await call.engine.images.push(reference, auth=auth, progress=report)
+        _announce(call, "push", reference, {})
         aux = {"Tag": result.tag, "Digest": result.digest, "Size": result.size}
         return [{"progressDetail": {}, "aux": aux}]
 
@@ -110,7 +113,9 @@ async def history(call: Call) -> web.StreamResponse:
 async def tag(call: Call) -> web.StreamResponse:
     if not call.text("repo"):
         raise InvalidRequest("invalid reference format")
-    await call.engine.images.tag(call.name, with_tag(call.text("repo"), call.text("tag")))
+    target = with_tag(call.text("repo"), call.text("tag"))
+    await call.engine.images.tag(call.name, target)
+    _announce(call, "tag", call.engine.images.get(call.name).id, {"name": target})
     return empty(201)
 
 
@@ -121,7 +126,19 @@ async def remove(call: Call) -> web.StreamResponse:
         prune=not call.flag("noprune"),
         in_use=lambda image_id: _uses(call, image_id),
     )
+    _announce_removed(call, removed)
     return answer([wire.removed_json(item) for item in removed])
+
+
+def _announce(call: Call, action: str, subject: str, attributes: Mapping[str, str]) -> None:
+    """Images have no events of their own: nobody but these routes changes them, except commit, which tells itself."""
+    call.engine.events.publish("image", action, subject, {"name": subject, **attributes})
+
+
+def _announce_removed(call: Call, removed: tuple[Removed, ...]) -> None:
+    for item in removed:
+        subject = item.untagged or item.deleted
+        _announce(call, "untag" if item.untagged else "delete", subject, {})
 
 
 def _uses(call: Call, image_id: str) -> tuple[Use, ...]:
@@ -138,6 +155,7 @@ async def prune(call: Call) -> web.StreamResponse:
         filters={key: words for key, words in filters.items() if key != "dangling"},
         in_use=lambda image_id: _uses(call, image_id),
     )
+    _announce_removed(call, report.removed)
     return answer(
         {
             "ImagesDeleted": [wire.removed_json(item) for item in report.removed] or None,

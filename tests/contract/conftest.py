@@ -8,17 +8,20 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from kernel_engine.api.server import Api
+from kernel_engine.containers.events import Events
 from kernel_engine.containers.options import AttachOptions, ContainerOptions, ExecOptions
 from kernel_engine.containers.record import Container, Exec, State, WaitResult
-from kernel_engine.errors import Conflict, NotFound
+from kernel_engine.errors import Conflict, CorruptData, NotFound
+from kernel_engine.images.image import Auth, Progress, PushResult
 from kernel_engine.paths import Instance
 
 
@@ -122,10 +125,44 @@ class Recorder:
         raise RuntimeError("a mistake of ours")
 
 
+class Puller:
+    """`images` of an engine: each name is a course of events."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, Auth | None]] = []
+        self.cancelled = threading.Event()
+
+    async def pull(
+        self, reference: str, *, platform: str, auth: Auth | None, progress: Callable[[Progress], None]
+    ) -> Any:
+        self.asked.append((reference, platform, auth))
+        if reference == "missing:latest":
+            raise NotFound("pull access denied for missing")
+        progress(Progress(status="Pulling from library/x", id="latest"))
+        try:
+            await asyncio.sleep(60 if reference == "endless:latest" else 0.01)
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        for current in range(0, 5000, 10):
+            progress(Progress(status="Downloading", id="abc", current=current, total=5000))
+        if reference == "broken:latest":
+            raise CorruptData("filesystem layer verification failed for digest sha256:abc")
+        progress(Progress(status="Pull complete", id="abc"))
+        progress(Progress(status="Status: Downloaded newer image for x:latest"))
+        return SimpleNamespace(labels={})
+
+    async def push(self, reference: str, *, auth: Auth | None, progress: Callable[[Progress], None]) -> PushResult:
+        progress(Progress(status=f"The push refers to repository [{reference}]"))
+        return PushResult(tag="latest", digest="sha256:1", size=7)
+
+
 @dataclass
 class RecordingEngine:
     instance: Instance
     containers: Recorder
+    images: Puller
+    events: Events = field(default_factory=Events)
 
 
 @dataclass
@@ -135,6 +172,7 @@ class Door:
     path: str
     loop: asyncio.AbstractEventLoop
     asked: Recorder
+    images: Puller
 
 
 @pytest.fixture
@@ -147,10 +185,10 @@ def door(tmp_path: Path) -> Iterator[Door]:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(str(instance.socket))
     recorder = Recorder()
-    engine = RecordingEngine(instance, recorder)
+    engine = RecordingEngine(instance, recorder, Puller())
     api = asyncio.run_coroutine_threadsafe(Api.serve(cast(Any, engine), listener), loop).result(10)
     try:
-        yield Door(str(instance.socket), loop, recorder)
+        yield Door(str(instance.socket), loop, recorder, engine.images)
     finally:
         asyncio.run_coroutine_threadsafe(api.close(grace=1), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)

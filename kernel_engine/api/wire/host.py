@@ -47,6 +47,8 @@ def host_json(item: Container) -> dict[str, Any]:
     )
     answer["MaskedPaths"] = None if open_paths else list(MASKED_PATHS)
     answer["ReadonlyPaths"] = None if open_paths else list(READONLY_PATHS)
+    if host.raw.get("Mounts"):  # they are shown as they came; the engine keeps them among its binds
+        answer["Binds"] = host.raw.get("Binds")
     if answer["MemorySwappiness"] == -1:  # what old clients send for "not said"
         answer["MemorySwappiness"] = None
     return answer

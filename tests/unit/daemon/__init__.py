@@ -1,0 +1,1 @@
+"""The daemon's parts that need no engine."""

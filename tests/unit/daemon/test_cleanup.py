@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from kernel_engine.daemon.cleanup import helper_processes, mounts_beneath
+from kernel_engine.paths import Instance
+
+MOUNTS = r"""
+22 1 8:1 / / rw - ext4 /dev/sda1 rw
+30 22 0:40 / /var/lib/kernel-engine rw - tmpfs none rw
+31 30 0:41 / /var/lib/kernel-engine/a\040b rw - tmpfs none rw
+32 22 0:42 / /var/lib/kernel-engine-2 rw - tmpfs none rw
+33 22 0:43 / /run/kernel-engine/x\134y rw shared:1 - tmpfs none rw
+""".strip()
+
+
+def test_mounts_innermost_first_and_no_neighbours() -> None:
+    places = (Path("/var/lib/kernel-engine"), Path("/run/kernel-engine"))
+    assert mounts_beneath(MOUNTS, places) == (
+        "/run/kernel-engine/x\\y",
+        "/var/lib/kernel-engine/a b",
+        "/var/lib/kernel-engine",
+    )
+
+
+def test_helpers_are_told_apart_by_their_run_directory(tmp_path: Path) -> None:
+    mine, other = Instance.at(tmp_path / "a", tmp_path / "run"), Instance.at(tmp_path / "a", tmp_path / "run2")
+    words = ["-c", "import time; time.sleep(60)", "kernel_engine.runtime.launcher", "--run", str(mine.run)]
+    with subprocess.Popen([sys.executable, *words]) as process:
+        try:
+            assert helper_processes(mine) == ((process.pid, "kernel_engine.runtime.launcher"),)
+            assert helper_processes(other) == ()
+        finally:
+            process.kill()
