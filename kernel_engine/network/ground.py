@@ -50,7 +50,12 @@ def lay(instance: Instance, *, wanted: IPv4Interface | None, recorded: IPv4Inter
             mtu = _way_out_mtu(netlink, links)
         except OSError as error:
             raise KernelRefused("netlink", error.errno or 0, f"make bridge {instance.bridge}: {error}") from error
-        nat.load(nat.ruleset(instance.nft_table, instance.bridge, str(gateway.network)))
+        try:
+            nat.load(nat.ruleset(instance.nft_table, instance.bridge, str(gateway.network)))
+        except EngineError:
+            if all(link.name != instance.bridge for link in links):
+                unplug(netlink, [instance.bridge])
+            raise
         claims.forwarding(instance.id, _instances(netlink))
         return Ground(gateway=gateway, index=bridge.index, mtu=mtu)
 

@@ -36,7 +36,7 @@ table ip {table} {{
         fib daddr type local jump translate
     }}
     chain output {{
-        type nat hook output priority dstnat; policy accept;
+        type nat hook output priority -100; policy accept;
         ip daddr != 127.0.0.0/8 fib daddr type local jump translate
     }}
     chain postrouting {{

@@ -48,7 +48,9 @@ class Storage:
     def on_disk(self) -> set[str]:
         root = self.instance.root
         return {
-            str(path.relative_to(root)) for folder in ("layers", "snapshots", "staging") for path in (root / folder).iterdir()
+            str(path.relative_to(root))
+            for folder in ("layers", "snapshots", "staging")
+            for path in (root / folder).iterdir()
         }
 
 
