@@ -12,13 +12,13 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Callable, Collection
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
 from kernel_engine.errors import CorruptData, EngineError, KernelRefused, NoSpace
-from kernel_engine.images.digest import Digest, hex_of, of
+from kernel_engine.images.digest import Digest, hex_of
 
 Result = TypeVar("Result")
 #: blobs that nothing refers to are kept this long for a pull that was interrupted
@@ -72,10 +72,10 @@ class Blobs:
                     if entry.name.startswith("new-") or entry.stat().st_mtime < oldest:
                         os.unlink(entry.path)
 
-    def drop_unneeded(self, needed: Collection[str], busy: Collection[str]) -> int:
-        """Removes every whole or partial blob that is neither needed nor busy. Bytes reclaimed."""
+    def drop_unneeded(self, needed: Collection[str]) -> int:
+        """Removes every other blob, whole or partial. Bytes reclaimed."""
         reclaimed = 0
-        kept = {hex_of(digest) for digest in (*needed, *busy)}
+        kept = {hex_of(digest) for digest in needed}
         for directory in (self._whole, self._partial):
             for entry in os.scandir(directory):
                 if entry.name not in kept and not entry.name.startswith("new-"):
@@ -152,29 +152,25 @@ class Incoming:
             self.size += len(data)
 
 
-async def store(blobs: Blobs, data: bytes) -> Digest:
-    """Keeps a small document."""
-    digest = of(data)
-    if not blobs.has(digest):
-        async with blobs.resume(digest) as incoming:
-            await incoming.restart()
-            await incoming.write(data)
-            await incoming.finish()
-    return digest
-
-
 async def _on_disk(work: Callable[[], Result]) -> Result:
-    try:
+    with disk_errors("write blob"):
         return await asyncio.to_thread(work)
+
+
+@contextmanager
+def disk_errors(doing: str) -> Iterator[None]:
+    """OSErrors of the disk as the engine's: NoSpace for a full one, KernelRefused for the rest."""
+    try:
+        yield
     except OSError as error:
-        raise disk_error(error) from error
+        raise disk_error(doing, error) from error
 
 
-def disk_error(error: OSError) -> EngineError:
-    """NoSpace for a full disk, KernelRefused for the rest."""
-    text = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+def disk_error(doing: str, error: OSError) -> EngineError:
+    where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+    text = f"{doing}: {where}{(error.strerror or str(error)).lower()}"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return NoSpace(f"write blob: {(error.strerror or '').lower()}")
+        return NoSpace(text)
     return KernelRefused("write", error.errno or 0, text)
 
 

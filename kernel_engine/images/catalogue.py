@@ -11,15 +11,17 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
-from kernel_engine.errors import NotFound
+from kernel_engine.errors import EngineError, NoSpace, NotFound
 from kernel_engine.formats import reference as references
 from kernel_engine.formats.reference import Reference
 from kernel_engine.images.digest import Digest, chain_ids, hex_of
 from kernel_engine.images.image import Image, read_config
 from kernel_engine.images.manifest import Descriptor
 from kernel_engine.records import Records
+
+Result = TypeVar("Result")
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS images (
@@ -81,7 +83,7 @@ class Catalogue:
         def work(connection: sqlite3.Connection) -> dict[str, list[sqlite3.Row]]:
             return {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
 
-        rows = await self._records.transact(work)
+        rows = await self._transact(work)
         self.layers = {row["chain_id"]: Digest(row["diff_id"]) for row in rows["image_layers"]}
         self.blobs = _blobs(rows["image_blobs"], rows["image_blob_sources"])
         for row in rows["image_references"]:
@@ -141,7 +143,7 @@ class Catalogue:
             config=config,
             tags=(),
             digests=(),
-            size=sum(self._layer_size(item) for item in chain),
+            size=sum(map(self._size_of, chain)),
             diff_ids=diff_ids,
             chain_id=chain[-1] if chain else None,
             parent=parent,
@@ -163,7 +165,8 @@ class Catalogue:
         known = self._images.get(image.id)
         now = time.time()
         tagged = now if any(name.tag for name in names) else image.last_tagged
-        image = replace(known or image, last_tagged=tagged, parent=(known.parent if known else "") or image.parent)
+        parent = (known.parent if known is not None else "") or image.parent
+        image = replace(known or image, last_tagged=tagged, parent=parent, size=image.size)
 
         def work(connection: sqlite3.Connection) -> None:
             kind, data = manifest or ("", None)
@@ -180,7 +183,7 @@ class Catalogue:
             for name in names:
                 connection.execute("INSERT OR REPLACE INTO image_references VALUES (?, ?)", (str(name), image.id))
 
-        await self._records.transact(work)
+        await self._transact(work)
         self.layers |= layers
         for blob in blobs:
             self._keep_blob(blob)
@@ -195,7 +198,7 @@ class Catalogue:
     async def expect_layer(self, chain_id: str, diff_id: Digest) -> None:
         """Before a layer goes into the store: what a crash leaves there without an image is found again by this."""
         if chain_id not in self.layers:
-            await self._records.transact(lambda connection: _insert_layers(connection, {chain_id: diff_id}))
+            await self._transact(lambda connection: _insert_layers(connection, {chain_id: diff_id}))
             self.layers[chain_id] = diff_id
 
     async def remove(self, names: Iterable[Reference], image_ids: Iterable[str]) -> None:
@@ -206,7 +209,7 @@ class Catalogue:
             connection.executemany("DELETE FROM image_references WHERE name = ?", [(str(name),) for name in names])
             connection.executemany("DELETE FROM images WHERE id = ?", [(item,) for item in image_ids])
 
-        await self._records.transact(work)
+        await self._transact(work)
         losers = {self._names.pop(name, "") for name in names}
         for image_id in image_ids:
             image = self._images.pop(image_id)
@@ -217,18 +220,18 @@ class Catalogue:
     async def forget_layers(self, chains: Iterable[str]) -> tuple[str, ...]:
         """Rows of layers that are gone, and of the blobs that nothing else unpacks to. The digests of those blobs."""
         chains = tuple(chains)
-        for chain in chains:
-            self.layers.pop(chain, None)
-        left = set(self.layers.values())
+        left = {diff_id for chain, diff_id in self.layers.items() if chain not in chains}
         digests = tuple(digest for digest, blob in self.blobs.items() if blob.diff_id not in left)
-        for digest in digests:
-            del self.blobs[digest]
 
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany("DELETE FROM image_layers WHERE chain_id = ?", [(item,) for item in chains])
             connection.executemany("DELETE FROM image_blobs WHERE digest = ?", [(item,) for item in digests])
 
-        await self._records.transact(work)
+        await self._transact(work)
+        for chain in chains:
+            self.layers.pop(chain, None)
+        for digest in digests:
+            del self.blobs[digest]
         return digests
 
     async def add_sources(self, digests: Iterable[str], repository: str) -> None:
@@ -243,11 +246,26 @@ class Catalogue:
                 _insert_blob(connection, blob)
 
         if changed:
-            await self._records.transact(work)
+            await self._transact(work)
             for blob in changed:
                 self._keep_blob(blob)
 
     # ------------------------------------------------------------------------------------------------------------
+    async def _transact(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        try:
+            return await self._records.transact(work)
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
+                raise NoSpace("write the image catalogue: no space left on device") from error
+            raise EngineError(f"write the image catalogue: {error}") from error
+
+    def _size_of(self, chain: str) -> int:
+        """A layer that somebody took from the disk must not keep the engine from starting; a pull brings it back."""
+        try:
+            return self._layer_size(chain)
+        except NotFound:
+            return 0
+
     def _look_up(self, text: str) -> str:
         wanted = references.parse_any(text)
         if isinstance(wanted, str):

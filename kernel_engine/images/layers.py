@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from kernel_engine import errors
-from kernel_engine.errors import CorruptData, EngineError, KernelRefused, NoSpace, Unavailable
+from kernel_engine.errors import CorruptData, EngineError, KernelRefused, Unavailable
 from kernel_engine.images.digest import Digest, parse
 
-#: what unpacking leaves free on the disk
+#: what unpacking leaves free on the disk: this many bytes, or this part of a small disk
 _RESERVE = 64 << 20
+_RESERVE_PART = 20
 _LINE_LIMIT = 64 << 20
 
 
@@ -65,9 +66,8 @@ async def unpack(blob: Path, target: Path, *, on_progress: Callable[[int], None]
     with ExitStack() as opened:
         source = _open(opened, blob, os.O_RDONLY)
         root = _open(opened, target, os.O_RDONLY | os.O_DIRECTORY)
-        free = os.fstatvfs(root)
-        limit = max(0, free.f_bavail * free.f_frsize - _RESERVE)
-        done = await _work({"do": "unpack", "blob": source, "root": root, "limit": limit}, (source, root), on_progress)
+        order = {"do": "unpack", "blob": source, "root": root, "limit": _room(root)}
+        done = await _work(order, (source, root), on_progress)
     return Unpacked(
         digest=parse(done["digest"]), diff_id=parse(done["diff_id"]), size=done["size"], implied=tuple(done["implied"])
     )
@@ -81,6 +81,13 @@ async def pack(source: Path, blob: Path) -> Packed:
         done = await _work({"do": "pack", "blob": target, "root": root}, (target, root), lambda count: None)
         await asyncio.to_thread(os.fsync, target)
     return Packed(digest=parse(done["digest"]), diff_id=parse(done["diff_id"]), compressed=done["compressed"])
+
+
+def _room(root: int) -> int:
+    """How many bytes an archive may unpack to: what is free, but for a reserve. A bomb stops there."""
+    disk = os.fstatvfs(root)
+    reserve = min(_RESERVE, disk.f_blocks * disk.f_frsize // _RESERVE_PART)
+    return max(0, disk.f_bavail * disk.f_frsize - reserve)
 
 
 def _open(opened: ExitStack, path: Path, flags: int) -> int:
@@ -111,7 +118,7 @@ async def _work(
             if "progress" in words:
                 on_progress(words["progress"])
             elif "error" in words:
-                raise _error(words["error"])
+                raise _error(order["do"], words["error"])
             else:
                 done: dict[str, Any] = words["done"]
                 return done
@@ -123,11 +130,10 @@ async def _work(
         await process.wait()
 
 
-def _error(words: dict[str, Any]) -> EngineError:
-    message = str(words["message"])
+def _error(doing: str, words: dict[str, Any]) -> EngineError:
+    """What the worker reported, as the error that it was; with Docker's words in front."""
+    message = f"failed to {'register' if doing == 'unpack' else 'export'} layer: {words['message']}"
     if words["kind"] == "KernelRefused":
-        return KernelRefused("unpack", int(words["errno"]), message)
-    if words["kind"] == "NoSpace":
-        return NoSpace(message)
+        return KernelRefused(doing, int(words["errno"] or 0), message)
     kind = getattr(errors, words["kind"], CorruptData)
     return kind(message) if issubclass(kind, EngineError) else CorruptData(message)

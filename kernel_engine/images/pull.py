@@ -68,11 +68,6 @@ class Pulls:
         self._downloads: Shared[None] = Shared()
         self._layers: Shared[None] = Shared()
 
-    @property
-    def busy(self) -> frozenset[str]:
-        """Digests of the blobs that are being fetched."""
-        return self._downloads.keys()
-
     async def pull(
         self,
         reference: Reference,
@@ -101,11 +96,11 @@ class Pulls:
                 resolved = await _resolve(session, reference, platform or platforms.host())
                 progress(Progress(status=f"Pulling from {reference.path}", id=reference.tag_or_digest))
                 raw = await self._configuration(session, resolved.manifest.config)
-        except (RegistryAnswer, Unreachable, CorruptData) as error:
-            raise _Failed(error, serious=isinstance(error, CorruptData)) from error
+        except (RegistryAnswer, Unreachable, EngineError) as error:
+            raise _Failed(error, serious=isinstance(error, EngineError)) from error
         layers = _layers(resolved.manifest, raw, platform, progress)
         before = self._stock.catalogue.find(reference)
-        with self._stock.hold([layer.chain_id for layer in layers]):
+        with self._stock.hold([name for layer in layers for name in (layer.chain_id, layer.blob.digest)]):
             try:
                 await self._fetch(remote, resolved.manifest.config.digest, layers, progress)
             except (RegistryAnswer, Unreachable, CorruptData) as error:
@@ -144,7 +139,8 @@ class Pulls:
     # layers -----------------------------------------------------------------------------------------------------
     async def _fetch(self, remote: Remote, image_id: str, layers: tuple[_Layer, ...], progress: Listener) -> None:
         """Every layer into the layer store. The first error ends the others' work."""
-        if self._stock.catalogue.by_id(image_id) is not None:
+        whole = all(self._stock.layers.has(layer.chain_id) for layer in layers)
+        if whole and self._stock.catalogue.by_id(image_id) is not None:
             return  # as Docker: what is here whole is not spoken of
         missing: list[int] = []
         for number, layer in enumerate(layers):
@@ -166,7 +162,8 @@ class Pulls:
             return
 
         async def make(report: Listener) -> None:
-            with self._stock.hold([layer.chain_id for layer in layers[: number + 1]]):
+            mine = [name for layer in layers[: number + 1] for name in (layer.chain_id, layer.blob.digest)]
+            with self._stock.hold(mine):
                 await self._make(remote, layers, number, report)
 
         await self._layers.run(layers[number].chain_id, make, progress)
@@ -206,7 +203,7 @@ class Pulls:
                 except Unreachable:
                     if attempt >= self._timeouts.attempts:
                         raise
-                    await _pause(self._timeouts.pause * 2 ** (attempt - 1), name, report)
+                    await retry_pause(self._timeouts, attempt, name, report)
                     attempt += 1
 
     async def _attempt(self, remote: Remote, blob: Descriptor, report: Listener) -> None:
@@ -262,8 +259,9 @@ def _throttled(name: str, total: int, report: Listener) -> Callable[[int], None]
     return on_bytes
 
 
-async def _pause(seconds: float, name: str, report: Listener) -> None:
-    left = seconds
+async def retry_pause(timeouts: Timeouts, attempt: int, name: str, report: Listener) -> None:
+    """Waits before the next attempt, telling how long, as Docker does."""
+    left = timeouts.pause * 2 ** (attempt - 1)
     while left > 0:
         whole = max(1, round(left))
         report(Progress(status=f"Retrying in {whole} second{'s' if whole > 1 else ''}", id=name))

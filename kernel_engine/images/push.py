@@ -17,6 +17,7 @@ from kernel_engine.images.endpoints import Endpoint
 from kernel_engine.images.failures import RegistryAnswer, Unreachable, push_failed
 from kernel_engine.images.image import Auth, Image, Listener, Progress, PushResult
 from kernel_engine.images.manifest import Descriptor, Manifest
+from kernel_engine.images.pull import retry_pause
 from kernel_engine.images.registry import Remote, Session, Timeouts
 from kernel_engine.images.stock import Stock
 
@@ -107,17 +108,31 @@ class Pushes:
         self, session: Session, blob: Descriptor, reference: Reference, name: str, progress: Listener
     ) -> None:
         async with self._uploading:
-            if await session.has_blob(blob.digest):
-                progress(Progress(status="Layer already exists", id=name))
-                return
-            source = self._mountable(blob.digest, reference)
-            location = await session.begin_upload(blob.digest, mount_from=source)
-            if not location:
-                progress(Progress(status=f"Mounted from {source}", id=name))
-                return
-            path = self._stock.blobs.path(blob.digest)
-            await session.upload(location, blob.digest, _reading(path, blob.size, name, progress), blob.size)
-            progress(Progress(status="Pushed", id=name))
+            attempt = 1
+            while True:
+                try:
+                    await self._upload(session, blob, reference, name, progress)
+                    return
+                except Unreachable:
+                    if attempt >= self._timeouts.attempts:
+                        raise
+                    await retry_pause(self._timeouts, attempt, name, progress)
+                    attempt += 1
+
+    async def _upload(
+        self, session: Session, blob: Descriptor, reference: Reference, name: str, progress: Listener
+    ) -> None:
+        if await session.has_blob(blob.digest):
+            progress(Progress(status="Layer already exists", id=name))
+            return
+        source = self._mountable(blob.digest, reference)
+        location = await session.begin_upload(blob.digest, mount_from=source)
+        if not location:
+            progress(Progress(status=f"Mounted from {source}", id=name))
+            return
+        path = self._stock.blobs.path(blob.digest)
+        await session.upload(location, blob.digest, _reading(path, blob.size, name, progress), blob.size)
+        progress(Progress(status="Pushed", id=name))
 
     async def _configuration(self, session: Session, image: Image, config: Descriptor) -> None:
         if await session.has_blob(config.digest):

@@ -31,9 +31,6 @@ class Shared(Generic[Result]):
     def __init__(self) -> None:
         self._jobs: dict[str, _Job[Result]] = {}
 
-    def keys(self) -> frozenset[str]:
-        return frozenset(self._jobs)
-
     async def run(self, key: str, start: Callable[[Listener], Awaitable[Result]], listener: Listener) -> Result:
         """The result of `start(report)`, or of the run of the same key that is under way."""
         while (job := self._jobs.get(key)) is not None and job.abandoned:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from kernel_engine.errors import Conflict, CorruptData, NotFound
+from kernel_engine.errors import Conflict, CorruptData, NoSpace, NotFound
 from kernel_engine.images import layers as work
 from kernel_engine.images.blobs import Blobs
 from kernel_engine.images.catalogue import Catalogue
@@ -32,7 +32,7 @@ class Stock:
         self.layers = layers
         #: held by whoever changes names or images
         self.changing = asyncio.Lock()
-        self._held: Counter[str] = Counter()
+        self._held: Counter[str] = Counter()  # chain ids, and digests of blobs
         self._unpacking = asyncio.Semaphore(_UNPACKING)
 
     async def load(self) -> None:
@@ -41,13 +41,13 @@ class Stock:
         await asyncio.to_thread(self.blobs.sweep, tuple(self.catalogue.blobs))
 
     @contextmanager
-    def hold(self, chains: Sequence[str]) -> Iterator[None]:
-        """These layers stay, or may come, although no image needs them yet."""
-        self._held.update(chains)
+    def hold(self, names: Sequence[str]) -> Iterator[None]:
+        """These layers (chain ids) and blobs (digests) stay, or may come, although no image needs them yet."""
+        self._held.update(names)
         try:
             yield
         finally:
-            self._held.subtract(chains)
+            self._held.subtract(names)
             self._held += Counter()  # drops the zeros
 
     async def add_layer(
@@ -58,25 +58,24 @@ class Stock:
         diff_id: Digest,
         chain_id: str,
         parent: str | None,
-        before_commit: Callable[[], object],
+        before_commit: Callable[[], Awaitable[None]] | None = None,
         on_progress: Callable[[int], None] = lambda count: None,
     ) -> None:
-        """Unpacks a blob and makes it a layer. `before_commit` may be awaited: it puts the parent in place.
+        """Unpacks a blob and makes it a layer. `before_commit` puts the parent in place.
 
-        CorruptData where blob or content is not what digest and diff id promise; nothing is left then.
+        CorruptData where blob or content is not what digest and diff id promise; nothing is left then, unless an
+        image has the blob.
         """
         staged = self.layers.stage()
         try:
             async with self._unpacking:
                 unpacked = await work.unpack(blob, staged, on_progress=on_progress)
             if unpacked.digest != digest:
-                await asyncio.to_thread(self.blobs.remove, digest)
                 raise CorruptData(f"filesystem layer verification failed for digest {digest}")
             if unpacked.diff_id != diff_id:
                 raise CorruptData("layers from manifest don't match image configuration")
-            waiting = before_commit()
-            if asyncio.iscoroutine(waiting):
-                await waiting
+            if before_commit is not None:
+                await before_commit()
             await self.catalogue.expect_layer(chain_id, diff_id)
             await self.layers.commit(
                 staged,
@@ -86,8 +85,10 @@ class Stock:
                 size=unpacked.size,
                 implied=unpacked.implied,
             )
-        except BaseException:
+        except BaseException as error:
             self.layers.discard(staged)
+            if isinstance(error, CorruptData | NoSpace) and digest not in self.catalogue.blobs:
+                await asyncio.to_thread(self.blobs.remove, digest)
             raise
 
     async def collect(self, first: Iterable[str] = ()) -> tuple[tuple[str, int], ...]:
@@ -111,6 +112,11 @@ class Stock:
             digests = await self.catalogue.forget_layers(chain for chain, _ in gone)
             await asyncio.to_thread(self.blobs.remove, *digests)
         return tuple(gone)
+
+    async def drop_blobs(self) -> int:
+        """Removes blobs that neither an image nor work under way needs: what interrupted pulls left. Bytes."""
+        kept = {*self.catalogue.blobs, *self._held}
+        return await asyncio.to_thread(self.blobs.drop_unneeded, kept)
 
     def _orphans(self, first: Iterable[str]) -> list[str]:
         needed = self.catalogue.needed_layers()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from kernel_engine.formats import reference as references
 from kernel_engine.formats.reference import DEFAULT_DOMAIN, Reference
 from kernel_engine.images import catalogue, child, listing, platforms, removal
 from kernel_engine.images import layers as packing
-from kernel_engine.images.blobs import Blobs
+from kernel_engine.images.blobs import Blobs, disk_errors
 from kernel_engine.images.catalogue import Catalogue, LayerBlob
 from kernel_engine.images.digest import EMPTY_LAYER, Digest, chain_ids, of
 from kernel_engine.images.endpoints import HUB, endpoints
@@ -111,7 +112,8 @@ class Images:
         wanted = platforms.parse(platform) if platform else None
         places = endpoints(name.domain, mirrors=self.mirrors, insecure=self._insecure, hub=self._hub)
         try:
-            return await self._pulls.pull(name, places, platform=wanted, auth=auth, progress=progress)
+            with disk_errors("pull"):
+                return await self._pulls.pull(name, places, platform=wanted, auth=auth, progress=progress)
         except BaseException:
             async with self._stock.changing:
                 await self._stock.collect()
@@ -128,7 +130,8 @@ class Images:
         if image is None:
             raise NotFound(f"An image does not exist locally with the tag: {name.familiar_name}")
         places = endpoints(name.domain, insecure=self._insecure, hub=self._hub)
-        return await self._pushes.push(image, name.tagged(), places, auth=auth, progress=progress)
+        with disk_errors("push"):
+            return await self._pushes.push(image, name.tagged(), places, auth=auth, progress=progress)
 
     # names ------------------------------------------------------------------------------------------------------
     async def tag(self, source: str, target: str) -> None:
@@ -161,7 +164,7 @@ class Images:
                 removed.extend(done)
                 reclaimed += size
             await self._stock.collect()
-            reclaimed += await self._drop_blobs()
+            reclaimed += await self._stock.drop_blobs()
         return PruneReport(removed=tuple(removed), reclaimed=reclaimed)
 
     async def collect(self) -> None:
@@ -211,38 +214,27 @@ class Images:
         """One more step on top of `parent`: a layer (upper), or only settings (upper None)."""
         new_names = [_new_name(name) for name in names]
         beneath = parent.diff_ids if parent is not None else ()
-        with self._stock.hold(chain_ids(beneath)):
-            blob = await self._pack(upper) if upper is not None else None
-            chain = chain_ids((*beneath, blob.diff_id)) if blob is not None else chain_ids(beneath)
-            with self._stock.hold(chain):
-                if blob is not None and not self._layers.has(chain[-1]):
-                    await self._stock.add_layer(
-                        self._stock.blobs.path(blob.descriptor.digest),
-                        digest=blob.descriptor.digest,
-                        diff_id=blob.diff_id,
-                        chain_id=chain[-1],
-                        parent=chain[-2] if len(chain) > 1 else None,
-                        before_commit=lambda: None,
-                    )
-                raw = child.configuration(
-                    parent,
-                    diff_id=blob.diff_id if blob is not None else None,
-                    config=config,
-                    created_by=created_by,
-                    created=created or child.now(),
-                    author=author,
-                    comment=comment,
-                    container=container,
-                    container_config=container_config,
-                )
-                image = self._catalogue.make(of(raw), raw, parent.id if parent is not None else "")
-                async with self._stock.changing:
-                    layers: dict[str, Digest] = {chain[-1]: blob.diff_id} if blob is not None else {}
-                    return await self._catalogue.add(
-                        image, names=new_names, blobs=[blob] if blob is not None else [], layers=layers
-                    )
+        with ExitStack() as held, disk_errors("commit"):
+            held.enter_context(self._stock.hold(chain_ids(beneath)))
+            blob = await self._pack(upper, held) if upper is not None else None
+            layers = await self._new_layer(beneath, blob, held) if blob is not None else {}
+            raw = child.configuration(
+                parent,
+                diff_id=blob.diff_id if blob is not None else None,
+                config=config,
+                created_by=created_by,
+                created=created or child.now(),
+                author=author,
+                comment=comment,
+                container=container,
+                container_config=container_config,
+            )
+            image = self._catalogue.make(of(raw), raw, parent.id if parent is not None else "")
+            async with self._stock.changing:
+                blobs = (blob,) if blob is not None else ()
+                return await self._catalogue.add(image, names=new_names, blobs=blobs, layers=layers)
 
-    async def _pack(self, upper: Path) -> LayerBlob | None:
+    async def _pack(self, upper: Path, held: ExitStack) -> LayerBlob | None:
         """The directory as a blob of the store; None for one that changes nothing."""
         blobs = self._stock.blobs
         temporary = blobs.temporary()
@@ -251,13 +243,29 @@ class Images:
             if packed.diff_id == EMPTY_LAYER:
                 return None
             known = self._catalogue.blob_of(packed.diff_id)
-            if known is not None and blobs.has(known.descriptor.digest):
+            digest = known.descriptor.digest if known is not None else packed.digest
+            held.enter_context(self._stock.hold([digest]))
+            if known is not None and blobs.has(digest):
                 return known
             await asyncio.to_thread(blobs.adopt, temporary, packed.digest)
         finally:
             temporary.unlink(missing_ok=True)
         descriptor = Descriptor(media_type=f"{DOCKER_LAYER}.gzip", digest=packed.digest, size=packed.compressed)
         return LayerBlob(descriptor=descriptor, diff_id=packed.diff_id)
+
+    async def _new_layer(self, beneath: Sequence[Digest], blob: LayerBlob, held: ExitStack) -> dict[str, Digest]:
+        """Unpacks a packed directory again, so that what the store has is what the blob says."""
+        chain = chain_ids((*beneath, blob.diff_id))
+        held.enter_context(self._stock.hold(chain))
+        if not self._layers.has(chain[-1]):
+            await self._stock.add_layer(
+                self._stock.blobs.path(blob.descriptor.digest),
+                digest=blob.descriptor.digest,
+                diff_id=blob.diff_id,
+                chain_id=chain[-1],
+                parent=chain[-2] if len(chain) > 1 else None,
+            )
+        return {chain[-1]: blob.diff_id}
 
     # removing ---------------------------------------------------------------------------------------------------
     async def _carry_out(self, decided: Removal) -> tuple[tuple[Removed, ...], int]:
@@ -291,11 +299,6 @@ class Images:
             done.extend(removed)
             reclaimed += size
         return tuple(done), reclaimed
-
-    async def _drop_blobs(self) -> int:
-        """What interrupted pulls have left."""
-        needed = tuple(self._catalogue.blobs)
-        return await asyncio.to_thread(self._stock.blobs.drop_unneeded, needed, self._pulls.busy)
 
 
 def _new_name(target: str) -> Reference:

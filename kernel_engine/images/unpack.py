@@ -377,4 +377,4 @@ def _explained(entry: Entry, error: OSError) -> Exception:
     if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL, errno.EFBIG):
         where = error.filename if isinstance(error.filename, bytes) else entry.name
         return CorruptData(f'cannot unpack "{_text(entry.name)}": {_text(where)}: {os.strerror(error.errno).lower()}')
-    return error
+    return OSError(error.errno, os.strerror(error.errno or 0), entry.name)

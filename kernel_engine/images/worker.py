@@ -69,7 +69,9 @@ def main() -> int:
         return 1
     except OSError as error:
         kind = "NoSpace" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "KernelRefused"
-        _say({"error": {"kind": kind, "message": str(error), "errno": error.errno}})
+        where = f"/{os.fsdecode(error.filename)}: " if isinstance(error.filename, bytes) else ""
+        message = where + os.strerror(error.errno or 0).lower()
+        _say({"error": {"kind": kind, "message": message, "errno": error.errno}})
         return 1
     _say({"done": done})
     return 0
