@@ -11,10 +11,11 @@ import os
 import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kernel_engine.errors import Conflict, EngineError, NotFound
 from kernel_engine.paths import Instance
@@ -131,6 +132,11 @@ class Layers:
         directories beneath. NotFound for a parent that is missing, NoSpace for a full disk.
         """
         self._check_staged(staged)
+        await _whole(self._commit(staged, chain_id, parent, diff_id, size, implied))
+
+    async def _commit(
+        self, staged: Path, chain_id: str, parent: str | None, diff_id: str, size: int, implied: tuple[str, ...]
+    ) -> None:
         try:
             async with self._committing:
                 if chain_id in self._layers:
@@ -155,17 +161,20 @@ class Layers:
         layer = self._get(chain_id)
         if self.in_use(chain_id):
             raise Conflict(f"layer {chain_id} is in use")
-        del self._layers[chain_id]
+        await _whole(self._remove(layer))
+
+    async def _remove(self, layer: Layer) -> None:
+        del self._layers[layer.chain_id]
         try:
             await self._records.transact(
                 lambda connection: connection.execute("DELETE FROM layers WHERE number = ?", (layer.number,))
             )
         except sqlite3.Error as error:
-            self._layers[chain_id] = layer
-            raise refusal(f"remove layer {chain_id}", error) from error
+            self._layers[layer.chain_id] = layer
+            raise refusal(f"remove layer {layer.chain_id}", error) from error
         if layer.parent is not None:
             self._children[layer.parent] -= 1
-        self._prepared.discard(chain_id)
+        self._prepared.discard(layer.chain_id)
         self.trash.discard(self._root / str(layer.number))
         self.trash.discard(self._root / f"{layer.number}{_INIT}")
 
@@ -225,6 +234,18 @@ class Layers:
     def _check_staged(self, staged: Path) -> None:
         if staged.parent != self._staging or not staged.name.startswith(STAGED):
             raise EngineError(f"{staged} is not a staged layer")
+
+
+async def _whole(work: Coroutine[Any, Any, None]) -> None:
+    """Does all of `work`, also when whoever waits for it is cancelled (a client that went away)."""
+    task = asyncio.get_running_loop().create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait((task,))
+        if not task.cancelled():
+            task.exception()  # told to nobody: the caller is gone
+        raise
 
 
 def _settle(staged: Path, final: Path, beneath: Sequence[str], implied: Sequence[str]) -> None:

@@ -76,12 +76,16 @@ class Snapshots:
         self._writing: set[asyncio.Future[Any]] = set()
 
     async def load(self) -> None:
-        """Reads the rows and sweeps directories that a crash left without one."""
+        """Reads the rows; sweeps directories that a crash left without one, and rows whose directory a removal that
+        was cut off has taken away already (`has` tells)."""
         self._root.mkdir(mode=0o710, parents=True, exist_ok=True)
         statement = "SELECT number, container_id, chain_id FROM snapshots"
         rows = await self._records.transact(lambda connection: connection.execute(statement).fetchall())
         for row in rows:
             snapshot = _Snapshot(**dict(row))
+            if not (self._root / str(snapshot.number)).exists():
+                self._write("DELETE FROM snapshots WHERE number = ?", (snapshot.number,))
+                continue
             self._snapshots[snapshot.container_id] = snapshot
             self._layers.hold(snapshot.chain_id)
             self._next = max(self._next, snapshot.number + 1)
@@ -112,6 +116,10 @@ class Snapshots:
             "INSERT INTO snapshots (number, container_id, chain_id) VALUES (?, ?, ?)",
             (snapshot.number, container_id, chain_id),
         )
+
+    def has(self, container_id: str) -> bool:
+        """False after `remove`, also after one that a crash cut off: the container is to be removed too."""
+        return container_id in self._snapshots
 
     def rootfs(self, container_id: str) -> OverlayPlan:
         snapshot = self._get(container_id)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -59,6 +61,42 @@ async def test_a_commit_whose_row_is_refused_leaves_nothing(storage: Storage) ->
     await storage.layers.trash.emptied()
     assert storage.on_disk() == set()
     assert not storage.layers.has("a")
+
+
+async def test_a_commit_that_is_cancelled_is_whole_all_the_same(storage: Storage) -> None:
+    staged = storage.layers.stage()
+    (staged / "hello").write_text("world")
+    task = asyncio.create_task(storage.layers.commit(staged, chain_id="a", parent=None, diff_id="d", size=0))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    storage.layers.discard(staged)
+    await storage.layers.trash.emptied()
+    assert storage.on_disk() == {"layers/1"}
+    assert (storage.layers.path("a") / "hello").read_text() == "world"
+    again = await storage.reopened()
+    storage.records = again.records
+    assert again.layers.has("a")
+
+
+async def test_a_removal_that_is_cancelled_is_whole_all_the_same(storage: Storage) -> None:
+    await storage.layer("a")
+    await storage.layer("b", "a")
+    task = asyncio.create_task(storage.layers.remove("b"))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await storage.layers.remove("a")
+    await storage.layers.trash.emptied()
+    assert storage.on_disk() == set()
+
+
+async def test_the_same_layer_committed_twice_at_once(storage: Storage) -> None:
+    await asyncio.gather(storage.layer("a", hello="one"), storage.layer("a", hello="two"))
+    await storage.layers.trash.emptied()
+    assert storage.on_disk() == {"layers/1"}
 
 
 async def test_only_a_staged_directory_is_committed_or_discarded(storage: Storage, tmp_path: Path) -> None:
@@ -152,6 +190,20 @@ async def test_removing_a_snapshot(storage: Storage) -> None:
     storage.records = again.records
     with pytest.raises(NotFound):
         again.snapshots.rootfs("c")
+
+
+async def test_a_removal_that_a_crash_cut_off_is_finished(storage: Storage) -> None:
+    await storage.layer("a")
+    await storage.snapshots.create("c", "a")
+    await storage.snapshots.create("d", "a")
+    shutil.rmtree(storage.instance.root / "snapshots" / "1")  # renamed away, and the row's deletion never came
+    again = await storage.reopened()
+    storage.records = again.records
+    assert (again.snapshots.has("c"), again.snapshots.has("d")) == (False, True)
+    await again.snapshots.create("c", "a")
+    await again.snapshots.remove("c")
+    await again.snapshots.remove("d")
+    await again.layers.remove("a")
 
 
 async def test_the_plan_is_short_and_the_init_layer_lies_on_top(storage: Storage) -> None:
