@@ -61,7 +61,7 @@ class CardGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExerciseText:
-    """What an exercise's directive says: its id ("01-3"), title, text, and the placeholder of an answer ("" for none)."""
+    """What an exercise says: id ("01-3"), title, text, and the placeholder of an answer ("" for none)."""
 
     id: str
     title: str

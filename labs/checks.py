@@ -1,0 +1,116 @@
+"""The protocol of checks: what an exercise is, what a check answers, how one is found and run.
+
+A lab's `check.py` is loaded by its path and holds `checks = {"01-3": Exercise(...)}`; `labs/course/README.md` shows one.
+Results are values: the notebook and the `labs` command draw them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from labs.catalogue import Lab, NoSuchLab, lab
+from labs.engine_view import EngineView
+
+__all__ = ["EngineView", "Exercise", "NotYet", "Passed", "Result", "Work", "exercise", "exercises"]
+
+#: the names of the three hints, in their order
+HINTS = ("방향", "방법", "거의 답")
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What was verified, in one Korean sentence."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotYet:
+    """What was expected, what was found, where it was read (a command or an API path), and up to three hints."""
+
+    expected: str
+    found: str
+    read_from: str
+    hints: tuple[str, ...] = ()
+
+
+Result = Passed | NotYet
+#: something done to an engine: a bash script, or a function
+Work = str | Callable[[EngineView], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exercise:
+    """`wrong` names solutions that must get NotYet. `containers` and `images` are removed by setup and cleanup."""
+
+    check: Callable[[EngineView], Result]
+    solve: Work
+    wrong: Mapping[str, Work]
+    containers: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    setup: Work = ""
+    cleanup: Work = ""
+    #: what the solution and the wrong ones write after `%check 00-3`; a function reads it off the engine
+    answer: str | Callable[[EngineView], str] = ""
+    wrong_answers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def begin(self, engine: EngineView) -> None:
+        """The state in which a learner begins."""
+        self._remove(engine)
+        work(self.setup, engine)
+
+    def end(self, engine: EngineView) -> None:
+        """Nothing of the exercise is left."""
+        work(self.cleanup, engine)
+        self._remove(engine)
+
+    def _remove(self, engine: EngineView) -> None:
+        for name in self.containers:
+            engine.remove_container(name)
+        for reference in self.images:
+            engine.remove_image(reference)
+
+
+def work(what: Work, engine: EngineView) -> None:
+    """Raises CommandFailed when a script fails."""
+    if callable(what):
+        what(engine)
+    elif what:
+        engine.must(what)
+
+
+def exercises(of: Lab) -> Mapping[str, Exercise]:
+    """Those of a lab's check.py; {} when it has none."""
+    if not of.check_file.exists():
+        return {}
+    spec = importlib.util.spec_from_file_location(f"lab_{of.number}_check", of.check_file)
+    assert spec is not None and spec.loader is not None, of.check_file
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: Mapping[str, Exercise] = module.checks
+    return found
+
+
+def exercise(name: str) -> Exercise:
+    """By its id ("01-3"). Raises NoSuchLab with a Korean sentence."""
+    of = lab(name)
+    found = exercises(of)
+    if name not in found:
+        raise NoSuchLab(f"{name}번 과제는 없어요. 실습 {of.number}의 과제: {', '.join(found) or '아직 없음'}")
+    return found[name]
+
+
+def as_text(name: str, result: Result) -> str:
+    """The result in fixed lines: for terminals, for nbval, for a viewer without a kernel."""
+    if isinstance(result, Passed):
+        return f"✓ {name} 통과: {result.text}"
+    lines = [
+        f"○ {name} 아직이에요",
+        f"  기대한 것: {result.expected}",
+        f"  찾은 것: {result.found}",
+        f"  확인한 곳: {result.read_from}",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,161 @@
+"""What checks read of an engine: facts of the API, and what a command prints. Also runs a solution's commands.
+
+A view never changes what a learner made: `run` uses a container of its own and removes it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kernel_engine.client import APIError, Client
+
+#: a command of a check or a solution that takes longer is ended
+PATIENCE_SECONDS = 120
+LABEL = "docker-labs.check"
+_KINDS = {0: "C", 1: "A", 2: "D"}
+
+
+class CommandFailed(Exception):
+    """A solution's command ended with another code than 0. The message holds what it printed."""
+
+
+class EngineView:
+    """`answer` is what the learner wrote after `%check 00-3`; `workspace` is the notebook's folder."""
+
+    def __init__(self, host: str, *, answer: str = "", workspace: Path | None = None) -> None:
+        self.host = host
+        self.answer = answer
+        self.workspace = workspace or Path.cwd()
+        self._client = Client(host)
+
+    # facts ------------------------------------------------------------------------------------------------------
+    def container(self, name: str) -> dict[str, Any] | None:
+        """`docker inspect` of a container (name or id); None when there is none."""
+        found: dict[str, Any] | None = self._find(f"/containers/{name}/json")
+        return found
+
+    def containers(self, **filters: str) -> list[dict[str, Any]]:
+        """Rows of `docker ps -a`; filters as the command's: containers(ancestor="debian", status="exited")."""
+        query = {"all": "1", "filters": {name: [value] for name, value in filters.items()}}
+        found: list[dict[str, Any]] = self._client.get("/containers/json", query=_worded(query)).json()
+        return found
+
+    def image(self, reference: str) -> dict[str, Any] | None:
+        """`docker image inspect`; None when there is none."""
+        found: dict[str, Any] | None = self._find(f"/images/{reference}/json")
+        return found
+
+    def images(self) -> list[dict[str, Any]]:
+        """Rows of `docker images`."""
+        found: list[dict[str, Any]] = self._client.get("/images/json").json()
+        return found
+
+    def history(self, reference: str) -> list[dict[str, Any]]:
+        """Rows of `docker history`, newest first; [] when there is no such image."""
+        return self._find(f"/images/{reference}/history") or []
+
+    def changes(self, name: str) -> dict[str, str]:
+        """`docker diff` as path → "A" | "C" | "D"; {} when nothing changed or there is no such container."""
+        return {row["Path"]: _KINDS[row["Kind"]] for row in self._find(f"/containers/{name}/changes") or []}
+
+    def trace(self, name: str) -> list[dict[str, Any]]:
+        """The kernel calls that started a container (also one removed lately); [] when nothing is known."""
+        return (self._find(f"/kernel-engine/containers/{name}/trace") or {}).get("Steps", [])
+
+    def events(self, since: float, until: float, **filters: str) -> list[dict[str, Any]]:
+        """What happened between two times (Unix seconds): Type, Action, Actor.Attributes."""
+        query = {"since": since, "until": until, "filters": {name: [value] for name, value in filters.items()}}
+        return list(self._client.get("/events", query=_worded(query)).objects())
+
+    def logs(self, name: str) -> str:
+        """What `docker logs` prints; "" when there is no such container."""
+        return self.docker("logs", name)[1] if self.container(name) else ""
+
+    # commands ---------------------------------------------------------------------------------------------------
+    def run(self, image: str, *command: str) -> tuple[int, str]:
+        """Exit code and output of a command in a new container of `image`, which is removed."""
+        return self.docker("run", "--rm", "--network", "none", "--label", LABEL, image, *command)
+
+    def exec(self, name: str, *command: str) -> tuple[int, str]:
+        """Exit code and output of a command inside a running container."""
+        return self.docker("exec", name, *command)
+
+    def docker(self, *words: str) -> tuple[int, str]:
+        """Exit code, standard output and error of a docker command."""
+        return self._command([str(_program()), *words])
+
+    def shell(self, script: str) -> tuple[int, str]:
+        """Exit code and output of a bash script that has our `docker` on its path, as a cell has."""
+        return self._command(["bash", "-c", script])
+
+    def must(self, script: str) -> str:
+        """The script's output. Raises CommandFailed when its last command fails."""
+        code, text = self.shell(script)
+        if code:
+            raise CommandFailed(f"{script}\n→ {code}\n{text}")
+        return text
+
+    def remove_container(self, name: str) -> None:
+        """No error when there is none."""
+        self._delete(f"/containers/{name}", {"force": "1", "v": "1"})
+
+    def remove_image(self, reference: str) -> None:
+        """No error when there is none."""
+        self._delete(f"/images/{reference}", {"force": "1"})
+
+    # how --------------------------------------------------------------------------------------------------------
+    def _command(self, words: list[str]) -> tuple[int, str]:
+        done = subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            cwd=self.workspace,
+            env=command_environment(self.host),
+            check=False,
+        )
+        return done.returncode, done.stdout
+
+    def _find(self, path: str) -> Any:
+        try:
+            return self._client.get(path).json()
+        except APIError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def _delete(self, path: str, query: Mapping[str, str]) -> None:
+        try:
+            self._client.delete(path, query=query)
+        except APIError as error:
+            if error.status != 404:
+                raise
+
+
+def command_environment(host: str) -> dict[str, str]:
+    """For bash: our `docker` first on the path, this engine, and no Korean lines among what a check reads."""
+    programs = str(_program().parent)
+    return {
+        **os.environ,
+        "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "DOCKER_HOST": host,
+        "DOCKER_LABS_LANG": "off",
+    }
+
+
+def _program() -> Path:
+    """Our `docker`: beside the interpreter that runs the course."""
+    return Path(sys.executable).with_name("docker")
+
+
+def _worded(query: Mapping[str, Any]) -> dict[str, str]:
+    import json
+
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in query.items() if value}
