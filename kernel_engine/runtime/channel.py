@@ -113,6 +113,9 @@ class Channel:
             packet, ancillary, _flags, _address = self.socket.recvmsg(PACKET + 1, space, socket.MSG_CMSG_CLOEXEC)
         except BlockingIOError:
             raise
+        except ConnectionResetError:
+            # it closed with a message of ours unread; said once, and its own last messages are still to be read
+            return None
         except OSError as error:
             raise Closed(str(error)) from None
         for level, kind, data in ancillary:

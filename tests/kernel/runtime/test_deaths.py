@@ -14,13 +14,15 @@ from tests.kernel.runtime.conftest import Machine, alive, close, read_all
 
 
 async def test_containers_outlive_the_client(machine: Machine) -> None:
-    quick, slow = machine.spec("sh", "-c", "sleep 0.2; exit 9"), machine.spec("sh", "-c", "read line; echo $line", open_stdin=True)
+    quick = machine.spec("sh", "-c", "sleep 0.2; exit 9")
+    slow = machine.spec("sh", "-c", "read line; echo $line", open_stdin=True)
     first, second = await machine.start(quick), await machine.start(slow)
     close(first)
     close(second)
     pid = machine.launcher.pid
     machine.launcher.close()
-    await asyncio.sleep(0.4)  # quick ends while nobody listens
+    while alive(first.pid):  # it ends while nobody listens
+        await asyncio.sleep(0.01)
     await machine.connect()
     assert machine.launcher.pid == pid
     known = {item.id: item for item in await machine.launcher.known()}
@@ -85,7 +87,8 @@ async def test_two_clients_start_one_launcher(machine: Machine) -> None:
     await machine.launcher.quit()
     while alive(pid):
         await asyncio.sleep(0.01)
-    first, second = Machine(base=machine.base, instance=machine.instance), Machine(base=machine.base, instance=machine.instance)
+    first = Machine(base=machine.base, instance=machine.instance)
+    second = Machine(base=machine.base, instance=machine.instance)
     await asyncio.gather(first.connect(), second.connect())
     assert first.launcher.pid == second.launcher.pid
     first.launcher.close()

@@ -16,7 +16,7 @@ from tests.kernel.runtime.conftest import Machine, close, read_all
 
 
 async def running(machine: Machine, **values: object) -> str:
-    spec = machine.spec("sh", "-c", "mkdir -p /made; trap 'exit 0' TERM; while :; do sleep 0.1; done", **values)
+    spec = machine.spec("sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done", cwd="/made", **values)
     close(await machine.start(spec))
     return spec.id
 
@@ -29,11 +29,13 @@ async def end(machine: Machine, id: str) -> None:
 
 async def test_it_is_inside(machine: Machine) -> None:
     id = await running(machine)
-    result = await machine.exec(id, "sh", "-c", "hostname; ps | grep -c 'sleep'; cat /proc/self/cgroup | cut -d: -f3 | sort -u; exit 4")
+    script = "hostname; ps | grep -c sleep; cat /proc/self/cgroup | cut -d: -f3 | sort -u; exit 4"
+    result = await machine.exec(id, "sh", "-c", script)
     assert result.exit_code == 4
     assert result.out.split()[0] == id[:12]
     assert result.exited.id == result.id != id
-    namespaces = (await machine.exec(id, "sh", "-c", "for n in mnt uts ipc net pid cgroup; do readlink /proc/1/ns/$n /proc/self/ns/$n; done")).out.split()
+    script = "for n in mnt uts ipc net pid cgroup; do readlink /proc/1/ns/$n /proc/self/ns/$n; done"
+    namespaces = (await machine.exec(id, "sh", "-c", script)).out.split()
     assert namespaces[0::2] == namespaces[1::2]
     await end(machine, id)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,11 +42,13 @@ async def test_all_are_those_that_the_host_has(machine: Machine) -> None:
 
 async def test_an_asked_for_one_that_the_host_lacks_is_no_refusal(machine: Machine) -> None:
     result = await machine.sh(STATUS, capabilities=("CAP_SYS_RESOURCE", "CAP_CHOWN"))
-    assert int(fields(result.out)["CapEff"], 16) == capabilities.mask(("CAP_SYS_RESOURCE", "CAP_CHOWN")) & security.AVAILABLE
+    wanted = capabilities.mask(("CAP_SYS_RESOURCE", "CAP_CHOWN"))
+    assert int(fields(result.out)["CapEff"], 16) == wanted & security.AVAILABLE
 
 
 async def test_privileged_sees_devices_and_writes_sys(machine: Machine) -> None:
-    script = "ls /dev | wc -l; mkdir /sys/fs/cgroup/memory/x && rmdir /sys/fs/cgroup/memory/x && echo made; mount -t tmpfs x /tmp && echo ok"
+    script = """ls /dev | wc -l; mkdir /sys/fs/cgroup/memory/x && rmdir /sys/fs/cgroup/memory/x && echo made
+    mount -t tmpfs x /tmp && echo ok"""
     values = {"capabilities": ("ALL",), "seccomp": "", "privileged": True, "masked_paths": (), "readonly_paths": ()}
     result = await machine.sh(script, **values)
     lines = result.out.split()
@@ -55,9 +58,10 @@ async def test_privileged_sees_devices_and_writes_sys(machine: Machine) -> None:
 
 
 async def test_seccomp_refuses_what_docker_refuses(machine: Machine) -> None:
-    result = await machine.sh("unshare -m true; mount -t tmpfs x /tmp; setarch linux32 true && echo personality")
-    assert result.err.count("Operation not permitted") + result.err.count("permission denied") >= 2
-    assert "personality" in result.out
+    result = await machine.sh("unshare -m true; mount -t tmpfs x /tmp; chroot / true && echo allowed")
+    assert "unshare(0x20000): Operation not permitted" in result.err
+    assert "mount: permission denied" in result.err
+    assert result.out == "allowed\n"
 
 
 async def test_no_new_privileges(machine: Machine) -> None:
@@ -67,9 +71,10 @@ async def test_no_new_privileges(machine: Machine) -> None:
 
 
 async def test_masked_and_read_only_paths(machine: Machine) -> None:
-    result = await machine.sh("cat /proc/timer_list; ls /proc/acpi /sys/firmware; echo 0 > /proc/sys/vm/swappiness; echo b > /proc/sysrq-trigger")
-    assert result.err.count("Read-only file system") == 2
-    assert "Timer" not in result.out
+    script = "cat /proc/timer_list /proc/keys; ls -A /sys/firmware; echo 0 > /proc/sys/vm/swappiness"
+    result = await machine.sh(script)
+    assert "/proc/sys/vm/swappiness: Read-only file system" in result.err
+    assert result.out == ""
 
 
 async def test_hostile_links_in_mount_targets_stay_inside(machine: Machine) -> None:
@@ -127,19 +132,18 @@ async def test_nothing_is_mounted_inside_proc(machine: Machine) -> None:
 
 
 async def test_the_passwd_file_may_be_anything(machine: Machine) -> None:
-    spec = machine.spec("id", "-u", user="7")
-    os.mkfifo(machine.upper(spec.id) / "etc-passwd")
+    spec = machine.spec("grep", "Uid", "/proc/self/status", user="7")
     (machine.upper(spec.id) / "etc").mkdir()
     os.mkfifo(machine.upper(spec.id) / "etc/passwd")
-    assert (await machine.run_spec(spec)).out == "7\n"
+    assert (await machine.run_spec(spec)).out.split() == ["Uid:", "7", "7", "7", "7"]
 
 
 async def test_the_host_s_interpreter_cannot_be_written(machine: Machine) -> None:
     """CVE-2019-5736: /proc/PID/exe of the launcher's children is on a read-only mount."""
     path = f"/proc/{machine.launcher.pid}/exe"
-    with pytest.raises(OSError, match="Read-only file system|Text file busy") as caught:
-        os.open(path, os.O_WRONLY)
-    assert caught.value.errno == 30
+    assert Path(path).samefile(os.path.realpath(sys.executable))
+    with pytest.raises(OSError, match="Read-only file system"):
+        os.chmod(path, 0o755)  # what it is already: nothing changes, were it not refused
     result = await machine.run("/proc/self/exe", "-c", "print('host python')")
     assert "host python" not in result.out
 
@@ -159,11 +163,12 @@ async def test_a_bind_is_read_only_and_of_its_kind(machine: Machine) -> None:
 
 async def test_tmpfs_options(machine: Machine) -> None:
     mount = Mount(type="tmpfs", target="/scratch", options="rw,size=1m,mode=1770,exec")
-    result = await machine.sh("mount | grep scratch; stat -c %a /scratch; head -c 2m /dev/zero > /scratch/f", mounts=(mount,))
+    script = "mount | grep scratch; stat -c %a /scratch; head -c 2m /dev/zero > /scratch/f; stat -c %s /scratch/f"
+    result = await machine.sh(script, mounts=(mount,))
     assert "size=1024k" in result.out
     assert "noexec" not in result.out
     assert "1770" in result.out
-    assert "No space left" in result.err
+    assert result.out.endswith("1048576\n")
 
 
 async def test_a_container_cannot_look_into_a_starting_exec(machine: Machine) -> None:
