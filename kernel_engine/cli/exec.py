@@ -1,0 +1,76 @@
+"""`docker exec`: one more process in a container that runs."""
+
+from __future__ import annotations
+
+import os
+
+from kernel_engine.cli.attach import LEFT
+from kernel_engine.cli.body import environment
+from kernel_engine.cli.failures import Failed
+from kernel_engine.cli.run import Resizer, detach_keys
+from kernel_engine.cli.streams import DetachKeys, Relay
+from kernel_engine.cli.terminal import RawTerminal, Signals, need_terminal, window_size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from kernel_engine.cli.grammar import Parsed
+    from kernel_engine.cli.main import Call
+
+
+def exec_(call: Call) -> int:
+    """The process's exit code (126 and 127 when it could not be started); 0 with -d."""
+    words = call.words
+    name, *command = call.arguments
+    body = exec_body(words, command)
+    created = call.client.post(f"/containers/{name}/exec", body=body).json()
+    path = f"/exec/{created['Id']}"
+    if words["detach"]:
+        call.client.post(f"{path}/start", body={"Detach": True, "Tty": words["tty"]}).read()
+        return 0
+    refusal = need_terminal(words["interactive"], words["tty"])
+    if refusal:
+        raise Failed(refusal)
+    return _attached(call, path)
+
+
+def exec_body(words: Parsed, command: list[str]) -> dict[str, Any]:
+    """The body of POST /containers/{id}/exec."""
+    attached = not words["detach"]
+    return {
+        "User": words["user"],
+        "Privileged": words["privileged"],
+        "Tty": words["tty"],
+        "ConsoleSize": list(window_size()) if words["tty"] else None,
+        "AttachStdin": attached and words["interactive"],
+        "AttachStdout": attached,
+        "AttachStderr": attached,
+        "DetachKeys": words["detach-keys"],
+        "Env": environment(words["env"], words["env-file"]) or None,
+        "WorkingDir": words["workdir"],
+        "Cmd": command,
+    }
+
+
+def _attached(call: Call, path: str) -> int:
+    words = call.words
+    tty, stdin = words["tty"], words["interactive"]
+    keys = DetachKeys(detach_keys(words["detach-keys"])) if tty and stdin else None
+    size = window_size() if tty else (0, 0)
+    body: dict[str, Any] = {"Detach": False, "Tty": tty}
+    if size != (0, 0):
+        body["ConsoleSize"] = list(size)
+    stream = call.client.hijack(f"{path}/start", body=body)
+    resize = Resizer(call.client, f"{path}/resize") if tty and os.isatty(1) else None
+    with Signals(None, resize and resize.now) as signals, RawTerminal(tty and stdin):
+        if resize is not None:
+            resize.now()
+        relay = Relay(
+            stream, stdin=stdin, framed=not tty, keys=keys, wake=signals.descriptor, on_wake=signals.handle
+        )
+        relay.run()
+        stream.close()
+    if relay.detached:
+        raise Failed(LEFT)
+    return int(call.client.get(f"{path}/json").json()["ExitCode"] or 0)

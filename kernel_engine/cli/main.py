@@ -1,0 +1,166 @@
+"""The `docker` command's entry: words in, exit code out. Finds the command, carries it out, prints its failure once.
+
+Exit codes as Docker's: 125 for words that do not fit, 125/126/127 from run, a container's own code from run, start -a
+and exec, 1 for the rest. Imports late: `docker run` must be on its way within 20 ms.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from kernel_engine.cli.commands import COMMANDS, GLOBAL_OPTIONS, GROUPS, Command, find
+from kernel_engine.cli.failures import Failed
+from kernel_engine.cli.grammar import Misused, Parsed, options_of, parse, wrong_count
+from kernel_engine.client import APIError, Client, EngineUnreachable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+#: what Docker's own client prints for --version; the engine's version is in `docker version`
+GLOBAL_USAGE = "[OPTIONS] COMMAND [ARG...]"
+
+
+class Call:
+    """What a command's function gets: the engine, the options and arguments, and how the command was called."""
+
+    __slots__ = ("client", "path", "words")
+
+    def __init__(self, client: Client, words: Parsed, path: str) -> None:
+        self.client = client
+        self.words = words
+        self.path = path
+
+    @property
+    def arguments(self) -> list[str]:
+        return self.words.arguments
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command line (without the program's name); the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _guarded(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _reader_left()
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _guarded(words: list[str]) -> int:
+    try:
+        return _dispatch(words)
+    except Failed as failure:
+        message, about, code = failure.message, failure.about, failure.code
+    except APIError as error:
+        message, about, code = f"Error response from daemon: {error.message}", error.message, 1
+    except EngineUnreachable as error:
+        message, about, code = error.message, error.message, 1
+    from kernel_engine.cli.korean import report
+
+    report(message, about, words)
+    return code
+
+
+def _dispatch(words: list[str]) -> int:
+    options = options_of(GLOBAL_OPTIONS)
+    try:
+        parsed = parse(options, words, interspersed=False)
+    except Misused as misuse:
+        raise _misuse("", GLOBAL_USAGE, misuse) from misuse
+    rest = parsed.arguments
+    if parsed["version"]:
+        from kernel_engine.cli.system import client_line
+
+        print(client_line())
+        return 0
+    if parsed.wants_help or not rest or rest[0] == "help":
+        return _help(rest[1:] if rest and rest[0] == "help" else rest)
+    client = Client(_host(parsed))
+    path, command, arguments = find(rest)
+    if command is None:
+        return _no_command(path, arguments)
+    return carry_out(client, path, command, arguments)
+
+
+def carry_out(client: Client, path: str, command: Command, words: list[str]) -> int:
+    """One command with its words; what `main` does once it knows which."""
+    try:
+        parsed = parse(options_of(command.options), words, interspersed=command.interspersed)
+    except Misused as misuse:
+        raise _misuse(path, command.usage, misuse) from misuse
+    if parsed.wants_help:
+        return _help(path.split())
+    refusal = wrong_count(path, command.usage, command.minimum, command.maximum, len(parsed.arguments))
+    if refusal is not None:
+        raise refusal
+    return _handler(command.handler)(Call(client, parsed, path))
+
+
+def _handler(place: str) -> Callable[[Call], int]:
+    module, _, name = place.partition(":")
+    return getattr(__import__(f"kernel_engine.cli.{module}", fromlist=[name]), name)  # type: ignore[no-any-return]
+
+
+def _host(parsed: Parsed) -> str | None:
+    if not parsed["host"]:
+        return None
+    host: str = parsed["host"][-1]
+    return host if "://" in host else f"tcp://{host}"
+
+
+def _misuse(path: str, usage: str, misuse: Misused) -> Failed:
+    spaced = f"docker {path}" if path else "docker"
+    return Failed(
+        f"{misuse}\n\nUsage:  {spaced} {usage}\n\nRun '{spaced} --help' for more information", 125, about=str(misuse)
+    )
+
+
+def _no_command(path: str, arguments: list[str]) -> int:
+    group, _, word = path.partition(" ")
+    if group not in GROUPS:
+        raise Failed(f"docker: unknown command: docker {path}\n\nRun 'docker --help' for more information")
+    if not word:
+        return _help([group], sys.stderr.fileno())
+    if word == "--help" or word == "-h":
+        return _help([group])
+    if word.startswith("-"):
+        kind = "unknown flag: " + word if word.startswith("--") else f"unknown shorthand flag: {word[1:2]!r} in {word}"
+        raise Failed(f"{kind}\n\nUsage:  docker {group}\n\nRun 'docker {group} --help' for more information", 125)
+    raise Failed(
+        f"docker: unknown command: docker {path}\n\nUsage:  docker {group}\n\n"
+        f"Run 'docker {group} --help' for more information"
+    )
+
+
+def _help(words: list[str], descriptor: int = 1) -> int:
+    from kernel_engine.cli.help import command_help, group_help, overview
+
+    if not words:
+        text = overview()
+    elif words[0] in GROUPS and len(words) == 1:
+        text = group_help(words[0])
+    else:
+        path, command, _ = find(words)
+        if command is None:
+            raise Failed(f"unknown help topic: {' '.join(words)}")
+        text = command_help(path, command)
+    print(text, file=sys.stderr if descriptor == 2 else sys.stdout)
+    return 0
+
+
+def _reader_left() -> int:
+    """Whoever read our output has gone (`| head`): end as a program does that SIGPIPE ends, without a word."""
+    import os
+
+    # what Python still holds back must not be written when it ends
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 141
+
+
+if __name__ == "__main__":
+    sys.exit(main())
+
+__all__ = ["COMMANDS", "Call", "main"]

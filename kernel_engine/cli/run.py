@@ -1,0 +1,267 @@
+"""`docker run` and `docker create`: create, attach, wait, start, relay, and the exit code.
+
+The order matters: the connection for the output and the one that waits for the end stand before the start, so that
+nothing of a program that ends at once is lost.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+
+from kernel_engine.cli.body import create_body
+from kernel_engine.cli.failures import Failed
+from kernel_engine.cli.grammar import Misused
+from kernel_engine.cli.streams import DetachKeys, Relay, detach_sequence
+from kernel_engine.cli.terminal import RawTerminal, Signals, need_terminal, window_size
+from kernel_engine.client import APIError, Client, EngineUnreachable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from kernel_engine.cli.grammar import Parsed
+    from kernel_engine.cli.main import Call
+    from kernel_engine.client import Response
+
+PULL = ("always", "missing", "never")
+NOT_FOUND = ("executable file not found", "no such file or directory", "system cannot find the file specified")
+NOT_ALLOWED = ("permission denied", "is a directory")
+
+
+def run(call: Call) -> int:
+    """The container's own exit code; 125, 126 or 127 when it could not be started."""
+    words = call.words
+    if words["detach"] and words["attach"]:
+        raise Failed("conflicting options: cannot specify both --attach and --detach", 125)
+    refusal = "" if words["detach"] else need_terminal(words["interactive"], words["tty"])
+    if refusal:
+        raise Failed(refusal)
+    with RunErrors(call.path):
+        container = create_container(call.client, words, detached=words["detach"])
+        started = _detached if words["detach"] else _attached
+        code = started(call.client, words, container)
+    if words["explain"]:
+        from kernel_engine.cli.explain import show
+
+        show(call.client, container)
+    return code
+
+
+def create(call: Call) -> int:
+    """Prints the new container's id."""
+    try:
+        with RunErrors(call.path, named=False):
+            print(create_container(call.client, call.words, detached=False))
+    except Failed as failure:
+        failure.code = 1 if failure.code == 125 and not failure.message.startswith("invalid argument") else failure.code
+        raise
+    return 0
+
+
+class RunErrors:
+    """Errors inside the block in the form that `docker run` gives them, with its exit codes."""
+
+    def __init__(self, path: str, *, named: bool = True) -> None:
+        self._path = path
+        self._named = named
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, at: object) -> None:
+        if isinstance(error, Misused):
+            usage = "[OPTIONS] IMAGE [COMMAND] [ARG...]"
+            raise Failed(
+                f"{error}\n\nUsage:  docker {self._path} {usage}\n\nRun 'docker {self._path} --help' for more information",
+                125,
+                about=str(error),
+            ) from error
+        if not isinstance(error, APIError | EngineUnreachable | Failed):
+            return
+        message = error.message
+        about = error.about if isinstance(error, Failed) else message
+        if isinstance(error, APIError):
+            message = f"Error response from daemon: {message}"
+        if self._named and not message.endswith("for more information"):
+            message = f"docker: {message}\n\nRun 'docker run --help' for more information"
+        code = 125 if isinstance(error, Failed | EngineUnreachable) else start_code(error.message)
+        raise Failed(message, code, about=about) from error
+
+
+def start_code(message: str) -> int:
+    """The exit code that Docker's command reads off the engine's text."""
+    if any(text in message for text in NOT_FOUND):
+        return 127
+    if any(text in message for text in NOT_ALLOWED):
+        return 126
+    return 125
+
+
+def create_container(client: Client, words: Parsed, *, detached: bool) -> str:
+    """The new container's id. An image that is not there is pulled first, as --pull says."""
+    _check(words)
+    body = create_body(words, detached=detached, console=window_size())
+    path = words["cidfile"]
+    if path and os.path.exists(path):
+        raise Failed(f"container ID file found, make sure the other container isn't running or delete {path}", 125)
+    if words["pull"] == "always":
+        _pull(client, words)
+    query = {"name": words["name"] or None, "platform": words["platform"] or None}
+    try:
+        created = client.post("/containers/create", query=query, body=body).json()
+    except APIError as error:
+        if error.status != 404 or words["pull"] != "missing" or "No such image" not in error.message:
+            raise
+        if not words["quiet"]:
+            print(f"Unable to find image '{familiar(body['Image'])}' locally", file=sys.stderr, flush=True)
+        _pull(client, words)
+        created = client.post("/containers/create", query=query, body=body).json()
+    for warning in created.get("Warnings") or ():
+        print(f"WARNING: {warning}", file=sys.stderr, flush=True)
+    if path:
+        with open(path, "x", encoding="utf-8") as file:
+            file.write(created["Id"])
+    return str(created["Id"])
+
+
+def _check(words: Parsed) -> None:
+    if words["pull"] not in PULL:
+        raise Failed(
+            f"invalid pull option: '{words['pull']}': must be one of \"always\", \"missing\" or \"never\"", 125
+        )
+    if words["rm"] and words["restart"] not in ("", "no"):
+        raise Failed("conflicting options: cannot specify both --restart and --rm", 125)
+    image = words.arguments[0]
+    if not (image.isascii() and image.replace("/", "").replace(".", "").replace("-", "").isalnum() and image.islower()):
+        familiar(image)  # an odd one: let the grammar judge it before the engine is asked
+
+
+def familiar(image: str) -> str:
+    """`busybox:latest` for `busybox`; Failed with Docker's text when it is no reference."""
+    from kernel_engine.errors import InvalidRequest
+    from kernel_engine.formats.reference import parse_any
+
+    try:
+        reference = parse_any(image)
+    except InvalidRequest as error:
+        raise Failed(error.message, 125) from error
+    return reference if isinstance(reference, str) else reference.tagged().familiar
+
+
+def _pull(client: Client, words: Parsed) -> None:
+    from kernel_engine.cli.pull import pull_image
+
+    pull_image(client, words.arguments[0], platform=words["platform"], quiet=words["quiet"], descriptor=2)
+
+
+def _detached(client: Client, words: Parsed, container: str) -> int:
+    client.post(f"/containers/{container}/start").read()
+    print(container, flush=True)
+    return 0
+
+
+def _attached(client: Client, words: Parsed, container: str) -> int:
+    stdin, stdout, stderr = _streams(words)
+    keys = detach_keys(words["detach-keys"])
+    stream = client.hijack(
+        f"/containers/{container}/attach",
+        query={"stream": True, "stdin": stdin or None, "stdout": stdout or None, "stderr": stderr or None,
+               "detachKeys": words["detach-keys"] or None},
+    )  # fmt: skip
+    waiting = client.post(
+        f"/containers/{container}/wait", query={"condition": "removed" if words["rm"] else "next-exit"}
+    )
+    tty = words["tty"]
+    resize = Resizer(client, f"/containers/{container}/resize") if tty and os.isatty(1) else None
+    forward = Forwarder(client, container) if words["sig-proxy"] else None
+    with Signals(forward and forward.send, resize and resize.now) as signals, RawTerminal(tty and stdin):
+        try:
+            client.post(f"/containers/{container}/start").read()
+        except APIError:
+            stream.close()
+            if words["rm"]:
+                waiting.read()
+            raise
+        if resize is not None:
+            resize.now()
+        relay = Relay(
+            stream,
+            stdin=stdin,
+            framed=not tty,
+            keys=DetachKeys(keys) if tty and stdin else None,
+            wake=signals.descriptor,
+            on_wake=signals.handle,
+        )
+        relay.run()
+        stream.close()
+        return 0 if relay.detached else await_exit(waiting, signals)
+
+
+def _streams(words: Parsed) -> tuple[bool, bool, bool]:
+    from kernel_engine.cli.body import attached_streams
+
+    return attached_streams(words, detached=False)
+
+
+def detach_keys(text: str) -> bytes:
+    try:
+        return detach_sequence(text)
+    except ValueError as error:
+        raise Failed(str(error), 125) from error
+
+
+def await_exit(waiting: Response, signals: Signals) -> int:
+    """The exit code that the wait request answers with; signals are passed on meanwhile."""
+    poll = select.poll()
+    poll.register(waiting.fileno(), select.POLLIN)
+    if signals.descriptor >= 0:
+        poll.register(signals.descriptor, select.POLLIN)
+    while not waiting.buffered:
+        ready = [descriptor for descriptor, _ in poll.poll()]
+        if signals.descriptor in ready:
+            signals.handle()
+        if waiting.fileno() in ready:
+            break
+    return exit_code(waiting.json())
+
+
+def exit_code(answer: Any) -> int:
+    error = (answer.get("Error") or {}).get("Message")
+    if error:
+        print(f"Error waiting for container: {error}", file=sys.stderr)
+        return 125
+    return int(answer["StatusCode"])
+
+
+class Forwarder:
+    """Sends our signals on to the container's first process."""
+
+    def __init__(self, client: Client, container: str) -> None:
+        self._client = client
+        self._container = container
+
+    def send(self, name: str) -> None:
+        try:
+            self._client.post(f"/containers/{self._container}/kill", query={"signal": name}).read()
+        except (APIError, EngineUnreachable):
+            pass  # it has not started yet or has ended already
+
+
+class Resizer:
+    """Tells the terminal inside how large ours is."""
+
+    def __init__(self, client: Client, path: str) -> None:
+        self._client = client
+        self._path = path
+
+    def now(self, more: int = 0) -> None:
+        rows, columns = window_size()
+        if not rows and not columns:
+            return
+        try:
+            self._client.post(self._path, query={"h": rows + more, "w": columns + more}).read()
+        except (APIError, EngineUnreachable):
+            pass  # the process has ended
+

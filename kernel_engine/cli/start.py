@@ -1,0 +1,57 @@
+"""`docker start`: several containers, or one with our terminal on it."""
+
+from __future__ import annotations
+
+from kernel_engine.cli.attach import Attachment
+from kernel_engine.cli.failures import Failed
+from kernel_engine.cli.run import await_exit
+from kernel_engine.client import APIError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kernel_engine.cli.main import Call
+
+
+def start(call: Call) -> int:
+    """Prints each started container's name; with -a or -i the container's exit code."""
+    words = call.words
+    if words["attach"] or words["interactive"]:
+        if len(call.arguments) > 1:
+            raise Failed("you cannot start and attach multiple containers at once")
+        return _attached(call, call.arguments[0])
+    errors: list[str] = []
+    failed: list[str] = []
+    for name in call.arguments:
+        try:
+            call.client.post(f"/containers/{name}/start").read()
+            print(name, flush=True)
+        except APIError as error:
+            errors.append(error.message)
+            failed.append(name)
+    if failed:
+        lines = [f"Error response from daemon: {text}" for text in errors]
+        lines.append(f"Error: failed to start containers: {', '.join(failed)}")
+        raise Failed("\n".join(lines), about=errors[0])
+    return 0
+
+
+def _attached(call: Call, name: str) -> int:
+    words = call.words
+    found = call.client.get(f"/containers/{name}/json").json()
+    config = found["Config"]
+    removed = found["HostConfig"].get("AutoRemove")
+    relay = Attachment(
+        call.client,
+        found["Id"],
+        config,
+        stdin=words["interactive"] and config["OpenStdin"],
+        keys=words["detach-keys"],
+        forward=not config["Tty"],
+    )
+    with relay:
+        waiting = call.client.post(
+            f"/containers/{found['Id']}/wait", query={"condition": "removed" if removed else "next-exit"}
+        )
+        call.client.post(f"/containers/{found['Id']}/start").read()
+        relay.run()
+        return 0 if relay.detached else await_exit(waiting, relay.signals)
