@@ -90,7 +90,7 @@ def _find_additional(word: str, group: str) -> int:
             return gid
     number = _number(word)
     if number is None:
-        raise InvalidRequest(f"Unable to find group {word}")
+        raise InvalidRequest(f"Unable to find group {word}: no matching entries in group file")
     return _in_range(number)
 
 

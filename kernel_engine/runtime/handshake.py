@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Sequence
@@ -16,6 +17,13 @@ from collections.abc import Sequence
 from kernel_engine.errors import EngineError, KernelRefused, StartFailed
 from kernel_engine.runtime.channel import Channel, Message
 from kernel_engine.syscalls.trace import Trace
+
+#: Docker's words around an error of the child, and its advice behind the most frequent one
+DURING_INIT = "error during container init: "
+WRONG_KIND = (
+    ": Are you trying to mount a directory onto a file (or vice-versa)? "
+    "Check if the specified host path exists and is the expected type"
+)
 
 
 class Handshake:
@@ -63,7 +71,10 @@ def describe(error: BaseException, prefix: str, trace: Trace) -> Message:
         refusal = (call, error.errno or 0, f"{call}{place}: {(error.strerror or str(error)).lower()}")
     else:
         refusal = ("", 0, f"{type(error).__name__}: {error}")
-    return {"kind": "KernelRefused", "call": refusal[0], "errno": refusal[1], "message": _wrapped(prefix, refusal[2])}
+    text = _wrapped(f"{prefix}{DURING_INIT if prefix else ''}", refusal[2])
+    if refusal[:2] == ("mount", errno.ENOTDIR):
+        text += WRONG_KIND
+    return {"kind": "KernelRefused", "call": refusal[0], "errno": refusal[1], "message": text}
 
 
 def raised(error: Message) -> EngineError:
@@ -78,4 +89,4 @@ def raised(error: Message) -> EngineError:
 
 
 def _wrapped(prefix: str, reason: str) -> str:
-    return f"{prefix}{reason}: unknown"
+    return f"{prefix}{reason}: unknown" if prefix else reason

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-from kernel_engine.errors import StartFailed
+from kernel_engine.errors import InvalidRequest, StartFailed
 from kernel_engine.runtime import accounts, cgroups, console, devices, plan, program, rootfs, security
 from kernel_engine.runtime.beneath import Root
 from kernel_engine.runtime.channel import Channel, Closed
@@ -250,8 +250,10 @@ def _enter_directory(cwd: str, *, make: bool) -> None:
             os.makedirs(path, 0o755, exist_ok=True)
         os.chdir(path)
         os.getcwd()  # ENOENT where a hostile image led outside its root (CVE-2024-21626)
-    except FileExistsError:
-        raise _bad_directory(path, "not a directory") from None
+    except (FileExistsError, NotADirectoryError) as error:
+        if make:
+            raise InvalidRequest(f"Cannot mkdir: {path} is not a directory") from None
+        raise _bad_directory(path, (error.strerror or "").lower()) from None
     except OSError as error:
         raise _bad_directory(path, (error.strerror or "").lower()) from None
 

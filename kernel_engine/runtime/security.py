@@ -5,6 +5,7 @@ The order is that of runc: a seccomp filter goes in while CAP_SYS_ADMIN is still
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -116,5 +117,9 @@ def _set_limit(limit: Rlimit) -> None:
     try:
         sys.setrlimit(limit.name.upper(), limit.soft, limit.hard)
     except (OSError, ValueError, AttributeError) as error:
-        reason = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else str(error)
-        raise KernelRefused("setrlimit", 1, f"error setting rlimit {limit.name}: {reason}") from None
+        # Python has sentences of its own for the two errnos of setrlimit(2)
+        raising = "raise" in str(error)
+        reason = os.strerror(errno.EPERM if raising else errno.EINVAL).lower()
+        kind = getattr(resource, f"RLIMIT_{limit.name.upper()}", limit.name)
+        text = f"error setting rlimits for ready process: error setting rlimit type {kind}: {reason}"
+        raise KernelRefused("setrlimit", errno.EPERM if raising else errno.EINVAL, text) from None

@@ -143,9 +143,8 @@ async def test_an_unknown_user_is_docker_s_sentence(machine: Machine) -> None:
 
 async def test_the_working_directory_is_made(machine: Machine) -> None:
     assert (await machine.run("pwd", cwd="/a/b")).out == "/a/b\n"
-    with pytest.raises(StartFailed, match="not a directory") as caught:
+    with pytest.raises(InvalidRequest, match="Cannot mkdir: /etc/passwd is not a directory"):
         await machine.run("pwd", cwd="/etc/passwd")
-    assert caught.value.exit_code == 126
 
 
 @pytest.mark.parametrize(
@@ -177,6 +176,14 @@ async def test_a_script_without_interpreter_fails_after_the_start(machine: Machi
 async def test_limits_of_the_process(machine: Machine) -> None:
     limits = (Rlimit(name="nofile", soft=100, hard=200), Rlimit(name="core", soft=0, hard=0))
     assert (await machine.sh("ulimit -Sn; ulimit -Hn; ulimit -c", rlimits=limits)).out.split() == ["100", "200", "0"]
+
+
+async def test_a_limit_above_the_host_s_is_refused_in_docker_s_words(machine: Machine) -> None:
+    limits = (Rlimit(name="nofile", soft=1 << 40, hard=1 << 40),)
+    reason = "error setting rlimits for ready process: error setting rlimit type 7: operation not permitted: unknown"
+    with pytest.raises(KernelRefused) as caught:
+        await machine.run("true", rlimits=limits)
+    assert caught.value.message == f"{START}error during container init: {reason}"
 
 
 async def test_signals_start_as_they_should(machine: Machine) -> None:
@@ -279,5 +286,5 @@ async def test_a_missing_layer_is_the_kernel_s_refusal(machine: Machine) -> None
     with pytest.raises(KernelRefused) as caught:
         await machine.start(spec)
     assert caught.value.call == "mount"
-    assert caught.value.message.startswith(START + "mount ")
+    assert caught.value.message.startswith(START + "error during container init: mount ")
     await machine.gone(spec.id)

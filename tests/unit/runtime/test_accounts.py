@@ -45,7 +45,7 @@ def test_words(user: str, wanted: Account) -> None:
     [
         ("nosuch", (), "unable to find user nosuch: no matching entries in passwd file"),
         ("bob:nosuch", (), "unable to find group nosuch: no matching entries in group file"),
-        ("", ("nosuch",), "Unable to find group nosuch"),
+        ("", ("nosuch",), "Unable to find group nosuch: no matching entries in group file"),
         ("99999999999", (), "uids and gids must be in range 0-2147483647"),
         ("-5", (), "uids and gids must be in range 0-2147483647"),
     ],
