@@ -73,7 +73,8 @@ async def test_a_terminal_is_a_terminal(machine: Machine) -> None:
     assert started.stdio.descriptors() == (console,)
     os.write(console, b"typed\n\x04")
     out = (await machine.collect(started)).out
-    assert "/dev/pts/0\r\n40 132\r\n" in out
+    assert "/dev/pts/0\r\n" in out
+    assert "40 132\r\n" in out
     assert "136,   0" in out
     assert out.count("typed") == 2  # the echo of the terminal and cat's answer
 
