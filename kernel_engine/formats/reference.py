@@ -18,6 +18,8 @@ DEFAULT_TAG = "latest"
 _LEGACY_DOMAIN = "index.docker.io"
 _OFFICIAL = "library/"
 _NAME_LIMIT = 255
+#: longer than any name with tag and digest; keeps the pattern's work small
+_TEXT_LIMIT = 1024
 
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|[-]+)[a-z0-9]+)*"
 _DOMAIN_PART = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
@@ -53,8 +55,9 @@ class Reference:
         if self.domain != DEFAULT_DOMAIN:
             return self.name
         short = self.path.removeprefix(_OFFICIAL)
-        # a first word that would be read as a domain keeps its prefix
-        return self.path if "/" in short else short
+        short = self.path if "/" in short else short
+        # where its first word would be read as a domain it stays whole
+        return short if _split_domain(short)[0] == DEFAULT_DOMAIN else self.name
 
     @property
     def familiar(self) -> str:
@@ -107,6 +110,8 @@ def parse(text: str) -> Reference:
     """The normalised reference; tag and digest stay empty where the text gives none."""
     if _HEX_64.fullmatch(text):
         raise InvalidRequest(f"invalid repository name ({text}), cannot specify 64-byte hexadecimal strings")
+    if len(text) > _TEXT_LIMIT:
+        raise InvalidRequest("invalid reference format")
     domain, rest = _split_domain(text)
     path = rest.partition("@")[0].partition(":")[0]
     if path.lower() != path:
