@@ -1,6 +1,6 @@
 """The protocol of checks: what an exercise is, what a check answers, how one is found and run.
 
-A lab's `check.py` is loaded by its path and holds `checks = {"01-3": Exercise(...)}`; `labs/course/README.md` shows one.
+A lab's `check.py` is loaded by its path and holds `checks = {"01-3": Exercise(...)}`: see `labs/course/README.md`.
 Results are values: the notebook and the `labs` command draw them.
 """
 

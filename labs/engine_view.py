@@ -65,7 +65,8 @@ class EngineView:
 
     def trace(self, name: str) -> list[dict[str, Any]]:
         """The kernel calls that started a container (also one removed lately); [] when nothing is known."""
-        return (self._find(f"/kernel-engine/containers/{name}/trace") or {}).get("Steps", [])
+        found: dict[str, Any] = self._find(f"/kernel-engine/containers/{name}/trace") or {}
+        return list(found.get("Steps", ()))
 
     def events(self, since: float, until: float, **filters: str) -> list[dict[str, Any]]:
         """What happened between two times (Unix seconds): Type, Action, Actor.Attributes."""

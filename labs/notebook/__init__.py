@@ -6,7 +6,6 @@ Korean; what a command prints is never changed.
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,13 +15,11 @@ if TYPE_CHECKING:
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Registers the transformer and the magics. Loading twice changes nothing."""
     from labs.notebook import magics, transformer
+    from labs.notebook.learning import magics as learning
 
     transformer.install(shell)
     magics.register(shell)
-    if find_spec("labs.notebook.learning"):
-        from labs.notebook import learning
-
-        learning.register(shell)
+    learning.register(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:

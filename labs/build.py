@@ -1,0 +1,223 @@
+"""lab.md → lab.ipynb: directives become cells, cells get ids that stay, the notebook is executed and trimmed.
+
+For authors: needs jupytext (`pip install docker-labs[authors]`). What a cell prints comes from a real engine; nothing is
+made up here. `cells` is pure; `execute` starts a kernel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+from labs.catalogue import Lab
+from labs.directives import BadSource, Directive, directives, exercise
+
+#: our private metadata key
+KEY = "docker_labs"
+CELL_SECONDS = 120
+SLOW_SECONDS = 10
+NOTES = {
+    "docker": ("실제 Docker에서는", "info"),
+    "why": ("왜 실패했을까?", "warning"),
+    "tip": ("도움말", "success"),
+    "careful": ("주의", "danger"),
+}
+_NOTE = re.compile(rf"^:::\{{(?P<kind>{'|'.join(NOTES)})\}}[ \t]*\n(?P<body>.*?)^:::[ \t]*$", re.MULTILINE | re.DOTALL)
+_WORK_HERE = "# 여기에 명령을 쓰고 실행하세요."
+_NO_SOURCE = {"jupyter": {"source_hidden": True}, "tags": ["hide-input"]}
+
+
+# the source, as MyST -------------------------------------------------------------------------------------------------
+def as_myst(lab: Lab) -> str:
+    """The lab's source without directives: what jupytext reads."""
+    text = lab.source.read_text(encoding="utf-8")
+    pieces, at = [], 0
+    for found in directives(text):
+        pieces += [text[at : found.start], _as_cells(found)]
+        at = found.end
+    text = _NOTE.sub(_note, "".join([*pieces, text[at:]]))
+    if left := re.search(r"^(`{3,}|:::)\{(?!code-cell)[^\n]*", text, re.MULTILINE):
+        raise BadSource(f"{lab.source}: unknown directive {left[0]!r}")
+    header, body = _split(text)
+    return f"{header}\n{_code_cell(f'%map {lab.number}', folded=True)}\n\n{body}"
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Front matter with its lines of `---`, and the rest."""
+    end = text.index("\n---\n", 3) + 5
+    return text[:end], text[end:]
+
+
+def _as_cells(directive: Directive) -> str:
+    if directive.kind == "exercise":
+        said = exercise(directive)
+        check = _code_cell(f"%check {said.id} {said.answer}".rstrip(), folded=False)
+        heading = f"### 과제 {said.id}. {said.title}"
+        return f"+++\n\n{heading}\n\n{said.text}\n\n{_code_cell(_WORK_HERE, folded=False)}\n\n{check}"
+    return _code_cell(f"%{directive.kind} {directive.argument}".rstrip(), folded=True)
+
+
+def _code_cell(source: str, *, folded: bool) -> str:
+    tags = ":tags: [hide-input]\n\n" if folded else ""
+    return f"```{{code-cell}}\n{tags}{source}\n```"
+
+
+def _note(found: re.Match[str]) -> str:
+    title, colour = NOTES[found["kind"]]
+    body = found["body"].strip("\n")
+    return f'<div class="alert alert-block alert-{colour}">\n\n**{title}**\n\n{body}\n\n</div>'
+
+
+# the notebook --------------------------------------------------------------------------------------------------------
+def notebook(lab: Lab) -> NotebookNode:
+    """Not executed. The same source gives the same notebook, ids included."""
+    import jupytext
+
+    made: NotebookNode = jupytext.reads(as_myst(lab), fmt="md:myst")
+    for cell, name in zip(made.cells, identities(lab.number, made.cells), strict=True):
+        cell.id = name
+        tags = cell.metadata.get("tags", [])
+        cell.metadata = NotebookNode({"tags": tags} if tags else {})
+        if "hide-input" in tags:
+            cell.metadata["jupyter"] = NotebookNode({"source_hidden": True})
+    return _with_metadata(made, {"lab": lab.number, "title": lab.title})
+
+
+def playground() -> NotebookNode:
+    """The empty notebook beside the labs: the engine's picture, a cell to work in, and the way back."""
+    made = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_markdown_cell(
+                "# 놀이터\n\n여기에서는 무엇이든 해 볼 수 있어요. 셀에 `docker` 명령을 쓰고 Shift+Enter로 실행하세요. "
+                "아래 그림은 명령을 실행할 때마다 바뀌어요."
+            ),
+            nbformat.v4.new_code_cell("%live", metadata=dict(_NO_SOURCE)),
+            nbformat.v4.new_code_cell(""),
+            nbformat.v4.new_code_cell(""),
+            nbformat.v4.new_markdown_cell(
+                "처음으로 돌아가려면 아래 셀을 실행하세요. 만든 컨테이너와 이미지를 모두 지워요. 받은 이미지는 남아요."
+            ),
+            nbformat.v4.new_code_cell("%reset"),
+        ]
+    )
+    for cell, name in zip(made.cells, identities("playground", made.cells), strict=True):
+        cell.id = name
+    return _with_metadata(made, {"title": "놀이터"})
+
+
+def identities(lab: str, cells: list[NotebookNode]) -> Iterator[str]:
+    """An id for each cell from what it says, so that an edit elsewhere does not change it."""
+    seen: dict[str, int] = {}
+    for cell in cells:
+        told = f"{lab}\0{cell.cell_type}\0{cell.source}"
+        seen[told] = seen.get(told, 0) + 1
+        yield hashlib.sha256(f"{told}\0{seen[told]}".encode()).hexdigest()[:8]
+
+
+def _with_metadata(made: NotebookNode, ours: dict[str, Any]) -> NotebookNode:
+    made.metadata = nbformat.from_dict(
+        {
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+            "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
+            KEY: ours,
+        }
+    )
+    made.nbformat, made.nbformat_minor = 4, 5
+    return made
+
+
+# execution -----------------------------------------------------------------------------------------------------------
+def execute(made: NotebookNode, folder: Path, host: str) -> dict[str, float]:
+    """Runs all cells in `folder` on the engine at `host`; outputs stay in `made`. Seconds by cell id.
+
+    Raises nbclient's CellExecutionError when a cell raises.
+    """
+    from nbclient import NotebookClient
+
+    with kernel_environment(host):
+        NotebookClient(
+            made, timeout=CELL_SECONDS, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+        ).execute()
+    took = {cell.id: _seconds(cell) for cell in made.cells if cell.cell_type == "code"}
+    _trim(made)
+    return took
+
+
+@contextmanager
+def kernel_environment(host: str) -> Iterator[None]:
+    """For kernels started within: our extension loaded, this engine, nobody looking on."""
+    with tempfile.TemporaryDirectory(prefix="docker-labs-") as scratch:
+        profile = Path(scratch, "profile_default")
+        profile.mkdir()
+        (profile / "ipython_config.py").write_text('get_config().InteractiveShellApp.extensions = ["labs"]\n')
+        changed = {
+            "IPYTHONDIR": scratch,
+            "DOCKER_HOST": host,
+            "DOCKER_LABS_HOST": host,
+            "DOCKER_CONFIG": str(Path(scratch, "docker")),
+            "DOCKER_LABS_STILL": "1",
+        }
+        before = {name: os.environ.get(name) for name in changed}
+        os.environ.update(changed)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+
+def _seconds(cell: NotebookNode) -> float:
+    from datetime import datetime
+
+    times = cell.metadata.get("execution", {})
+    began, ended = times.get("iopub.execute_input"), times.get("shell.execute_reply")
+    if not began or not ended:
+        return 0.0
+    return (datetime.fromisoformat(ended) - datetime.fromisoformat(began)).total_seconds()
+
+
+def _trim(made: NotebookNode) -> None:
+    """What differs from run to run and what only a kernel understands."""
+    made.metadata.pop("widgets", None)
+    for cell in made.cells:
+        cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", ()):
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+
+
+# in step -------------------------------------------------------------------------------------------------------------
+def difference(lab: Lab) -> str:
+    """Where the built notebook does not follow the source; "" when they are in step."""
+    if not lab.notebook.exists():
+        return f"{lab.notebook.name} has not been built"
+    built = nbformat.read(lab.notebook, as_version=4)
+    wanted = notebook(lab)
+    if _faces(built) != _faces(wanted):
+        pairs = zip(_faces(built), _faces(wanted), strict=False)
+        first = next((pair for pair in pairs if pair[0] != pair[1]), None)
+        return f"{lab.notebook.name} is not what {lab.source.name} says" + (f": {first[1][2][:80]!r}" if first else "")
+    if any(cell.cell_type == "code" and cell.source and cell.execution_count is None for cell in built.cells):
+        return f"{lab.notebook.name} has not been executed"
+    return ""
+
+
+def _faces(made: NotebookNode) -> list[tuple[str, str, str]]:
+    return [(cell.id, cell.cell_type, cell.source) for cell in made.cells]
+
+
+def write(made: NotebookNode, path: Path) -> None:
+    """As Jupyter writes it: UTF-8, one final newline."""
+    nbformat.validate(made)
+    path.write_text(nbformat.writes(made) + "\n", encoding="utf-8")

@@ -1,0 +1,129 @@
+"""The live card: one thread that listens to the engine's events and draws the newest card on the page again.
+
+An older card stands still with what was true then, so that a page shows before and after. Nothing runs where nobody
+looks on.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import threading
+from typing import Any
+
+import anywidget
+import traitlets
+
+from kernel_engine.client import APIError, Client, EngineUnreachable, Response
+from labs.notebook.learning import facts, markup, picture
+
+LIVE = "지금"
+STOOD = "그때의 모습"
+AWAY = "엔진이 대답하지 않아요"
+#: without events, how often the containers' own files are counted again
+_LOOK_SECONDS = 3.0
+#: events come in bursts: one drawing for each
+_BURST_SECONDS = 0.15
+_AGAIN_SECONDS = 2.0
+
+
+class Card(anywidget.AnyWidget):
+    """`markup` is the picture; a click asks for a thing's raw form ({"show": "container:ID"})."""
+
+    _esm = markup.STATIC / "live.js"
+    _css = markup.style()
+    markup = traitlets.Unicode("").tag(sync=True)
+
+    def __repr__(self) -> str:
+        return "Card()"
+
+
+class Watch(threading.Thread):
+    """Draws one card until it is told to stand still."""
+
+    def __init__(self, card: Card, client: Client, parts: tuple[str, ...]) -> None:
+        super().__init__(name="live-card", daemon=True)
+        self._card = card
+        self._client = client
+        self._parts = parts
+        self._read = facts.Reader(client)
+        self._last = facts.Facts(images=(), containers=())
+        self._still = threading.Event()
+
+    def stand_still(self) -> None:
+        """The picture stays, and says that it does."""
+        self._still.set()
+        self._card.markup = picture.as_html(self._last, self._parts, note=STOOD)
+
+    def draw(self) -> None:
+        """Raises EngineUnreachable when nobody answers."""
+        self._last = self._read()
+        drawn = picture.as_html(self._last, self._parts, note=LIVE)
+        if not self._still.is_set() and drawn != self._card.markup:
+            self._card.markup = drawn
+
+    def run(self) -> None:
+        while not self._still.is_set():
+            try:
+                self._follow()
+            except (EngineUnreachable, APIError, OSError, ValueError):
+                if not self._still.is_set():
+                    self._card.markup = picture.as_html(self._last, self._parts, note=AWAY)
+                self._still.wait(_AGAIN_SECONDS)
+
+    def _follow(self) -> None:
+        """Draws at each burst of events, and now and then because containers write files without an event."""
+        with self._client.get("/events") as events:
+            stream = events.pieces()
+            self.draw()
+            while not self._still.is_set():
+                if _readable(events, _LOOK_SECONDS):
+                    self._still.wait(_BURST_SECONDS)
+                    while _readable(events, 0):
+                        if next(stream, None) is None:
+                            raise EngineUnreachable("the events ended")
+                self.draw()
+
+
+def _readable(events: Response, seconds: float) -> bool:
+    return events.buffered or bool(select.select([events], [], [], seconds)[0])
+
+
+_newest: Watch | None = None
+
+
+def show_live(client: Client, parts: tuple[str, ...]) -> None:
+    """A card at the end of the cell. Raises EngineUnreachable when nobody answers."""
+    global _newest  # noqa: PLW0603 - one page has one newest card
+    found = facts.Reader(client)()
+    card = None
+    if not markup.still():
+        stand_still()
+        card = Card(markup=picture.as_html(found, parts, note=LIVE))
+        card.on_msg(lambda _, message, __: card.send({"raw": raw_form(client, message.get("show", ""))}))
+        _newest = Watch(card, client, parts)
+        _newest.start()
+    body = picture.as_html(found, parts)
+    html = markup.section("live", body, label=picture.TITLE, boxed=False)
+    markup.show(text=picture.as_text(found, parts), html=html, widget=card)
+
+
+def stand_still() -> None:
+    """No card is live any more."""
+    global _newest  # noqa: PLW0603
+    if _newest is not None:
+        _newest.stand_still()
+        _newest = None
+
+
+def raw_form(client: Client, thing: str) -> str:
+    """The JSON behind a sign ("container:ID", "image:ID"), and where it was read."""
+    kind, _, name = thing.partition(":")
+    path = {"container": f"/containers/{name}/json", "image": f"/images/{name}/json"}.get(kind)
+    if path is None:
+        return ""
+    try:
+        found: Any = client.get(path).json()
+    except APIError as error:
+        return f"GET {path}\n{error.message}"
+    return f"GET {path}\n{json.dumps(found, ensure_ascii=False, indent=2)}"

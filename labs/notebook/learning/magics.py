@@ -1,0 +1,104 @@
+"""The magics `%map`, `%predict`, `%quiz`, `%card`, `%live` and `%check`. Each says what went wrong in one sentence."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from kernel_engine.client import APIError, Client, EngineUnreachable
+from labs import catalogue, checks
+from labs.directives import BadSource
+from labs.engine_view import CommandFailed, EngineView
+from labs.notebook import server
+from labs.notebook.learning import choices, live, pages, picture, results
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+NOBODY = "엔진이 돌고 있지 않아요. 터미널에서 ./lab up 을 실행해 주세요."
+HOST = "--host"
+
+
+def show_map(line: str) -> None:
+    """%map 00: where this lab stands in the course."""
+    _said(lambda: pages.show_map(catalogue.lab(line.strip()), catalogue.labs()))
+
+
+def predict(line: str) -> None:
+    """%predict 00-1: a question before a surprising command."""
+    name = line.strip()
+    _said(lambda: choices.show_prediction(catalogue.lab(name).prediction(name)))
+
+
+def quiz(line: str) -> None:
+    """%quiz 00: the three questions at the end of a lab."""
+    _said(lambda: choices.show_quiz(catalogue.lab(line.strip()).quiz()))
+
+
+def card(line: str) -> None:
+    """%card 00: the lab's commands on one page."""
+    _said(lambda: pages.show_card(catalogue.lab(line.strip())))
+
+
+def show_live(line: str) -> None:
+    """%live, %live containers images: the engine's things as they change."""
+    parts = tuple(line.split()) or picture.PARTS
+    if unknown := set(parts) - set(picture.PARTS):
+        print(f"%live는 {', '.join(sorted(unknown))}을(를) 몰라요. 쓸 수 있는 말: {' '.join(picture.PARTS)}")
+        return
+    _said(lambda: live.show_live(server.require_this_engine(), parts))
+
+
+def check(line: str) -> None:
+    """%check 01-3 [answer]: has the exercise been done? `--host ADDRESS` asks another server."""
+    _said(lambda: _check(line))
+
+
+def _check(line: str) -> None:
+    host, rest = _host(line)
+    name, _, answer = rest.strip().partition(" ")
+    if not name:
+        print("%check 다음에 과제 번호를 써 주세요. 예: %check 01-3")
+        return
+    address = host or server.require_this_engine().host
+    Client(address).get("/_ping")
+    result = checks.exercise(name).check(EngineView(address, answer=answer.strip()))
+    results.show_result(name, result)
+
+
+def _host(line: str) -> tuple[str, str]:
+    """The address after --host ("" without), and the rest of the line."""
+    words = shlex.split(line) if HOST in line else []
+    if HOST not in words[:-1]:
+        return "", line
+    at = words.index(HOST)
+    return words[at + 1], shlex.join(words[:at] + words[at + 2 :])
+
+
+def _said(work: Callable[[], None]) -> None:
+    """Runs it; what a learner can meet becomes a sentence, a fault of the course stays a traceback."""
+    try:
+        work()
+    except (catalogue.NoSuchLab, server.WrongServer, BadSource, CommandFailed) as error:
+        print(error)
+    except EngineUnreachable as error:
+        print(f"{error.message}\n{NOBODY}")
+    except APIError as error:
+        print(error.message)
+
+
+MAGICS: dict[str, Callable[[str], None]] = {
+    "map": show_map,
+    "predict": predict,
+    "quiz": quiz,
+    "card": card,
+    "live": show_live,
+    "check": check,
+}
+
+
+def register(shell: InteractiveShell) -> None:
+    add = cast("Any", shell).register_magic_function  # IPython's own annotations of it are wrong
+    for name, magic in MAGICS.items():
+        add(magic, magic_kind="line", magic_name=name)

@@ -1,0 +1,71 @@
+"""HTML and plain text of everything that the course shows, and how it reaches the page. Draws nothing by itself.
+
+Each output holds its facts twice: `text/plain` that is the same on every run, and HTML that needs neither a kernel nor
+a script. Where a person looks on, a widget is added to them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from IPython.display import display
+
+if TYPE_CHECKING:
+    from anywidget import AnyWidget
+
+STATIC = Path(__file__).parent.parent / "static"
+_CODE = re.compile(r"`([^`]+)`")
+_BOLD = re.compile(r"\*\*([^*]+)\*\*")
+
+
+def still() -> bool:
+    """Does nobody look on (nbval, nbgrader, `labs build`)? Then there are no widgets and nothing moves."""
+    return any(name in os.environ for name in ("PYTEST_CURRENT_TEST", "NBGRADER_EXECUTION", "DOCKER_LABS_STILL"))
+
+
+def inline(text: str) -> str:
+    """One run of markdown as HTML: `code` and **bold**, everything else as it is."""
+    pieces = _CODE.split(text)
+    return "".join(
+        f"<code>{escape(piece)}</code>" if at % 2 else _BOLD.sub(r"<b>\1</b>", escape(piece))
+        for at, piece in enumerate(pieces)
+    )
+
+
+def paragraphs(text: str) -> str:
+    """Markdown paragraphs as HTML."""
+    blocks = (" ".join(block.split()) for block in re.split(r"\n\s*\n", text.strip()))
+    return "".join(f"<p>{inline(block)}</p>" for block in blocks if block)
+
+
+def plain(text: str) -> str:
+    """Markdown as one line of plain text."""
+    return " ".join(_BOLD.sub(r"\1", text).split())
+
+
+@cache
+def style() -> str:
+    """The palette and the rules, once for each output: an output must look right on its own."""
+    rules = "".join((STATIC / name).read_text(encoding="utf-8") for name in ("palette.css", "labs.css"))
+    return re.sub(r"\s+", " ", re.sub(r"/\*.*?\*/", "", rules, flags=re.DOTALL)).strip()
+
+
+def section(kind: str, body: str, *, label: str, boxed: bool = True) -> str:
+    """A whole output: the style and one labelled region."""
+    box = " dl-box" if boxed else ""
+    return f'<style>{style()}</style><section class="dl{box} dl-{kind}" aria-label="{escape(label)}">{body}</section>'
+
+
+def show(*, text: str, html: str, widget: AnyWidget | None = None) -> None:
+    """One output, with the widget in front for those who have a live page."""
+    data: dict[str, Any] = {"text/plain": text, "text/html": html}
+    if widget is not None:
+        view = widget._repr_mimebundle_()
+        found = view[0] if isinstance(view, tuple) else view
+        data = {**(found or {}), **data}
+    display(data, raw=True)  # type: ignore[no-untyped-call]  # IPython's own
