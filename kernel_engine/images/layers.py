@@ -112,7 +112,7 @@ async def _work(
     )
     assert process.stdin is not None and process.stdout is not None
     try:
-        process.stdin.write(json.dumps(order).encode() + b"\n")
+        process.stdin.write(json.dumps({**order, "daemon": os.getpid()}).encode() + b"\n")
         async for line in process.stdout:
             words = json.loads(line)
             if "progress" in words:

@@ -1,7 +1,7 @@
 """The worker process: `python -I -m kernel_engine.images.worker`. Unpacks or packs one layer, then ends.
 
-It gets one JSON line on stdin ({"do", "blob", "root", …}: descriptor numbers), and writes JSON lines to stdout:
-{"progress": bytes} now and then, and one {"done": {…}} or {"error": {"kind", "message"}} at last. A process of its own,
+It gets one JSON line on stdin ({"do", "daemon", "blob", "root", …}: process id and descriptor numbers), and writes JSON
+lines to stdout: {"progress": bytes} now and then, one {"done": {…}} or {"error": {"kind", "message"}} at last. Alone,
 so that the daemon's loop is never held up and a hostile archive meets a process that sees one directory only.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import sys
 import time
 from typing import Any
@@ -19,6 +20,7 @@ from kernel_engine.images.compression import Deflater, Inflater
 from kernel_engine.images.pack import pack
 from kernel_engine.images.tar_reader import Stream, TarReader
 from kernel_engine.images.unpack import Unpacker, enter
+from kernel_engine.syscalls.process import Prctl, prctl
 
 #: seconds between two lines of progress
 _EVERY = 0.1
@@ -59,6 +61,10 @@ def pack_layer(blob: int, root: int) -> dict[str, Any]:
 
 def main() -> int:
     order = json.loads(sys.stdin.readline())
+    # a daemon that was killed is followed at once: its successor empties the directory that is being filled here
+    prctl(Prctl.PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != order["daemon"]:
+        return 1
     try:
         if order["do"] == "unpack":
             done = unpack_layer(order["blob"], order["root"], order["limit"])

@@ -1,0 +1,124 @@
+"""Committing, and pushing to Debian's docker-registry."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kernel_engine.errors import InvalidRequest, NotFound, Unavailable
+from kernel_engine.images.digest import short
+from kernel_engine.images.image import Image
+from tests.kernel.images.conftest import NOWHERE, Shop, opened
+from tests.kernel.images.double import Double
+from tests.kernel.images.making import Words, digest, file, image, tar
+
+
+async def base(shop: Shop, double: Double) -> Image:
+    double.serve("library/base:latest", image(tar(file("base", os.urandom(5000)), file("old"))))
+    return await shop.images.pull("base")
+
+
+async def committed(shop: Shop, parent: Image | None, upper: Path, **more: Any) -> Image:
+    upper.mkdir(exist_ok=True)
+    (upper / "new").write_bytes(b"new")
+    os.mknod(upper / "old", stat.S_IFCHR, 0)
+    config = {"Cmd": ["sh"], "Env": ["A=b"]}
+    return await shop.images.commit(parent=parent, upper=upper, config=config, created_by="sh -c x", **more)
+
+
+def manifest(address: str, name: str) -> tuple[dict[str, Any], str]:
+    request = urllib.request.Request(f"http://{address}/v2/{name}")
+    request.add_header("Accept", "application/vnd.docker.distribution.manifest.v2+json")
+    with urllib.request.urlopen(request) as reply:
+        data = reply.read()
+    return json.loads(data), digest(data)
+
+
+async def test_commit_adds_a_layer_and_a_history_row(shop: Shop, double: Double, tmp_path: Path) -> None:
+    parent = await base(shop, double)
+    made = await committed(shop, parent, tmp_path / "upper", author="Kim", comment="why", container="c" * 64)
+    assert made.diff_ids[:-1] == parent.diff_ids
+    assert (made.parent, made.author, made.comment) == (parent.id, "Kim", "why")
+    assert made.id == digest(made.raw)
+    assert made.size == parent.size + 3
+    assert made.settings == {"Cmd": ["sh"], "Env": ["A=b"]}
+    top, below = shop.images.history(made.id)
+    assert (top.id, top.created_by, top.comment, top.size) == (made.id, "sh -c x", "why", 3)
+    assert (below.id, below.tags) == (parent.id, ("base:latest",))
+    layer = shop.layers.path(str(made.chain_id))
+    assert (layer / "new").read_bytes() == b"new"
+    assert stat.S_ISCHR((layer / "old").lstat().st_mode)
+
+
+async def test_commit_of_nothing_adds_no_layer(shop: Shop, double: Double, tmp_path: Path) -> None:
+    parent = await base(shop, double)
+    (tmp_path / "upper").mkdir()
+    made = await shop.images.commit(parent=parent, upper=tmp_path / "upper", config={"Cmd": ["x"]}, created_by="c")
+    assert made.diff_ids == parent.diff_ids
+    assert made.config["history"][-1]["empty_layer"] is True
+    assert made.id != parent.id
+    only_settings = await shop.images.add(parent=None, config={"Cmd": ["y"]}, names=["scratchy"])
+    assert (only_settings.chain_id, only_settings.tags) == (None, ("scratchy:latest",))
+
+
+async def test_push_in_dockers_words_and_back(shop: Shop, double: Double, tmp_path: Path, distribution: str) -> None:
+    made = await committed(shop, await base(shop, double), tmp_path / "upper")
+    name = f"{distribution}/kim/app"
+    await shop.images.tag(made.id, f"{name}:v1")
+    words = Words()
+    result = await shop.images.push(f"{name}:v1", progress=words)
+    document, found = manifest(distribution, "kim/app/manifests/v1")
+    assert (result.tag, result.digest) == ("v1", found)
+    assert words.heard[0] == ("", f"The push refers to repository [{name}]")
+    assert words.heard[-1] == ("", f"v1: digest: {result.digest} size: {result.size}")
+    low, high = (short(item) for item in made.diff_ids)
+    assert words.heard[1:3] == [(high, "Preparing"), (low, "Preparing")]
+    assert words.statuses(low)[-2:] == ["Pushing", "Pushed"]
+    assert document["config"]["digest"] == made.id
+    assert shop.images.get(made.id).digests == (f"{name}@{found}",)
+    async with opened(tmp_path / "second") as second:
+        pulled = await second.images.pull(f"{name}:v1")
+        assert (pulled.id, pulled.digests) == (made.id, (f"{name}@{found}",))
+        assert (second.path(f"{name}:v1") / "new").read_bytes() == b"new"
+        again = await second.images.push(f"{name}:v1")
+        assert again == result
+
+
+async def test_layers_that_are_there_already(shop: Shop, double: Double, tmp_path: Path, distribution: str) -> None:
+    made = await committed(shop, await base(shop, double), tmp_path / "upper")
+    name = f"{distribution}/kim/twice"
+    await shop.images.tag(made.id, name)
+    await shop.images.push(name)
+    words = Words()
+    await shop.images.push(name, progress=words)
+    assert [words.statuses(short(item))[-1] for item in made.diff_ids] == ["Layer already exists"] * 2
+    await shop.images.tag(made.id, f"{distribution}/lee/mounted")
+    words = Words()
+    await shop.images.push(f"{distribution}/lee/mounted", progress=words)
+    assert [words.statuses(short(item))[-1] for item in made.diff_ids] == ["Mounted from kim/twice"] * 2
+
+
+async def test_what_was_pulled_keeps_its_digest(shop: Shop, double: Double, distribution: str) -> None:
+    pulled = await base(shop, double)
+    await shop.images.tag("base", f"{distribution}/same")
+    result = await shop.images.push(f"{distribution}/same")
+    assert pulled.digests == (f"base@{result.digest}",)
+
+
+async def test_pushes_that_cannot_be(shop: Shop, double: Double) -> None:
+    await base(shop, double)
+    with pytest.raises(NotFound, match="An image does not exist locally with the tag: nothing"):
+        await shop.images.push("nothing")
+    with pytest.raises(InvalidRequest, match="cannot push a digest reference"):
+        await shop.images.push(f"base@{digest(b'')}")
+    with pytest.raises(Unavailable, match=f'Get "{NOWHERE}/v2/": dial tcp: lookup registry.invalid: no such host'):
+        await shop.images.push("base")
+    await shop.images.tag("base", "127.0.0.1:1/app")
+    with pytest.raises(Unavailable, match="connection refused"):
+        await shop.images.push("127.0.0.1:1/app")
