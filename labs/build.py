@@ -1,7 +1,7 @@
 """lab.md → lab.ipynb: directives become cells, cells get ids that stay, the notebook is executed and trimmed.
 
-For authors: needs jupytext (`pip install docker-labs[authors]`). What a cell prints comes from a real engine; nothing is
-made up here. `cells` is pure; `execute` starts a kernel.
+For authors: needs jupytext (`pip install docker-labs[authors]`). What a cell prints comes from a real engine; nothing
+is made up here. `notebook` is pure but for reading the source; `execute` starts a kernel.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import nbformat
+import nbformat as untyped
 from nbformat import NotebookNode
 
 from labs.catalogue import Lab
 from labs.directives import BadSource, Directive, directives, exercise
 
+#: nbformat comes with types that say nothing
+nbformat: Any = untyped
 #: our private metadata key
 KEY = "docker_labs"
 CELL_SECONDS = 120
@@ -33,7 +35,6 @@ NOTES = {
 }
 _NOTE = re.compile(rf"^:::\{{(?P<kind>{'|'.join(NOTES)})\}}[ \t]*\n(?P<body>.*?)^:::[ \t]*$", re.MULTILINE | re.DOTALL)
 _WORK_HERE = "# 여기에 명령을 쓰고 실행하세요."
-_NO_SOURCE = {"jupyter": {"source_hidden": True}, "tags": ["hide-input"]}
 
 
 # the source, as MyST -------------------------------------------------------------------------------------------------
@@ -80,16 +81,19 @@ def _note(found: re.Match[str]) -> str:
 # the notebook --------------------------------------------------------------------------------------------------------
 def notebook(lab: Lab) -> NotebookNode:
     """Not executed. The same source gives the same notebook, ids included."""
-    import jupytext
+    import jupytext  # type: ignore[import-untyped]
 
     made: NotebookNode = jupytext.reads(as_myst(lab), fmt="md:myst")
     for cell, name in zip(made.cells, identities(lab.number, made.cells), strict=True):
         cell.id = name
         tags = cell.metadata.get("tags", [])
-        cell.metadata = NotebookNode({"tags": tags} if tags else {})
-        if "hide-input" in tags:
-            cell.metadata["jupyter"] = NotebookNode({"source_hidden": True})
+        cell.metadata = nbformat.from_dict(_metadata(tags))
     return _with_metadata(made, {"lab": lab.number, "title": lab.title})
+
+
+def _metadata(tags: list[str]) -> dict[str, Any]:
+    folded = {"jupyter": {"source_hidden": True}} if "hide-input" in tags else {}
+    return {"tags": tags, **folded} if tags else {}
 
 
 def playground() -> NotebookNode:
@@ -100,7 +104,7 @@ def playground() -> NotebookNode:
                 "# 놀이터\n\n여기에서는 무엇이든 해 볼 수 있어요. 셀에 `docker` 명령을 쓰고 Shift+Enter로 실행하세요. "
                 "아래 그림은 명령을 실행할 때마다 바뀌어요."
             ),
-            nbformat.v4.new_code_cell("%live", metadata=dict(_NO_SOURCE)),
+            nbformat.v4.new_code_cell("%live", metadata=_metadata(["hide-input"])),
             nbformat.v4.new_code_cell(""),
             nbformat.v4.new_code_cell(""),
             nbformat.v4.new_markdown_cell(

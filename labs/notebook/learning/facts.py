@@ -39,7 +39,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """`state` is Docker's word, `exit_code` None while it runs, `changes` how many files were added, changed, deleted."""
+    """`state` is Docker's word, `exit_code` None while it runs, `changes` files added, changed and deleted."""
 
     id: str
     name: str

@@ -1,0 +1,141 @@
+"""The `labs` command: list, build, check, solve, reset. Korean for learners; exit codes 0 done, 1 not yet, 2 misused.
+
+Speaks to the engine that DOCKER_HOST names, and only to this project's engine unless `--host` names another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from kernel_engine.client import APIError, Client, EngineUnreachable
+from kernel_engine.paths import DEFAULT_SOCKET
+from labs import catalogue, checks
+from labs.catalogue import COURSE, Lab, NoSuchLab
+from labs.directives import BadSource
+from labs.engine_view import CommandFailed, EngineView
+from labs.notebook.server import WrongServer
+
+PLAYGROUND = "놀이터"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.work(options))
+    except (NoSuchLab, BadSource, WrongServer, CommandFailed) as error:
+        print(error, file=sys.stderr)
+    except EngineUnreachable as error:
+        print(f"{error.message}\n엔진이 돌고 있지 않아요. ./lab up 을 실행해 주세요.", file=sys.stderr)
+    except APIError as error:
+        print(error.message, file=sys.stderr)
+    return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="labs", description="도커 실습의 목록을 보고, 과제를 확인하고, 되돌려요.")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="명령")
+
+    def verb(name: str, help: str, work: object) -> argparse.ArgumentParser:
+        made = verbs.add_parser(name, help=help)
+        made.add_argument("--host", help="확인할 엔진의 주소 (기본값: $DOCKER_HOST)")
+        made.set_defaults(work=work)
+        return made
+
+    verb("list", "실습과 과제의 목록", _list)
+    build = verb("build", "lab.md를 실행해서 lab.ipynb를 만들어요 (저자용)", _build)
+    build.add_argument("lab", nargs="*", help=f"실습 번호 또는 {PLAYGROUND}. 없으면 모두")
+    build.add_argument("--dry-run", action="store_true", help="실행하지 않고 두 파일이 맞는지만 봐요")
+    check = verb("check", "과제를 확인해요", _check)
+    check.add_argument("exercise", help="과제 번호. 예: 01-3")
+    check.add_argument("answer", nargs="*", help="과제가 묻는 답")
+    verb("solve", "과제의 풀이를 실행해요", _solve).add_argument("exercise", help="과제 번호")
+    verb("reset", "실습의 과제가 남긴 것을 지워요", _reset).add_argument("lab", help="실습 번호")
+    return parser
+
+
+def _list(options: argparse.Namespace) -> int:
+    for lab in catalogue.labs():
+        names = ", ".join(checks.exercises(lab))
+        print(f"{lab.number}  {lab.title} ({lab.minutes}분)" + (f"  과제 {names}" if names else ""))
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    engine = _engine(options, answer=" ".join(options.answer))
+    result = checks.exercise(options.exercise).check(engine)
+    print(checks.as_text(options.exercise, result))
+    return 0 if isinstance(result, checks.Passed) else 1
+
+
+def _solve(options: argparse.Namespace) -> int:
+    exercise = checks.exercise(options.exercise)
+    engine = _engine(options)
+    exercise.begin(engine)
+    checks.work(exercise.solve, engine)
+    answer = exercise.answer(engine) if callable(exercise.answer) else exercise.answer
+    result = exercise.check(_engine(options, answer=answer))
+    print(checks.as_text(options.exercise, result))
+    return 0 if isinstance(result, checks.Passed) else 1
+
+
+def _reset(options: argparse.Namespace) -> int:
+    lab = catalogue.lab(options.lab)
+    engine = _engine(options)
+    for exercise in checks.exercises(lab).values():
+        exercise.end(engine)
+    print(f"실습 {lab.number}의 과제가 남긴 것을 지웠어요.")
+    return 0
+
+
+def _build(options: argparse.Namespace) -> int:
+    from labs import build
+
+    wanted = options.lab or [*(lab.number for lab in catalogue.labs()), PLAYGROUND]
+    if PLAYGROUND in wanted and not options.dry_run:
+        build.write(build.playground(), COURSE / f"{PLAYGROUND}.ipynb")
+    chosen = [catalogue.lab(name) for name in wanted if name != PLAYGROUND]
+    if options.dry_run:
+        differences = [found for found in map(build.difference, chosen) if found]
+        print("\n".join(differences) or "맞아요.")
+        return 1 if differences else 0
+    return max((_build_one(lab, _address(options)) for lab in chosen), default=0)
+
+
+def _build_one(lab: Lab, host: str) -> int:
+    from nbclient.exceptions import CellExecutionError
+
+    from labs import build
+
+    made = build.notebook(lab)
+    try:
+        took = build.execute(made, lab.folder, host)
+    except CellExecutionError as error:
+        print(f"{lab.source}: {error}", file=sys.stderr)
+        return 1
+    build.write(made, lab.notebook)
+    print(f"{lab.notebook}: 셀 {len(made.cells)}개, {sum(took.values()):.0f}초")
+    for cell in made.cells:
+        if took.get(cell.id, 0) > build.SLOW_SECONDS:
+            print(f"  {took[cell.id]:.0f}초 걸렸어요: {cell.source.splitlines()[0][:80]}")
+    return 0
+
+
+def _engine(options: argparse.Namespace, answer: str = "") -> EngineView:
+    return EngineView(_address(options), answer=answer)
+
+
+def _address(options: argparse.Namespace) -> str:
+    """The engine's address. Raises WrongServer when it is another Docker that nobody named with --host."""
+    named: str = options.host or os.environ.get("DOCKER_HOST") or f"unix://{DEFAULT_SOCKET}"
+    client = Client(named)
+    try:
+        client.get("/_ping" if options.host else "/kernel-engine/info")
+    except APIError:
+        raise WrongServer(f"{named}에는 이 실습의 엔진이 아니라 다른 도커가 있어요. 그래서 멈췄어요.") from None
+    return named
+
+
+if __name__ == "__main__":
+    sys.exit(main())
