@@ -17,14 +17,13 @@ from kernel_engine.api.wire import image as wire
 from kernel_engine.api.wire.fields import Fields
 from kernel_engine.containers.options import CommitOptions
 from kernel_engine.errors import InvalidRequest, NotSupported
+from kernel_engine.formats import reference as references
 from kernel_engine.images.image import Auth, Removed, Use
 
 if TYPE_CHECKING:
     from kernel_engine.images.image import Image, Progress
 
 Report = Callable[["Progress"], None]
-
-_FILTERS = frozenset({"dangling", "label", "before", "since", "reference"})
 
 
 async def create(call: Call) -> web.StreamResponse:
@@ -37,7 +36,8 @@ async def create(call: Call) -> web.StreamResponse:
     async def pull(report: Report) -> list[dict[str, Any]]:
         platform = call.text("platform")
         image = await call.engine.images.pull(reference, platform=platform, auth=auth, progress=report)
-        _announce(call, "pull", reference, image.labels)
+        name = references.parse(reference).tagged()
+        _announce(call, "pull", name.familiar, name.familiar_name, image.labels)
         return []
 
     return await stream_progress(call, pull)
@@ -49,7 +49,8 @@ async def push(call: Call) -> web.StreamResponse:
 
     async def work(report: Report) -> list[dict[str, Any]]:
         result = await call.engine.images.push(reference, auth=auth, progress=report)
-        _announce(call, "push", reference, {})
+        name = references.parse(reference).tagged()
+        _announce(call, "push", name.familiar, name.familiar_name, {})
         aux = {"Tag": result.tag, "Digest": result.digest, "Size": result.size}
         return [{"progressDetail": {}, "aux": aux}]
 
@@ -84,7 +85,6 @@ def read_auth(word: str) -> Auth | None:
 
 async def list_(call: Call) -> web.StreamResponse:
     filters = call.filters()
-    filtering.refuse_unknown(filters, _FILTERS)
     found = call.engine.images.list(all=call.flag("all"), filters=filters)
     return answer(rows(call, found, counted=call.flag("shared-size")))
 
@@ -115,30 +115,38 @@ async def tag(call: Call) -> web.StreamResponse:
         raise InvalidRequest("invalid reference format")
     target = with_tag(call.text("repo"), call.text("tag"))
     await call.engine.images.tag(call.name, target)
-    _announce(call, "tag", call.engine.images.get(call.name).id, {"name": target})
+    _announce(call, "tag", call.engine.images.get(call.name).id, references.parse(target).tagged().familiar, {})
     return empty(201)
 
 
 async def remove(call: Call) -> web.StreamResponse:
+    image, before = call.engine.images.get(call.name), _ids(call)
     removed = await call.engine.images.remove(
         call.name,
         force=call.flag("force"),
         prune=not call.flag("noprune"),
         in_use=lambda image_id: _uses(call, image_id),
     )
-    _announce_removed(call, removed)
+    _announce_removed(call, before, image.id, removed)
     return answer([wire.removed_json(item) for item in removed])
 
 
-def _announce(call: Call, action: str, subject: str, attributes: Mapping[str, str]) -> None:
+def _announce(call: Call, action: str, subject: str, name: str, labels: Mapping[str, str]) -> None:
     """Images have no events of their own: nobody but these routes changes them, except commit, which tells itself."""
-    call.engine.events.publish("image", action, subject, {"name": subject, **attributes})
+    call.engine.events.publish("image", action, subject, {**labels, "name": name})
 
 
-def _announce_removed(call: Call, removed: tuple[Removed, ...]) -> None:
+def _ids(call: Call) -> frozenset[str]:
+    return frozenset(item.id for item in call.engine.images.list(all=True))
+
+
+def _announce_removed(call: Call, before: frozenset[str], image_id: str, removed: tuple[Removed, ...]) -> None:
+    """`before`: the images that there were: what is deleted may also be a layer. `image_id`: who loses its names."""
     for item in removed:
-        subject = item.untagged or item.deleted
-        _announce(call, "untag" if item.untagged else "delete", subject, {})
+        if item.untagged:
+            _announce(call, "untag", image_id, image_id, {})
+        elif item.deleted in before:
+            _announce(call, "delete", item.deleted, item.deleted, {})
 
 
 def _uses(call: Call, image_id: str) -> tuple[Use, ...]:
@@ -149,13 +157,13 @@ def _uses(call: Call, image_id: str) -> tuple[Use, ...]:
 async def prune(call: Call) -> web.StreamResponse:
     """Images without a name; with dangling=false every one that no container stands on."""
     filters = call.filters()
-    filtering.refuse_unknown(filters, frozenset({"dangling", "label", "until"}))
+    before = _ids(call)
     report = await call.engine.images.prune(
         all=filtering.flag(filters, "dangling") is False,
         filters={key: words for key, words in filters.items() if key != "dangling"},
         in_use=lambda image_id: _uses(call, image_id),
     )
-    _announce_removed(call, report.removed)
+    _announce_removed(call, before, "", report.removed)
     return answer(
         {
             "ImagesDeleted": [wire.removed_json(item) for item in report.removed] or None,

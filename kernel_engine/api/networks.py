@@ -1,4 +1,4 @@
-"""/networks and /volumes, as far as they are served: the three networks that exist, and no volume."""
+"""/networks, /volumes and /plugins, as far as they are served: three networks, no volume, no plugin."""
 
 from __future__ import annotations
 
@@ -85,3 +85,12 @@ async def list_volumes(call: Call) -> web.StreamResponse:
 
 async def inspect_volume(call: Call) -> web.StreamResponse:
     raise NotFound(f"get {call.name}: no such volume")
+
+
+async def list_plugins(call: Call) -> web.StreamResponse:
+    return answer([])
+
+
+async def inspect_plugin(call: Call) -> web.StreamResponse:
+    """`docker inspect` asks this last, for a name that nothing has."""
+    raise NotFound(f'plugin "{call.name}" not found')

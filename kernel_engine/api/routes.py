@@ -118,10 +118,11 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/kernel-engine/containers/{id}/trace", own.trace),
     Route("GET", "/kernel-engine/containers/{id}/terminal", own.terminal, watches=True),
     # what is left of Docker's
+    Route("GET", "/plugins", networks.list_plugins),
+    Route("GET", "/plugins/{name}/json", networks.inspect_plugin),
     *(
         Route(method, pattern, refusal)
         for refusal, pattern in (
-            (_PLUGIN, "/plugins"),
             (_PLUGIN, "/plugins/{rest}"),
             (_SWARM, "/swarm"),
             (_SWARM, "/swarm/{rest}"),

@@ -24,7 +24,7 @@ def summary_json(image: Image, version: Version, *, containers: int, shared_size
         "ParentId": image.parent,
         "RepoTags": tags,
         "RepoDigests": digests,
-        "Created": max(int(image.created_at), 0),
+        "Created": int(image.created_at),
         "Size": image.size,
         "SharedSize": shared_size,
         "Labels": image.settings.get("Labels"),

@@ -51,7 +51,7 @@ def test_no_route_hides_another() -> None:
     "request_line",
     """
     POST /build;POST /session;GET /swarm;POST /swarm/init;GET /nodes;GET /services;POST /services/create
-    GET /services/x/logs;GET /tasks;GET /secrets;GET /configs;GET /plugins;GET /plugins/a/b/json
+    GET /services/x/logs;GET /tasks;GET /secrets;GET /configs;GET /services
     POST /plugins/x/enable;POST /networks/create;DELETE /networks/n;POST /networks/n/connect
     POST /volumes/create;GET /system/df;PUT /containers/c/archive;HEAD /containers/c/archive
     GET /containers/c/export;GET /containers/c/stats;GET /images/x/get;POST /images/load
