@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -132,10 +133,12 @@ class Containers:
     ) -> Waiting:
         """When the program in the terminal's foreground waits for input, or has ended, or the time is up."""
         live = self._live(reference)
-        pid = execs.get_exec(self._house, exec_id).record.pid if exec_id else live.record.state.pid
+        running = execs.get_exec(self._house, exec_id).record if exec_id else None
+        pid, streams = (running.pid, running.id) if running else (live.record.state.pid, live.record.id)
         if not pid:
             return Waiting(waiting=False, running=False, mark="")
-        return await until_waiting(pid, timeout=timeout, since=mark or None)
+        settled = partial(self._house.log_writer.settled, streams)
+        return await until_waiting(pid, timeout=timeout, since=mark or None, settled=settled)
 
     # exec -------------------------------------------------------------------------------------------------------
     def create_exec(self, reference: str, options: ExecOptions) -> str:

@@ -1,14 +1,21 @@
-"""docker logs: the json-file log read back, from its end or its beginning, and on while the container runs."""
+"""docker logs: the json-file log read back, from its end or its beginning, and on while the container runs.
+
+The files are written, and rotated at any moment, by the log writer. A reader keeps open what it reads and tells files
+apart by inode, so that rotation neither repeats lines nor leaves any out.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from kernel_engine.containers.options import LogOptions
 
@@ -21,136 +28,151 @@ _TURN = 256
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
     stream: str  #: "stdout" | "stderr"
-    time: str  #: RFC 3339 with nanoseconds, UTC
+    time: str  #: RFC 3339 with nine digits of a second, UTC
     data: bytes  #: with its newline, where it had one
 
 
 async def read_logs(path: Path, options: LogOptions, *, ended: Callable[[], bool]) -> AsyncIterator[LogLine]:
-    """The lines that `options` ask for. With `follow` it goes on until `ended()` is true and everything is read."""
-    turn = 0
-    position, inode = 0, 0
-    for file in _files(path):
-        start = await asyncio.to_thread(_tail_start, file, path, options.tail)
-        if start is None:
-            continue
-        with open(file, "rb") as log:
-            inode = os.fstat(log.fileno()).st_ino
-            log.seek(start)
-            for raw in log:
-                if not raw.endswith(b"\n"):
-                    break  # still being written
-                position = log.tell()
-                if (line := _wanted(raw, options)) is not None:
-                    yield line
-                turn += 1
-                if turn % _TURN == 0:
-                    await asyncio.sleep(0)
-    if options.follow:
-        async for line in _follow(path, inode, position, options, ended):
-            yield line
+    """The lines that `options` ask for. With `follow` it goes on until `ended()` is true and everything is read.
 
-
-async def _follow(
-    path: Path, inode: int, position: int, options: LogOptions, ended: Callable[[], bool]
-) -> AsyncIterator[LogLine]:
-    while True:
-        last = ended()  # asked before reading: what came before the end is read below
-        for raw, inode_now, position_now in _grown(path, inode, position):
-            inode, position = inode_now, position_now
-            if (line := _wanted(raw, options)) is not None:
-                yield line
-        if last:
-            return
-        await asyncio.sleep(_PAUSE)
-
-
-def _grown(path: Path, inode: int, position: int) -> Iterator[tuple[bytes, int, int]]:
-    """New whole lines; of the rotated file first, if the log was rotated meanwhile."""
-    try:
-        now = os.stat(path)
-    except FileNotFoundError:
-        return
-    files = [(path, position if now.st_ino == inode and now.st_size >= position else 0)]
-    rotated = path.with_name(f"{path.name}.1")
-    if now.st_ino != inode and rotated.exists() and os.stat(rotated).st_ino == inode:
-        files.insert(0, (rotated, position))
-    for file, start in files:
-        with open(file, "rb") as log:
-            number = os.fstat(log.fileno()).st_ino
-            at = log.seek(start)
-            for raw in log:
-                if not raw.endswith(b"\n"):
+    `tail` counts lines of both streams and all times, as Docker's does; `since` and `until` are inclusive. A file
+    that does not exist is an empty log. A line that is still being written is left for later.
+    """
+    with ExitStack() as stack:
+        files = [stack.enter_context(file) for file in _open_all(path)]
+        if options.tail is not None:
+            await asyncio.to_thread(_seek_tail, files, options.tail)
+        turn = 0
+        while True:
+            last = not options.follow or ended() or _past(options)  # asked before reading: what came before is read
+            while files:
+                for raw in _whole_lines(files[0]):
+                    turn += 1
+                    if turn % _TURN == 0:
+                        await asyncio.sleep(0)
+                    line = _parsed(raw)
+                    if line is None:
+                        continue
+                    if options.until and _seconds(line.time) > options.until:
+                        return
+                    if _wanted(line, options):
+                        yield line
+                if len(files) == 1:
                     break
-                at += len(raw)
-                yield raw, number, at
+                files.pop(0).close()
+            if options.follow:
+                newer = [stack.enter_context(file) for file in _newer(path, files)]
+                if newer:
+                    files += newer  # the current one once more: it may have grown up to its rotation
+                    continue
+            if last:
+                return
+            await asyncio.sleep(_PAUSE)
 
 
-def _files(path: Path) -> tuple[Path, ...]:
-    """Oldest first: name.2, name.1, name."""
-    rotated = []
-    number = 1
-    while (file := path.with_name(f"{path.name}.{number}")).exists():
-        rotated.append(file)
+def _past(options: LogOptions) -> bool:
+    return bool(options.until) and time.time() > options.until
+
+
+def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
+    """From where the file stands to its last newline, and leaves it there."""
+    position = file.tell()
+    if os.fstat(file.fileno()).st_size < position:  # emptied: a log of one file "rotates" in place
+        position = file.seek(0)
+    for raw in file:
+        if not raw.endswith(b"\n"):
+            break
+        position += len(raw)
+        yield raw
+    file.seek(position)
+
+
+def _open_all(path: Path) -> list[BinaryIO]:
+    """Oldest first: name.2, name.1, name. Opened newest first: a rotation meanwhile shows one twice, which the inode
+    tells, and never hides one."""
+    files: list[BinaryIO] = []
+    inodes: set[int] = set()
+    missing = number = 0
+    while missing < 2:  # during a rotation one name of the row is free
+        try:
+            file = (path.with_name(f"{path.name}.{number}") if number else path).open("rb")
+        except FileNotFoundError:
+            missing += 1
+        else:
+            missing = 0
+            if (inode := os.fstat(file.fileno()).st_ino) in inodes:
+                file.close()
+            else:
+                inodes.add(inode)
+                files.insert(0, file)
         number += 1
-    return (*reversed(rotated), path) if path.exists() else tuple(reversed(rotated))
+    return files
 
 
-def _tail_start(file: Path, newest: Path, tail: int | None) -> int | None:
-    """Where to begin in `file` so that the last `tail` lines of all files come; None = not in this file."""
-    if tail is None:
-        return 0
-    after = 0
-    files = _files(newest)
-    for other in files[files.index(file) + 1 :]:
-        after += _count_lines(other)
-    wanted = tail - after
-    if wanted <= 0:
-        return None if file != newest else os.stat(file).st_size
-    return _last_lines(file, wanted)
+def _newer(path: Path, files: Sequence[BinaryIO]) -> list[BinaryIO]:
+    """The files after the one being read, oldest first. All, where that one has been rotated out of sight."""
+    current = os.fstat(files[-1].fileno()).st_ino if files else -1
+    try:
+        if os.stat(path).st_ino == current:
+            return []
+    except FileNotFoundError:
+        return []
+    opened = _open_all(path)
+    inodes = [os.fstat(file.fileno()).st_ino for file in opened]
+    known = inodes.index(current) + 1 if current in inodes else 0
+    for file in opened[:known]:
+        file.close()
+    return opened[known:]
 
 
-def _count_lines(file: Path) -> int:
-    with open(file, "rb") as log:
-        return sum(block.count(b"\n") for block in iter(lambda: log.read(_BLOCK), b""))
+def _seek_tail(files: Sequence[BinaryIO], tail: int) -> None:
+    """Leaves each file where the last `tail` lines of them all begin."""
+    for file in reversed(files):
+        tail -= _seek_last_lines(file, tail)
 
 
-def _last_lines(file: Path, wanted: int) -> int:
-    """The offset of the last `wanted` lines, found from the end in blocks."""
-    with open(file, "rb") as log:
-        end = log.seek(0, os.SEEK_END)
-        position, found = end, 0
-        while position > 0:
-            size = min(_BLOCK, position)
-            position -= size
-            log.seek(position)
-            block = log.read(size)
-            at = len(block)
-            while (at := block.rfind(b"\n", 0, at)) >= 0:
-                if position + at == end - 1:
-                    continue  # the newline of the last line itself
-                found += 1
-                if found == wanted:
-                    return position + at + 1
-        return 0
+def _seek_last_lines(file: BinaryIO, wanted: int) -> int:
+    """To the beginning of the last `wanted` whole lines, found from the end in blocks. How many there were."""
+    position = file.seek(0, os.SEEK_END)
+    found = 0
+    while position > 0:
+        size = min(_BLOCK, position)
+        position -= size
+        file.seek(position)
+        block = file.read(size)
+        at = len(block)
+        while (at := block.rfind(b"\n", 0, at)) >= 0:
+            if found == wanted:
+                file.seek(position + at + 1)
+                return wanted
+            found += 1
+    file.seek(0)
+    return found
 
 
-def _wanted(raw: bytes, options: LogOptions) -> LogLine | None:
-    """The line, unless it is of another stream or time, or damaged."""
+def _parsed(raw: bytes) -> LogLine | None:
+    """None for a damaged line: it must not hide those after it."""
     try:
         fields = json.loads(raw)
-        line = LogLine(stream=fields["stream"], time=fields["time"], data=fields["log"].encode())
+        return LogLine(stream=fields["stream"], time=_nine_digits(fields["time"]), data=fields["log"].encode())
     except (ValueError, KeyError, AttributeError, TypeError):
         return None
+
+
+def _wanted(line: LogLine, options: LogOptions) -> bool:
     if not (options.stdout if line.stream == "stdout" else options.stderr):
-        return None
-    if options.since or options.until:
-        moment = _seconds(line.time)
-        if moment < options.since or (options.until and moment > options.until):
-            return None
-    return line
+        return False
+    return not options.since or _seconds(line.time) >= options.since
 
 
-def _seconds(time: str) -> float:
-    """RFC 3339 with nanoseconds → seconds since the epoch."""
-    whole, _, fraction = time.removesuffix("Z").partition(".")
-    return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{fraction or 0}")
+def _nine_digits(moment: str) -> str:
+    """Docker writes as many digits as it takes, and shows nine. ValueError for what is no time in UTC."""
+    whole, _, fraction = moment.removesuffix("Z").partition(".")
+    datetime.fromisoformat(whole)
+    return f"{whole}.{fraction:0<9}Z"
+
+
+def _seconds(moment: str) -> float:
+    """Since the epoch; rounded as the API rounds the same digits, so that a line's own time finds it."""
+    whole, _, fraction = moment.removesuffix("Z").partition(".")
+    return float(f"{datetime.fromisoformat(f'{whole}+00:00').timestamp():.0f}.{fraction}")

@@ -1,9 +1,12 @@
 """Does the program in a terminal's foreground wait for input? Read from /proc, never guessed from a delay.
 
-The foreground process group of a terminal is in /proc/PID/stat (tpgid). One of its processes waits for input when it
-sleeps in read(2) on that terminal, or in select, poll or epoll on a set that holds it: /proc/PID/syscall gives the call
-and its arguments, /proc/PID/mem the sets (proc(5)). A process that input was just written for may still look asleep
-until it is scheduled; its count of voluntary context switches has not changed then, which is what the mark compares.
+The foreground process group of a terminal is in /proc/PID/stat (tpgid). It waits for input when a thread of one of its
+processes sleeps in read(2) on that terminal, or in select, poll or epoll on a set that holds it, and the terminal has
+nothing to read: /proc/PID/task/TID/syscall gives the call and its arguments, /proc/PID/mem the sets (proc(5)). A
+program that passes the input on to a terminal of its own (apt to dpkg, sudo, script) waits when that one does.
+
+A program that input was just written for may still look asleep. Its count of voluntary context switches has not
+changed then, which is what the mark compares.
 """
 
 from __future__ import annotations
@@ -12,18 +15,34 @@ import asyncio
 import os
 import platform
 import re
+import select
+import stat
 import struct
 import time
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
-_SHORTEST, _LONGEST = 0.001, 0.02
+from kernel_engine.syscalls.process import pidfd_getfd
 
-#: call numbers by machine: read, readv, poll, ppoll, select, pselect6, epoll_wait, epoll_pwait
-_NUMBERS = {
-    "x86_64": {0: "read", 19: "read", 7: "poll", 271: "poll", 23: "select", 270: "select", 232: "epoll", 281: "epoll"},
-    "aarch64": {63: "read", 65: "read", 73: "poll", 72: "select", 22: "epoll"},
+_SHORTEST, _LONGEST = 0.001, 0.02
+_DEEPEST = 4  #: terminals within terminals
+_PTMX = os.makedev(5, 2)
+_READABLE = select.POLLIN | select.POLLRDNORM  #: EPOLLIN and EPOLLRDNORM have the same bits
+
+#: number → which argument is the descriptor that is read
+_READS = {
+    "x86_64": {0: 0, 19: 0, 40: 1, 275: 0, 326: 0},
+    "aarch64": {63: 0, 65: 0, 71: 1, 76: 0, 285: 0},
+}  # read, readv, sendfile, splice, copy_file_range
+#: number → how its set of descriptors is found; restart_syscall is a poll that a signal had interrupted
+_WAITS = {
+    "x86_64": {7: "poll", 271: "poll", 219: "poll", 23: "select", 270: "select", 232: "epoll", 281: "epoll"},
+    "aarch64": {73: "poll", 128: "poll", 72: "select", 22: "epoll"},
 }
-_CALLS = _NUMBERS.get(platform.machine(), {})
+_EPOLL_PWAIT2 = 441
+_MACHINE = platform.machine()
+_READ = _READS.get(_MACHINE, {})
+_WAIT = _WAITS.get(_MACHINE, {}) | {_EPOLL_PWAIT2: "epoll"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,18 +56,26 @@ class Waiting:
 class _Stat:
     state: str
     group: int
-    terminal: int
-    foreground: int
+    terminal: int  #: device number, 0 = none
+    foreground: int  #: the terminal's foreground process group
+    started: int
 
 
-async def until_waiting(pid: int, *, timeout: float, since: str | None) -> Waiting:
-    """Returns when the terminal of process `pid` (host number) waits for input, when `pid` is gone, or in time."""
+async def until_waiting(
+    pid: int, *, timeout: float, since: str | None, settled: Callable[[], Awaitable[bool]] | None = None
+) -> Waiting:
+    """Returns when the terminal of process `pid` (host number) waits for input, when `pid` is gone, or in time.
+
+    settled: whether nothing typed or printed is still on its way between the terminal and its users; asked last.
+    """
     deadline = time.monotonic() + timeout
     pause = _SHORTEST
+    asked = _stat(pid)
     while True:
-        running = _alive(pid)
+        now = _stat(pid)
+        running = asked is not None and now is not None and now.started == asked.started and now.state not in "ZX"
         mark = waiting_mark(pid) if running else None
-        if mark is not None and mark != since and waiting_mark(pid) == mark:
+        if mark is not None and mark != since and (settled is None or await settled()) and waiting_mark(pid) == mark:
             return Waiting(waiting=True, running=True, mark=mark)
         if not running or time.monotonic() >= deadline:
             return Waiting(waiting=False, running=running, mark=since or "")
@@ -57,59 +84,130 @@ async def until_waiting(pid: int, *, timeout: float, since: str | None) -> Waiti
 
 
 def waiting_mark(pid: int) -> str | None:
-    """Which process waits and since which of its sleeps, "PID:SWITCHES"; None when nobody waits for input."""
+    """Which thread waits and since which of its sleeps, "TID:SWITCHES"; None when nobody waits for input."""
+    return _mark_of_terminal(pid, depth=0)
+
+
+def _mark_of_terminal(pid: int, depth: int) -> str | None:
+    """Of the terminal that controls process `pid`."""
     leader = _stat(pid)
-    if leader is None or leader.terminal == 0 or leader.foreground <= 0:
+    if leader is None or leader.terminal == 0 or leader.foreground <= 0 or depth > _DEEPEST:
         return None
-    for candidate in _members(pid, leader):
-        switches = _switches(candidate)
-        if _sleeps_on(candidate, leader.terminal) and _switches(candidate) == switches:
-            return f"{candidate}:{switches}"
+    for member in _foreground(pid, leader):
+        for task in _numbers(f"/proc/{member}/task"):
+            mark = _mark_of_task(member, task, leader.terminal, depth)
+            if mark is not None:
+                return mark
     return None
 
 
-def _members(pid: int, leader: _Stat) -> list[int]:
-    """Processes of the terminal's foreground group. The usual case, the asked one itself, is looked at alone."""
-    if leader.group == leader.foreground:
-        found = [pid]
-    else:
-        found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit() and int(name) != pid:
-            stat = _stat(int(name))
-            if stat is not None and stat.terminal == leader.terminal and stat.group == leader.foreground:
-                found.append(int(name))
+def _mark_of_task(pid: int, task: int, terminal: int, depth: int) -> str | None:
+    """The thread's mark, where it is blocked in a call that new input on the terminal would end."""
+    switches = _switches(pid, task)
+    descriptors = _waited_for(pid, task)
+    ours = next((fd for fd in descriptors if _is_terminal(pid, fd, terminal)), None)
+    if ours is None or switches is None or _switches(pid, task) != switches:
+        return None
+    masters = [fd for fd in descriptors if _device_of(pid, fd) == _PTMX]
+    if masters:
+        return next((mark for fd in masters if (mark := _mark_behind(pid, fd, depth)) is not None), None)
+    return None if _has_input(pid, ours) else f"{task}:{switches}"
+
+
+def _mark_behind(pid: int, master: int, depth: int) -> str | None:
+    """The mark of the terminal that process `pid` is the master of."""
+    found = re.search(r"^tty-index:\s*(\d+)", _read(f"/proc/{pid}/fdinfo/{master}"), re.MULTILINE)
+    if found is None:
+        return None
+    inner = os.makedev(136, int(found[1]))
+    for child in _family(pid):
+        status = _stat(child)
+        if child != pid and status is not None and _device(status.terminal) == inner:
+            return _mark_of_terminal(child, depth + 1)
+    return None
+
+
+# processes ------------------------------------------------------------------------------------------------------
+def _foreground(pid: int, leader: _Stat) -> list[int]:
+    """Processes of the foreground group: among the descendants as a rule, else (orphans) anywhere."""
+    return _of_group(_family(pid), leader) or _of_group(_numbers("/proc"), leader)
+
+
+def _of_group(candidates: list[int], leader: _Stat) -> list[int]:
+    return [
+        pid
+        for pid in candidates
+        if (found := _stat(pid)) and (found.group, found.terminal) == (leader.foreground, leader.terminal)
+    ]
+
+
+def _family(pid: int) -> list[int]:
+    """The process and all its descendants."""
+    found = [pid]
+    for parent in found:
+        for task in _numbers(f"/proc/{parent}/task"):
+            found += map(int, _read(f"/proc/{parent}/task/{task}/children").split())
     return found
 
 
-def _sleeps_on(pid: int, terminal: int) -> bool:
-    """Is the process blocked in a call that new input on the terminal would end?"""
-    stat = _stat(pid)
-    if stat is None or stat.state != "S":
-        return False
-    words = _read(f"/proc/{pid}/syscall").split()
+def _numbers(directory: str) -> list[int]:
+    try:
+        return [int(name) for name in os.listdir(directory) if name.isdigit()]
+    except OSError:
+        return []
+
+
+# descriptors ----------------------------------------------------------------------------------------------------
+def _waited_for(pid: int, task: int) -> list[int]:
+    """The descriptors whose input would wake the thread; none while it runs, or sleeps for something else."""
+    words = _read(f"/proc/{pid}/task/{task}/syscall").split()
     if len(words) < 7 or not words[0].isdigit():
-        return False
-    arguments = [int(word, 16) for word in words[1:7]]
-    match _CALLS.get(int(words[0])):
-        case "read":
-            return _is_terminal(pid, arguments[0], terminal)
+        return []
+    number, arguments = int(words[0]), [int(word, 16) for word in words[1:7]]
+    if number in _READ:
+        return [arguments[_READ[number]]]
+    match _WAIT.get(number):
         case "select":
-            return any(_is_terminal(pid, fd, terminal) for fd in _selected(pid, arguments[0], arguments[1]))
+            return list(_selected(pid, arguments[0], arguments[1]))
         case "poll":
-            return any(_is_terminal(pid, fd, terminal) for fd in _polled(pid, arguments[0], arguments[1]))
+            return list(_polled(pid, arguments[0], arguments[1]))
         case "epoll":
-            return any(_is_terminal(pid, fd, terminal) for fd in _watched(pid, arguments[0]))
-    return False
+            return _watched(pid, arguments[0])
+    return []
+
+
+def _selected(pid: int, count: int, address: int) -> Iterator[int]:
+    """fd_set: an array of longs, descriptor n is bit n."""
+    if address and 0 < count <= 65536:
+        bits = int.from_bytes(_memory(pid, address, (count + 7) // 8), "little")
+        yield from (fd for fd in range(count) if bits >> fd & 1)
+
+
+def _polled(pid: int, address: int, count: int) -> Iterator[int]:
+    """struct pollfd {int fd; short events; short revents;}"""
+    if address and 0 < count <= 1024:
+        data = _memory(pid, address, 8 * count)
+        for fd, events, _revents in struct.iter_unpack("=ihh", data[: len(data) // 8 * 8]):
+            if events & _READABLE:
+                yield fd
+
+
+def _watched(pid: int, epoll: int) -> list[int]:
+    lines = re.findall(r"^tfd:\s*(\d+)\s+events:\s*([0-9a-f]+)", _read(f"/proc/{pid}/fdinfo/{epoll}"), re.MULTILINE)
+    return [int(fd) for fd, events in lines if int(events, 16) & _READABLE]
 
 
 def _is_terminal(pid: int, fd: int, terminal: int) -> bool:
-    """Is the descriptor the terminal itself (by device number), or /dev/tty, or the /dev/console bound over it?"""
+    """Is it the terminal itself (by device number; also bound over /dev/console), or /dev/tty?"""
+    return _device_of(pid, fd) in (_device(terminal), os.makedev(5, 0))
+
+
+def _device_of(pid: int, fd: int) -> int:
     try:
-        device = os.stat(f"/proc/{pid}/fd/{fd}").st_rdev
+        status = os.stat(f"/proc/{pid}/fd/{fd}")
     except OSError:
-        return False
-    return device in (_device(terminal), os.makedev(5, 0))
+        return 0
+    return status.st_rdev if stat.S_ISCHR(status.st_mode) else 0
 
 
 def _device(number: int) -> int:
@@ -117,47 +215,46 @@ def _device(number: int) -> int:
     return os.makedev((number >> 8) & 0xFF, (number & 0xFF) | ((number >> 12) & 0xFFF00))
 
 
-def _selected(pid: int, count: int, address: int) -> list[int]:
-    if not address or count <= 0:
-        return []
-    bits = _memory(pid, address, (min(count, 1024) + 7) // 8)
-    return [fd for fd in range(min(count, len(bits) * 8)) if bits[fd // 8] & (1 << fd % 8)]
+def _has_input(pid: int, fd: int) -> bool:
+    """Would reading the process's descriptor give something? poll(2) first takes in what was just written to the
+    terminal. A process that has gone has; it waits for nothing."""
+    try:
+        process = os.pidfd_open(pid)
+        try:
+            copy = pidfd_getfd(process, fd)
+        finally:
+            os.close(process)
+    except OSError:
+        return True
+    try:
+        poll = select.poll()
+        poll.register(copy, select.POLLIN)
+        return bool(poll.poll(0))
+    finally:
+        os.close(copy)
 
 
-def _polled(pid: int, address: int, count: int) -> list[int]:
-    data = _memory(pid, address, 8 * min(count, 256))
-    return [fd for fd, events, _ in struct.iter_unpack("=ihh", data[: len(data) - len(data) % 8]) if events & 1]
+# files of /proc -------------------------------------------------------------------------------------------------
+def _stat(pid: int) -> _Stat | None:
+    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    if len(fields) < 20:
+        return None
+    return _Stat(fields[0], int(fields[2]), int(fields[4]), int(fields[5]), int(fields[19]))
 
 
-def _watched(pid: int, epoll: int) -> list[int]:
-    return [int(fd) for fd in re.findall(r"^tfd:\s*(\d+)", _read(f"/proc/{pid}/fdinfo/{epoll}"), re.MULTILINE)]
+def _switches(pid: int, task: int) -> int | None:
+    """voluntary_ctxt_switches: grows by one whenever the thread goes to sleep."""
+    found = re.search(r"^voluntary_ctxt_switches:\s*(\d+)", _read(f"/proc/{pid}/task/{task}/status"), re.MULTILINE)
+    return int(found[1]) if found else None
 
 
 def _memory(pid: int, address: int, size: int) -> bytes:
     try:
         with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
             memory.seek(address)
-            return memory.read(size)
+            return memory.read(size) or b""
     except (OSError, OverflowError):
         return b""
-
-
-def _stat(pid: int) -> _Stat | None:
-    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
-    if len(fields) < 6:
-        return None
-    return _Stat(fields[0], int(fields[2]), int(fields[4]), int(fields[5]))
-
-
-def _switches(pid: int) -> int:
-    """voluntary_ctxt_switches: grows by one whenever the process goes to sleep."""
-    found = re.search(r"^voluntary_ctxt_switches:\s*(\d+)", _read(f"/proc/{pid}/status"), re.MULTILINE)
-    return int(found[1]) if found else -1
-
-
-def _alive(pid: int) -> bool:
-    stat = _stat(pid)
-    return stat is not None and stat.state not in ("Z", "X")
 
 
 def _read(path: str) -> str:

@@ -33,6 +33,7 @@ _NUMBERS = {
     "clone3": 435,
     "close_range": 436,
     "openat2": 437,
+    "pidfd_getfd": 438,
     "mount_setattr": 442,
 } | {
     "x86_64": {"seccomp": 317, "bpf": 321},

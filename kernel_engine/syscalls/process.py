@@ -94,6 +94,11 @@ def pidfd_send_signal(pidfd: int, number: int) -> None:
     call("pidfd_send_signal", pidfd, number, None, 0, show=f"{pidfd}, {number}")
 
 
+def pidfd_getfd(pidfd: int, fd: int) -> int:
+    """A duplicate of another process's descriptor, close-on-exec (as ptrace(2) would let this process see it)."""
+    return call("pidfd_getfd", pidfd, fd, 0, show=f"{pidfd}, {fd}")
+
+
 def prctl(option: Prctl, argument: int = 0, third: int = 0, *, show: str = "", traced: bool = True) -> int:
     return call("prctl", option, argument, third, 0, 0, show=f"{option.name}, {show or argument}", traced=traced)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gc
 import os
+import resource
 import socket
 import sys
 import traceback
@@ -18,7 +19,7 @@ from kernel_engine.runtime.companion import become_daemon, bind
 from kernel_engine.runtime.log_writer.attachment import Attachment
 from kernel_engine.runtime.log_writer.json_file import JsonFile
 from kernel_engine.runtime.log_writer.poller import Poller
-from kernel_engine.runtime.log_writer.stream import Stream, attachment_for
+from kernel_engine.runtime.log_writer.stream import Stream
 from kernel_engine.syscalls.process import set_name
 
 #: how many ended attachments are remembered for a daemon that asks late
@@ -33,12 +34,16 @@ class LogWriter:
         self._streams: dict[str, Stream] = {}
         self._drain_requests: dict[str, list[int]] = {}
         self._end_requests: dict[str, int] = {}
+        self._attached: set[str] = set()
         self._ended: OrderedDict[str, str] = OrderedDict()
         self.poller.want(listening.fileno(), read=self._accept)
 
     # the daemon -------------------------------------------------------------------------------------------------
     def _accept(self) -> None:
-        connection, _address = self._listening.accept()
+        try:
+            connection, _address = self._listening.accept()
+        except OSError:  # it has gone again
+            return
         self._lose_client()
         connection.setblocking(False)
         self._client = Channel(connection)
@@ -54,6 +59,8 @@ class LogWriter:
             client.close()
             self._drain_requests.clear()
             self._end_requests.clear()
+            for id in [id for id, stream in self._streams.items() if not stream.adopted]:
+                self._release(id, b"")  # its clients wait for a start that only the lost daemon knew of
 
     def _watch_client(self) -> None:
         client = self._client
@@ -120,9 +127,14 @@ class LogWriter:
             case "resize":
                 if stream := self._streams.get(message["id"]):
                     stream.resize(message["rows"], message["columns"])
+            case "settled":
+                stream = self._streams.get(message["id"])
+                return {"settled": stream is None or stream.settled}
             case "holds":
                 return {"ids": [key for key, stream in self._streams.items() if stream.adopted]}
             case "quit":
+                for id in tuple(self._streams):
+                    self._release(id, b"")
                 sys.exit(0)
             case verb:
                 raise ValueError(f"unknown verb {verb}")
@@ -141,29 +153,40 @@ class LogWriter:
         stream.adopt(named, log_file, stdin_once=message["stdin_once"])
 
     def _attach(self, message: Message, descriptors: list[int]) -> str:
-        stream = self._stream(message["id"])
         name = f"{message['id']}/{message['request']}"
         client = socket.socket(fileno=descriptors.pop(0))
-        try:
-            attachment = attachment_for(stream, client, name, message)
-        except BaseException:
-            client.close()
-            raise
-        stream.attach(attachment)
-        if leftover := base64.b64decode(message["leftover"]):
-            attachment.typed(leftover)
+        stream = self._stream(message["id"])
+        wanted = {source for source in ("stdout", "stderr") if message[source]}
+        if "stdout" in wanted:
+            wanted.add("console")
+        self._attached.add(name)
+        stream.attach(
+            Attachment(
+                name,
+                stream,
+                client,
+                stdin=message["stdin"],
+                wanted=frozenset(wanted),
+                multiplexed=message["multiplexed"],
+                detach_keys=bytes(message["detach_keys"]),
+                typed_already=base64.b64decode(message["leftover"]),
+            )
+        )
         return name
 
     def _attachment_ended(self, message: Message) -> dict[str, Any] | None:
-        reason = self._ended.pop(message["attachment"], None)
-        if reason is not None:
-            return {"reason": reason}
-        self._end_requests[message["attachment"]] = message["request"]
+        name = message["attachment"]
+        if name not in self._attached:
+            return {"reason": self._ended.pop(name, "ended")}
+        self._end_requests[name] = message["request"]
         return None
 
     def _drained(self, message: Message) -> dict[str, Any] | None:
         stream = self._streams.get(message["id"])
-        if stream is None or not stream.adopted or stream.drained:
+        if stream is None or not stream.adopted:
+            return {}
+        stream.read_remains()
+        if stream.drained:
             return {}
         self._drain_requests.setdefault(message["id"], []).append(message["request"])
         return None
@@ -192,13 +215,20 @@ class LogWriter:
             self._tell({"reply": request})
 
     def _attachment_left(self, attachment: Attachment) -> None:
+        self._attached.discard(attachment.name)
         request = self._end_requests.pop(attachment.name, None)
         if request is not None:
             return self._tell({"reply": request, "reason": attachment.ended})
-        self._ended[attachment.name] = attachment.ended
+        self._ended[attachment.name] = attachment.ended or "ended"
         while len(self._ended) > _REMEMBERED:
             self._ended.popitem(last=False)
         return None
+
+
+def _raise_descriptor_limit() -> None:
+    """Three descriptors for each process and one for each client, of all containers."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def main() -> None:
@@ -208,6 +238,7 @@ def main() -> None:
     listening = bind(f"{run}/log-writer.sock")
     become_daemon(f"{run}/log-writer.log", listening)
     set_name("ke-log-writer")
+    _raise_descriptor_limit()
     gc.freeze()
     LogWriter(listening).poller.run()
 

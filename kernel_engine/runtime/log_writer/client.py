@@ -15,6 +15,7 @@ from kernel_engine.paths import Instance
 from kernel_engine.runtime.channel import Channel, Closed, Message
 from kernel_engine.runtime.companion import connect_or_start
 from kernel_engine.runtime.events import Stdio
+from kernel_engine.runtime.log_writer import detach_keys as keys
 
 _ATTEMPTS, _PAUSE = 50, 0.02
 
@@ -77,7 +78,7 @@ class LogWriter:
     async def attach(
         self,
         id: str,
-        client: socket.socket,
+        client: socket.socket | int,
         *,
         stdin: bool,
         stdout: bool,
@@ -86,7 +87,10 @@ class LogWriter:
         detach_keys: str = "",
         leftover: bytes = b"",
     ) -> str:
-        """Hands a client's socket over; may come before `adopt`. The attachment's name."""
+        """Hands a client's socket over; may come before `adopt`. The attachment's name.
+
+        leftover: what the client sent behind the HTTP request. InvalidRequest for detach keys that are none.
+        """
         answer = await self._ask(
             {
                 "verb": "attach",
@@ -95,10 +99,10 @@ class LogWriter:
                 "stdout": stdout,
                 "stderr": stderr,
                 "multiplexed": multiplexed,
-                "detach_keys": detach_keys,
+                "detach_keys": list(keys.parse(detach_keys)),
                 "leftover": base64.b64encode(leftover).decode(),
             },
-            (client.fileno(),),
+            (client if isinstance(client, int) else client.fileno(),),
         )
         return str(answer["attachment"])
 
@@ -113,6 +117,10 @@ class LogWriter:
         except TimeoutError:
             return False
         return True
+
+    async def settled(self, id: str) -> bool:
+        """Whether nothing is on its way now: clients' input is with the process, its output is with them."""
+        return bool((await self._ask({"verb": "settled", "id": id}))["settled"])
 
     async def release(self, id: str, message: bytes = b"") -> None:
         """The process is gone: its streams are closed, its clients let go (after `message`)."""

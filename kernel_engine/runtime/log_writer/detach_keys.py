@@ -8,22 +8,27 @@ DEFAULT = b"\x10\x11"
 
 
 def parse(words: str) -> bytes:
-    """ "ctrl-a,x" → b"\\x01x"; "" = the default."""
+    """ "ctrl-a,x" → b"\\x01x"; "" = the default. InvalidRequest, in Docker's words."""
     if not words:
         return DEFAULT
-    return bytes(_key(word) for word in words.split(","))
+    keys = [_key(word) for word in words.split(",")]
+    if None in keys:
+        raise InvalidRequest(f"Invalid detach keys ({words}) provided")
+    return bytes(key for key in keys if key is not None)
 
 
-def _key(word: str) -> int:
+def _key(word: str) -> int | None:
     if len(word) == 1 and word.isascii():
         return ord(word)
+    if word == "DEL":
+        return 127
     letter = word.removeprefix("ctrl-")
     if letter != word and len(letter) == 1:
         if "a" <= letter <= "z":
             return ord(letter) - ord("a") + 1
         if letter in "@[\\]^_":
             return ord(letter) & 0x1F
-    raise InvalidRequest(f"Unknown character: '{word}'")
+    return None
 
 
 class Matcher:
@@ -31,22 +36,19 @@ class Matcher:
 
     def __init__(self, keys: bytes) -> None:
         self._keys = keys
-        self._held = 0
+        self._held = b""
 
     def feed(self, data: bytes) -> tuple[bytes, bool]:
         """What goes on to the process, and whether the sequence was found (the rest is dropped then)."""
+        if not self._held and self._keys[0] not in data:
+            return data, False
         passed = bytearray()
         for byte in data:
-            if byte == self._keys[self._held]:
-                self._held += 1
-                if self._held == len(self._keys):
-                    self._held = 0
-                    return bytes(passed), True
-                continue
-            passed += self._keys[: self._held]
-            self._held = 0
-            if byte == self._keys[0]:
-                self._held = 1
-            else:
-                passed.append(byte)
+            self._held += bytes((byte,))
+            if self._held == self._keys:
+                self._held = b""
+                return bytes(passed), True
+            while not self._keys.startswith(self._held):
+                passed.append(self._held[0])
+                self._held = self._held[1:]
         return bytes(passed), False

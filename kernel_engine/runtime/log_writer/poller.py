@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import select
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
-Callback = Callable[[], None]
+Callback = Callable[[], object]
 
 
 @dataclass(slots=True)
 class _Interest:
+    events: int
     read: Callback | None
     write: Callback | None
     gone: Callback | None
@@ -20,6 +22,7 @@ class Poller:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._interests: dict[int, _Interest] = {}
+        self._new: set[int] = set()
 
     def want(
         self, fd: int, *, read: Callback | None = None, write: Callback | None = None, gone: Callback | None = None
@@ -28,11 +31,13 @@ class Poller:
         if read is None and write is None and gone is None:
             return self.forget(fd)
         events = (select.EPOLLIN if read else 0) | (select.EPOLLOUT if write else 0)
-        if fd in self._interests:
-            self._epoll.modify(fd, events)
-        else:
+        before = self._interests.get(fd)
+        if before is None:
             self._epoll.register(fd, events)
-        self._interests[fd] = _Interest(read, write, gone)
+            self._new.add(fd)
+        elif before.events != events:
+            self._epoll.modify(fd, events)
+        self._interests[fd] = _Interest(events, read, write, gone)
         return None
 
     def forget(self, fd: int) -> None:
@@ -42,8 +47,17 @@ class Poller:
 
     def run(self) -> None:
         while True:
-            for fd, events in self._epoll.poll():
-                self._serve(fd, events)
+            ready = self._epoll.poll()
+            self._new.clear()
+            for fd, events in ready:
+                if fd in self._new:
+                    continue  # closed in this round and given to another: the event was the old one's
+                try:
+                    self._serve(fd, events)
+                except Exception:
+                    # a fault in one container's stream must not take every other one along
+                    traceback.print_exc()
+                    self.forget(fd)
 
     def _serve(self, fd: int, events: int) -> None:
         hung_up = events & (select.EPOLLHUP | select.EPOLLERR)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import socket
+import select
 import struct
 import termios
 from collections.abc import Callable
@@ -18,6 +18,8 @@ from kernel_engine.runtime.log_writer.poller import Poller
 PIECE = 16 * 1024
 #: input that the process has not read yet; more is left in the client's socket
 BACKLOG = 256 * 1024
+#: what an ended process may leave in its pipes (64 KiB each, a few may be larger)
+REMAINS = 1024 * 1024
 
 
 class Stream:
@@ -59,8 +61,11 @@ class Stream:
         self._sink = descriptors.get("console", descriptors.get("stdin"))
         for name in self._sources:
             self._watch(name)
+        for attachment in tuple(self.attachments):
+            attachment.begin()
         self._push()
-        self._let_type()
+        if self.drained:
+            self._all_ended()
 
     @property
     def is_terminal(self) -> bool:
@@ -72,14 +77,32 @@ class Stream:
 
     @property
     def takes_input(self) -> bool:
-        return len(self._backlog) < BACKLOG
+        return self.adopted and len(self._backlog) < BACKLOG
+
+    @property
+    def settled(self) -> bool:
+        """Nothing is on its way: what clients typed is with the process, what it printed is with them."""
+        return not (
+            self._backlog
+            or any(_readable(fd) for fd in self._sources.values())
+            or any(attachment.busy for attachment in self.attachments)
+        )
 
     def resize(self, rows: int, columns: int) -> None:
         if (console := self._sources.get("console")) is not None:
             fcntl.ioctl(console, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
+    def read_remains(self) -> None:
+        """The process is gone: what it left in its pipes goes to the log, even where a client lags behind."""
+        left = REMAINS if self._held_back else 0
+        for name in tuple(self._sources):
+            while left > 0 and name in self._sources and _readable(self._sources[name]):
+                self._read(name)
+                left -= PIECE
+
     def close(self, message: bytes = b"") -> None:
         """The process is gone and forgotten: everybody is let go, the log closed."""
+        self.read_remains()
         for name in tuple(self._sources):
             self._close_source(name)
         self._close_sink()
@@ -93,6 +116,8 @@ class Stream:
     # clients' side ----------------------------------------------------------------------------------------------
     def attach(self, attachment: Attachment) -> None:
         self.attachments.append(attachment)
+        if self.adopted:
+            attachment.begin()
         if self.drained:
             attachment.finish()
 
@@ -100,11 +125,14 @@ class Stream:
         self._backlog += data
         self._push()
 
-    def input_ended(self) -> None:
-        """A client closed its sending side. With stdin_once that is the process's end of input."""
-        if self._stdin_once or not self.adopted:
-            self._closing_stdin = True
-            self._push()
+    def input_ended(self) -> bool:
+        """A client closed its sending side. Whether that is the end of the process's input (stdin_once, no
+        terminal); else the process may be typed to by others, and Docker lets this client go."""
+        if not self._stdin_once or self.is_terminal:
+            return False
+        self._closing_stdin = True
+        self._push()
+        return True
 
     def left(self, attachment: Attachment) -> None:
         if attachment in self.attachments:
@@ -144,7 +172,7 @@ class Stream:
             self._log.write("stderr" if name == "stderr" else "stdout", data)
         for attachment in tuple(self.attachments):
             attachment.output(name, data)
-        if any(attachment.lagging for attachment in self.attachments):
+        if not self._held_back and any(attachment.lagging for attachment in self.attachments):
             self._held_back = True
             for other in self._sources:
                 self._watch(other)
@@ -152,8 +180,10 @@ class Stream:
 
     def _source_ended(self, name: str) -> None:
         self._close_source(name)
-        if self._sources:
-            return
+        if not self._sources:
+            self._all_ended()
+
+    def _all_ended(self) -> None:
         if self._log is not None:
             self._log.flush()
         for attachment in tuple(self.attachments):
@@ -164,6 +194,7 @@ class Stream:
         fd = self._sources.pop(name)
         if fd == self._sink:
             self._sink = None
+            self._backlog.clear()
         self.poller.forget(fd)
         os.close(fd)
 
@@ -174,17 +205,17 @@ class Stream:
                 self._backlog.clear()
             return
         try:
-            while self._backlog:
-                del self._backlog[: os.write(self._sink, self._backlog)]
+            while self._backlog and (written := os.write(self._sink, self._backlog)):
+                del self._backlog[:written]
         except BlockingIOError:
             pass
         except OSError:  # nobody reads any more
             self._backlog.clear()
             self._closing_stdin = True
-        if self._closing_stdin and not self._backlog and not self.is_terminal:
-            self._close_sink()
-        elif self._sink in self._sources.values():
+        if self.is_terminal:
             self._watch("console")
+        elif self._closing_stdin and not self._backlog:
+            self._close_sink()
         else:
             self.poller.want(self._sink, write=self._push if self._backlog else None)
         self._let_type()
@@ -203,19 +234,7 @@ class Stream:
             attachment.watch()
 
 
-def attachment_for(stream: Stream, client: socket.socket, name: str, message: dict[str, object]) -> Attachment:
-    """From the daemon's `attach` message."""
-    from kernel_engine.runtime.log_writer import detach_keys
-
-    wanted = {source for source in ("stdout", "stderr") if message[source]}
-    if "stdout" in wanted:
-        wanted.add("console")
-    return Attachment(
-        name,
-        stream,
-        client,
-        stdin=bool(message["stdin"]),
-        wanted=frozenset(wanted),
-        multiplexed=bool(message["multiplexed"]),
-        detach_keys=detach_keys.parse(str(message["detach_keys"])),
-    )
+def _readable(fd: int) -> bool:
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(0))
