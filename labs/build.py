@@ -25,7 +25,7 @@ from labs.directives import BadSource, Directive, directives, exercise
 nbformat: Any = untyped
 #: our private metadata key
 KEY = "docker_labs"
-CELL_SECONDS = 120
+CELL_SECONDS = 60
 SLOW_SECONDS = 10
 NOTES = {
     "docker": ("실제 Docker에서는", "info"),
@@ -177,7 +177,7 @@ def kernel_environment(host: str) -> Iterator[None]:
         finally:
             for name, value in before.items():
                 if value is None:
-                    del os.environ[name]
+                    os.environ.pop(name, None)
                 else:
                     os.environ[name] = value
 
@@ -197,8 +197,21 @@ def _trim(made: NotebookNode) -> None:
     made.metadata.pop("widgets", None)
     for cell in made.cells:
         cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            cell.outputs = _joined(cell.outputs)
         for output in cell.get("outputs", ()):
             output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+
+
+def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """What was printed in a row is one output, however it came."""
+    joined: list[NotebookNode] = []
+    for output in outputs:
+        if output.output_type == "stream" and joined and joined[-1].get("name") == output.name:
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 # in step -------------------------------------------------------------------------------------------------------------

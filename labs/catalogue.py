@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -12,7 +13,8 @@ import yaml
 
 from labs.directives import BadSource, CardGroup, Directive, Question, card, directives, question, questions
 
-COURSE = Path(__file__).parent / "course"
+#: another folder of labs can stand in: a teacher's own
+COURSE = Path(os.environ.get("DOCKER_LABS_COURSE") or Path(__file__).parent / "course")
 SOURCE = "lab.md"
 NOTEBOOK = "lab.ipynb"
 
