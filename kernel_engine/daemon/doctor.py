@@ -156,7 +156,7 @@ def check_network() -> Iterator[Finding]:
 
 def check_libraries() -> Iterator[Finding]:
     try:
-        import pyseccomp
+        import pyseccomp  # type: ignore[import-untyped]
 
         pyseccomp.SyscallFilter(pyseccomp.ALLOW)
     except (ImportError, OSError, RuntimeError) as error:
