@@ -12,8 +12,9 @@ from kernel_engine.cli.grammar import Misused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kernel_engine.cli.grammar import Parsed
     from typing import Any
+
+    from kernel_engine.cli.grammar import Parsed
 
 STREAMS = ("stdin", "stdout", "stderr")
 
@@ -144,16 +145,14 @@ def resources(words: Parsed) -> dict[str, Any]:
 
 def environment(given: list[str], files: list[str]) -> list[str]:
     """`A=b` as it is, `A` with our own value of it (and bare where we have none: it takes the image's away)."""
-    entries = [entry for path in files for entry in _lines(path)] + given
-    result = []
-    for entry in entries:
-        name, equals, _ = entry.partition("=")
-        if not name:
-            raise Misused(f'invalid argument "{entry}" for "-e, --env" flag: invalid environment variable: {entry}')
-        if not equals and name in os.environ:
-            entry = f"{name}={os.environ[name]}"
-        result.append(entry)
-    return result
+    return [_variable(entry) for path in files for entry in _lines(path)] + [_variable(entry) for entry in given]
+
+
+def _variable(entry: str) -> str:
+    name, equals, _ = entry.partition("=")
+    if not name:
+        raise Misused(f'invalid argument "{entry}" for "-e, --env" flag: invalid environment variable: {entry}')
+    return f"{name}={os.environ[name]}" if not equals and name in os.environ else entry
 
 
 def labels(given: list[str], files: list[str]) -> dict[str, str]:
@@ -184,7 +183,7 @@ def _lines(path: str) -> list[str]:
 def bind(text: str) -> str:
     """`./data:/data` with the host's side made absolute; a name stays a volume's name."""
     source, colon, rest = text.partition(":")
-    if source == "." or source == ".." or source.startswith(("./", "../")):
+    if source in {".", ".."} or source.startswith(("./", "../")):
         source = os.path.abspath(source)
     return f"{source}{colon}{rest}"
 
@@ -235,23 +234,21 @@ def restart_policy(text: str) -> dict[str, Any]:
 
 def security_options(given: list[str]) -> list[str]:
     """`seccomp=FILE` carries the file's content, as Docker sends it."""
-    options = []
-    for entry in given:
-        key, equals, value = entry.partition("=")
-        if not equals and ":" in entry:
-            key, equals, value = entry.partition(":")
-            entry = f"{key}={value}"
-        if not equals and key != "no-new-privileges":
-            raise Failed(f'Invalid --security-opt: "{entry}"', 125)
-        if key == "seccomp" and value not in ("unconfined", "builtin"):
-            try:
-                with open(value, encoding="utf-8") as file:
-                    entry = f"seccomp={file.read()}"
-            except OSError as error:
-                reason = (error.strerror or str(error)).lower()
-                raise Failed(f"opening seccomp profile ({value}) failed: open {value}: {reason}", 125) from error
-        options.append(entry)
-    return options
+    return [_security_option(entry) for entry in given]
+
+
+def _security_option(entry: str) -> str:
+    key, equals, value = entry.partition("=" if "=" in entry else ":")
+    if not equals and key != "no-new-privileges":
+        raise Failed(f'Invalid --security-opt: "{entry}"', 125)
+    if key != "seccomp" or value in ("unconfined", "builtin"):
+        return f"{key}={value}" if equals else key
+    try:
+        with open(value, encoding="utf-8") as file:
+            return f"seccomp={file.read()}"
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise Failed(f"opening seccomp profile ({value}) failed: open {value}: {reason}", 125) from error
 
 
 def ulimit(text: str) -> dict[str, Any]:

@@ -16,11 +16,6 @@ context,c string
 debug,D bool
 host,H list
 log-level,l string info
-tls bool
-tlscacert string
-tlscert string
-tlskey string
-tlsverify bool
 version,v bool
 """
 
@@ -156,12 +151,8 @@ SOME = "[OPTIONS] CONTAINER [CONTAINER...]"
 
 #: by their short names; the management forms below point at these
 COMMANDS: Mapping[str, Command] = {
-    "run": Command(
-        "[OPTIONS] IMAGE [COMMAND] [ARG...]", "run:run", RUN_OPTIONS, minimum=1, interspersed=False
-    ),
-    "exec": Command(
-        "[OPTIONS] CONTAINER COMMAND [ARG...]", "exec:exec_", EXEC_OPTIONS, minimum=2, interspersed=False
-    ),
+    "run": Command("[OPTIONS] IMAGE [COMMAND] [ARG...]", "run:run", RUN_OPTIONS, minimum=1, interspersed=False),
+    "exec": Command("[OPTIONS] CONTAINER COMMAND [ARG...]", "exec:exec_", EXEC_OPTIONS, minimum=2, interspersed=False),
     "ps": Command(
         "[OPTIONS]",
         "listing:ps",
@@ -241,9 +232,7 @@ COMMANDS: Mapping[str, Command] = {
     "rmi": Command(
         "[OPTIONS] IMAGE [IMAGE...]", "images:rmi", "force,f bool\nno-prune bool\nplatform list\n", minimum=1
     ),
-    "start": Command(
-        SOME, "start:start", "attach,a bool\ndetach-keys string\ninteractive,i bool\n", minimum=1
-    ),
+    "start": Command(SOME, "start:start", "attach,a bool\ndetach-keys string\ninteractive,i bool\n", minimum=1),
     "stop": Command(SOME, "lifecycle:stop", "signal,s string\ntime int\ntimeout,t int\n", minimum=1),
     "tag": Command("SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]", "images:tag", minimum=2, maximum=2),
     "top": Command("CONTAINER [ps OPTIONS]", "details:top", minimum=1, interspersed=False),

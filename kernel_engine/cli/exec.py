@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from kernel_engine.cli.attach import LEFT
+from kernel_engine.cli.attachment import Resizer, detach_keys
 from kernel_engine.cli.body import environment
 from kernel_engine.cli.failures import Failed
-from kernel_engine.cli.run import Resizer, detach_keys
 from kernel_engine.cli.streams import DetachKeys, Relay
 from kernel_engine.cli.terminal import RawTerminal, Signals, need_terminal, window_size
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from kernel_engine.cli.grammar import Parsed
     from kernel_engine.cli.main import Call
+
+#: how the engine's refusal begins, which comes where the output would have come
+REFUSED = b"OCI runtime exec failed"
 
 
 def exec_(call: Call) -> int:
@@ -63,14 +66,17 @@ def _attached(call: Call, path: str) -> int:
         body["ConsoleSize"] = list(size)
     stream = call.client.hijack(f"{path}/start", body=body)
     resize = Resizer(call.client, f"{path}/resize") if tty and os.isatty(1) else None
-    with Signals(None, resize and resize.now) as signals, RawTerminal(tty and stdin):
+    with Signals(None, resize.now if resize else None) as signals, RawTerminal(tty and stdin):
         if resize is not None:
             resize.now()
-        relay = Relay(
-            stream, stdin=stdin, framed=not tty, keys=keys, wake=signals.descriptor, on_wake=signals.handle
-        )
+        relay = Relay(stream, stdin=stdin, framed=not tty, keys=keys, wake=signals.descriptor, on_wake=signals.handle)
         relay.run()
         stream.close()
     if relay.detached:
         raise Failed(LEFT)
-    return int(call.client.get(f"{path}/json").json()["ExitCode"] or 0)
+    code = int(call.client.get(f"{path}/json").json()["ExitCode"] or 0)
+    if code in (126, 127) and REFUSED in relay.beginning:
+        from kernel_engine.cli.korean import hint
+
+        hint(relay.beginning.decode("utf-8", "replace"), ())
+    return code

@@ -161,10 +161,10 @@ def read_value(option: Option, text: str) -> Any:
         if not equals:
             raise ValueError("bad format of filter (expected name=value)")
         return name.strip().lower(), value.strip()
-    if kind == "bytes":
+    if kind in ("bytes", "swap"):
         from kernel_engine.formats.sizes import parse_size
 
-        return -1 if text == "-1" else parse_size(text)
+        return -1 if kind == "swap" and text == "-1" else parse_size(text)
     if kind == "cpus":
         return nano_cpus(text)
     return text
@@ -206,7 +206,7 @@ def wrong_count(path: str, usage: str, minimum: int, maximum: int | None, given:
         what = f"requires at most {maximum} argument{'' if maximum == 1 else 's'}"
     else:
         what = f"requires at least {minimum} and at most {maximum} arguments"
-    message = (
-        f"docker: 'docker {path}' {what}\n\nUsage:  docker {path} {usage}\n\n{see} 'docker {path} --help' for more information"
+    first = f"docker: 'docker {path}' {what}"
+    return Failed(
+        f"{first}\n\nUsage:  docker {path} {usage}\n\n{see} 'docker {path} --help' for more information", about=first
     )
-    return Failed(message, 1)

@@ -66,9 +66,7 @@ def images(call: Call) -> int:
         for row in rows:
             print(row["ID"])
         return 0
-    default = ("Repository", "Tag", "ID", "CreatedSince", "Size")
-    if words["digests"]:
-        default = ("Repository", "Tag", "Digest", "ID", "CreatedSince", "Size")
+    default = ("Repository", "Tag", *(("Digest",) if words["digests"] else ()), "ID", "CreatedSince", "Size")
     print(IMAGES.text(words["format"], default, rows), end="")
     return 0
 
@@ -150,9 +148,7 @@ def tag(call: Call) -> int:
     name = _reference(target)
     if name.digest:
         raise Failed("refusing to create a tag with a digest reference")
-    call.client.post(
-        f"/images/{source}/tag", query={"repo": name.name, "tag": name.tagged().tag_or_digest}
-    ).read()
+    call.client.post(f"/images/{source}/tag", query={"repo": name.name, "tag": name.tagged().tag_or_digest}).read()
     return 0
 
 

@@ -53,9 +53,7 @@ def _find(client: Client, name: str, kinds: tuple[str, ...], *, size: bool) -> A
         if kind not in PATHS:
             continue
         try:
-            return client.get(
-                PATHS[kind].format(name), query={"size": (size and kind == "container") or None}
-            ).json()
+            return client.get(PATHS[kind].format(name), query={"size": (size and kind == "container") or None}).json()
         except APIError as error:
             if len(kinds) == 1:
                 # Docker's own command puts the name before an image's refusal

@@ -1,5 +1,102 @@
+"""Docker's error texts in one Korean sentence or two: what it means, and what to do next.
+
+Printed under the English text where a person reads: on standard error when that is a terminal, on standard output in a
+notebook cell (DOCKER_LABS_CELL=1); never into a pipe. DOCKER_LABS_LANG=off removes it. A text that is not in the table
+gets nothing: a wrong guess costs more than none.
+"""
+
 from __future__ import annotations
+
+import os
+import re
 import sys
-def report(message: str, about: str, words: list[str]) -> None:
+
+from kernel_engine.cli.korean_table import TABLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TextIO
+
+#: the words of a pull that could not reach Docker Hub
+UNREACHED = re.compile(
+    r'Get "?https://(registry-1|auth|index)\.docker\.io|registry-1\.docker\.io.*(no such host|timeout|refused)'
+    r"|lookup (registry-1|auth|index)\.docker\.io"
+)
+#: commands whose words hold an image's name
+WITH_IMAGE = ("run", "create", "pull")
+
+
+def report(message: str, about: str, words: Sequence[str]) -> None:
+    """Prints the failure on standard error, and its Korean line where one is read. `words`: the command line."""
     sys.stdout.flush()
-    print(message, file=sys.stderr)
+    print(message, file=sys.stderr, flush=True)
+    hint(about, words)
+
+
+def hint(about: str, words: Sequence[str]) -> None:
+    """Only the Korean line, where there is one and somebody reads it."""
+    out = place()
+    if out is None:
+        return
+    text = line(about, words)
+    if text:
+        print(text, file=out, flush=True)
+
+
+def place() -> TextIO | None:
+    """Where a Korean line belongs: standard output in a cell, standard error on a terminal, else nowhere."""
+    if os.environ.get("DOCKER_LABS_LANG", "").lower() == "off":
+        return None
+    if os.environ.get("DOCKER_LABS_CELL") == "1":
+        return sys.stdout
+    return sys.stderr if sys.stderr.isatty() else None
+
+
+def line(message: str, words: Sequence[str] = ()) -> str:
+    """The Korean line for Docker's text; "" when it is unknown. `words`: what was typed after `docker`."""
+    if UNREACHED.search(message):
+        return unreached(words)
+    for pattern, text in TABLE:
+        found = pattern.search(message)
+        if found:
+            return text.format(**{name: value or "" for name, value in found.groupdict().items()})
+    return ""
+
+
+def unreached(words: Sequence[str]) -> str:
+    """Docker Hub does not answer: the exact command to type instead, where the offline hub has a stand-in."""
+    from kernel_engine.cli.substitutes import find
+
+    image = image_of(words)
+    if not image:
+        return "인터넷에 연결되지 않아 Docker Hub에 닿지 못했어요. 인터넷 연결을 확인한 뒤 다시 실행해 보세요."
+    known = find(image)
+    if known is None:
+        return (
+            f"오프라인 허브에 {image} 이미지가 없고, 인터넷에도 연결되지 않아 Docker Hub에 묻지 못했어요. "
+            "이름의 철자를 확인하거나, 인터넷에 연결한 뒤 다시 실행해 보세요."
+        )
+    if not known.use:
+        return f"인터넷에 연결되지 않아 {image} 이미지를 받지 못했어요. 오프라인 허브에 대신할 이미지도 없어요. {known.why}"
+    install = f" 그 안에서 apt-get update && apt-get install -y {known.install}" if known.install else ""
+    return (
+        f"인터넷에 연결되지 않아 {image} 이미지를 받지 못했어요. 대신 이렇게 입력해 보세요: "
+        f"{known.instead(words, image)}{install}\n{known.why}"
+    )
+
+
+def image_of(words: Sequence[str]) -> str:
+    """The image that a command line names; "" when it names none."""
+    from kernel_engine.cli.commands import GLOBAL_OPTIONS, find
+    from kernel_engine.cli.grammar import Misused, options_of, parse
+
+    try:
+        rest = parse(options_of(GLOBAL_OPTIONS), words, interspersed=False).arguments
+        path, command, arguments = find(rest) if rest else ("", None, [])
+        if command is None or path.rpartition(" ")[2] not in WITH_IMAGE:
+            return ""
+        parsed = parse(options_of(command.options), arguments, interspersed=command.interspersed)
+    except Misused:
+        return ""
+    return parsed.arguments[0] if parsed.arguments else ""

@@ -20,7 +20,10 @@ SILENT = "\0"
 
 
 def each(call: Call, do: Callable[[str], str | None]) -> int:
-    """`do` for every argument; prints what it returns (None: the argument, SILENT: nothing). One failure does not stop the others."""
+    """`do` for every argument, whatever became of the others.
+
+    Prints what it returns (None: the argument, SILENT: nothing).
+    """
     errors: list[str] = []
     for name in call.arguments:
         try:

@@ -78,6 +78,10 @@ def _dispatch(words: list[str]) -> int:
         return 0
     if parsed.wants_help or not rest or rest[0] == "help":
         return _help(rest[1:] if rest and rest[0] == "help" else rest)
+    if parsed["context"] not in ("", "default"):
+        raise Failed(
+            f'Failed to initialize: unable to resolve docker endpoint: context "{parsed["context"]}": context not found'
+        )
     client = Client(_host(parsed))
     path, command, arguments = find(rest)
     if command is None:
@@ -124,7 +128,7 @@ def _no_command(path: str, arguments: list[str]) -> int:
         raise Failed(f"docker: unknown command: docker {path}\n\nRun 'docker --help' for more information")
     if not word:
         return _help([group], sys.stderr.fileno())
-    if word == "--help" or word == "-h":
+    if word in {"--help", "-h"}:
         return _help([group])
     if word.startswith("-"):
         kind = "unknown flag: " + word if word.startswith("--") else f"unknown shorthand flag: {word[1:2]!r} in {word}"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 
 from kernel_engine.cli.grammar import FALSE, TRUE, Misused
+from kernel_engine.formats.sizes import parse_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+SWITCHES = ("readonly", "ro", "volume-nocopy")
 KEYS = {"source": "Source", "src": "Source", "target": "Target", "dst": "Target", "destination": "Target"}
 
 
@@ -19,28 +21,13 @@ def mount(text: str) -> dict[str, Any]:
     for field in text.split(","):
         key, equals, value = field.partition("=")
         key = key.strip().lower()
-        if key in ("readonly", "ro"):
-            result["ReadOnly"] = _truth(text, key, value) if equals else True
-        elif key == "volume-nocopy":
-            result.setdefault("VolumeOptions", {})["NoCopy"] = _truth(text, key, value) if equals else True
-        elif not equals:
+        if not equals and key not in SWITCHES:
             raise _wrong(text, f"invalid field '{field}' must be a key=value pair")
-        elif key == "type":
+        if key == "type":
             result["Type"] = value.lower()
         elif key in KEYS:
             result[KEYS[key]] = value
-        elif key == "bind-propagation":
-            result["BindOptions"] = {"Propagation": value.lower()}
-        elif key == "tmpfs-size":
-            from kernel_engine.formats.sizes import parse_size
-
-            try:
-                result.setdefault("TmpfsOptions", {})["SizeBytes"] = parse_size(value)
-            except ValueError:
-                raise _wrong(text, f"invalid value for {key}: {value}") from None
-        elif key == "tmpfs-mode":
-            result.setdefault("TmpfsOptions", {})["Mode"] = int(value, 8) if set(value) <= set("01234567") else 0
-        else:
+        elif not _option(text, result, key, value or "true"):
             raise _wrong(text, f"unexpected key '{key}' in '{field}'")
     if not result.get("Target"):
         raise _wrong(text, "target is required")
@@ -50,9 +37,29 @@ def mount(text: str) -> dict[str, Any]:
     return result
 
 
-def _truth(text: str, key: str, value: str) -> bool:
+def _option(text: str, result: dict[str, Any], key: str, value: str) -> bool:
+    """Sets what belongs to one type of mount; False for an unknown key."""
+    try:
+        if key in ("readonly", "ro"):
+            result["ReadOnly"] = _truth(value)
+        elif key == "volume-nocopy":
+            result.setdefault("VolumeOptions", {})["NoCopy"] = _truth(value)
+        elif key == "bind-propagation":
+            result["BindOptions"] = {"Propagation": value.lower()}
+        elif key == "tmpfs-size":
+            result.setdefault("TmpfsOptions", {})["SizeBytes"] = parse_size(value)
+        elif key == "tmpfs-mode":
+            result.setdefault("TmpfsOptions", {})["Mode"] = int(value, 8)
+        else:
+            return False
+    except ValueError:
+        raise _wrong(text, f"invalid value for {key}: {value}") from None
+    return True
+
+
+def _truth(value: str) -> bool:
     if value not in TRUE and value not in FALSE:
-        raise _wrong(text, f"invalid value for {key}: {value}")
+        raise ValueError(value)
     return value in TRUE
 
 

@@ -7,23 +7,19 @@ nothing of a program that ends at once is lost.
 from __future__ import annotations
 
 import os
-import select
 import sys
 
-from kernel_engine.cli.body import create_body
+from kernel_engine.cli.attachment import Attachment, await_exit
+from kernel_engine.cli.body import attached_streams, create_body
 from kernel_engine.cli.failures import Failed
 from kernel_engine.cli.grammar import Misused
-from kernel_engine.cli.streams import DetachKeys, Relay, detach_sequence
-from kernel_engine.cli.terminal import RawTerminal, Signals, need_terminal, window_size
+from kernel_engine.cli.terminal import need_terminal, window_size
 from kernel_engine.client import APIError, Client, EngineUnreachable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from kernel_engine.cli.grammar import Parsed
     from kernel_engine.cli.main import Call
-    from kernel_engine.client import Response
 
 PULL = ("always", "missing", "never")
 NOT_FOUND = ("executable file not found", "no such file or directory", "system cannot find the file specified")
@@ -41,12 +37,14 @@ def run(call: Call) -> int:
     with RunErrors(call.path):
         container = create_container(call.client, words, detached=words["detach"])
         started = _detached if words["detach"] else _attached
-        code = started(call.client, words, container)
-    if words["explain"]:
-        from kernel_engine.cli.explain import show
+        try:
+            return started(call.client, words, container)
+        finally:
+            # a start that failed is explained as well
+            if words["explain"]:
+                from kernel_engine.cli.explain import show
 
-        show(call.client, container)
-    return code
+                show(call.client, container)
 
 
 def create(call: Call) -> int:
@@ -73,11 +71,8 @@ class RunErrors:
     def __exit__(self, kind: object, error: BaseException | None, at: object) -> None:
         if isinstance(error, Misused):
             usage = "[OPTIONS] IMAGE [COMMAND] [ARG...]"
-            raise Failed(
-                f"{error}\n\nUsage:  docker {self._path} {usage}\n\nRun 'docker {self._path} --help' for more information",
-                125,
-                about=str(error),
-            ) from error
+            see = f"Run 'docker {self._path} --help' for more information"
+            raise Failed(f"{error}\n\nUsage:  docker {self._path} {usage}\n\n{see}", 125, about=str(error)) from error
         if not isinstance(error, APIError | EngineUnreachable | Failed):
             return
         message = error.message
@@ -128,9 +123,7 @@ def create_container(client: Client, words: Parsed, *, detached: bool) -> str:
 
 def _check(words: Parsed) -> None:
     if words["pull"] not in PULL:
-        raise Failed(
-            f"invalid pull option: '{words['pull']}': must be one of \"always\", \"missing\" or \"never\"", 125
-        )
+        raise Failed(f'invalid pull option: \'{words["pull"]}\': must be one of "always", "missing" or "never"', 125)
     if words["rm"] and words["restart"] not in ("", "no"):
         raise Failed("conflicting options: cannot specify both --restart and --rm", 125)
     image = words.arguments[0]
@@ -163,105 +156,22 @@ def _detached(client: Client, words: Parsed, container: str) -> int:
 
 
 def _attached(client: Client, words: Parsed, container: str) -> int:
-    stdin, stdout, stderr = _streams(words)
-    keys = detach_keys(words["detach-keys"])
-    stream = client.hijack(
-        f"/containers/{container}/attach",
-        query={"stream": True, "stdin": stdin or None, "stdout": stdout or None, "stderr": stderr or None,
-               "detachKeys": words["detach-keys"] or None},
-    )  # fmt: skip
-    waiting = client.post(
-        f"/containers/{container}/wait", query={"condition": "removed" if words["rm"] else "next-exit"}
+    removed = words["rm"]
+    attachment = Attachment(
+        client,
+        container,
+        tty=words["tty"],
+        streams=attached_streams(words, detached=False),
+        keys=words["detach-keys"],
+        forward=words["sig-proxy"],
     )
-    tty = words["tty"]
-    resize = Resizer(client, f"/containers/{container}/resize") if tty and os.isatty(1) else None
-    forward = Forwarder(client, container) if words["sig-proxy"] else None
-    with Signals(forward and forward.send, resize and resize.now) as signals, RawTerminal(tty and stdin):
+    waiting = client.post(f"/containers/{container}/wait", query={"condition": "removed" if removed else "next-exit"})
+    with attachment:
         try:
             client.post(f"/containers/{container}/start").read()
         except APIError:
-            stream.close()
-            if words["rm"]:
+            if removed:
                 waiting.read()
             raise
-        if resize is not None:
-            resize.now()
-        relay = Relay(
-            stream,
-            stdin=stdin,
-            framed=not tty,
-            keys=DetachKeys(keys) if tty and stdin else None,
-            wake=signals.descriptor,
-            on_wake=signals.handle,
-        )
-        relay.run()
-        stream.close()
-        return 0 if relay.detached else await_exit(waiting, signals)
-
-
-def _streams(words: Parsed) -> tuple[bool, bool, bool]:
-    from kernel_engine.cli.body import attached_streams
-
-    return attached_streams(words, detached=False)
-
-
-def detach_keys(text: str) -> bytes:
-    try:
-        return detach_sequence(text)
-    except ValueError as error:
-        raise Failed(str(error), 125) from error
-
-
-def await_exit(waiting: Response, signals: Signals) -> int:
-    """The exit code that the wait request answers with; signals are passed on meanwhile."""
-    poll = select.poll()
-    poll.register(waiting.fileno(), select.POLLIN)
-    if signals.descriptor >= 0:
-        poll.register(signals.descriptor, select.POLLIN)
-    while not waiting.buffered:
-        ready = [descriptor for descriptor, _ in poll.poll()]
-        if signals.descriptor in ready:
-            signals.handle()
-        if waiting.fileno() in ready:
-            break
-    return exit_code(waiting.json())
-
-
-def exit_code(answer: Any) -> int:
-    error = (answer.get("Error") or {}).get("Message")
-    if error:
-        print(f"Error waiting for container: {error}", file=sys.stderr)
-        return 125
-    return int(answer["StatusCode"])
-
-
-class Forwarder:
-    """Sends our signals on to the container's first process."""
-
-    def __init__(self, client: Client, container: str) -> None:
-        self._client = client
-        self._container = container
-
-    def send(self, name: str) -> None:
-        try:
-            self._client.post(f"/containers/{self._container}/kill", query={"signal": name}).read()
-        except (APIError, EngineUnreachable):
-            pass  # it has not started yet or has ended already
-
-
-class Resizer:
-    """Tells the terminal inside how large ours is."""
-
-    def __init__(self, client: Client, path: str) -> None:
-        self._client = client
-        self._path = path
-
-    def now(self, more: int = 0) -> None:
-        rows, columns = window_size()
-        if not rows and not columns:
-            return
-        try:
-            self._client.post(self._path, query={"h": rows + more, "w": columns + more}).read()
-        except (APIError, EngineUnreachable):
-            pass  # the process has ended
-
+        attachment.run()
+        return 0 if attachment.detached else await_exit(waiting, attachment.signals)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from kernel_engine.cli.attach import Attachment
+from kernel_engine.cli.attachment import Attachment, await_exit
 from kernel_engine.cli.failures import Failed
-from kernel_engine.cli.run import await_exit
 from kernel_engine.client import APIError
 
 TYPE_CHECKING = False
@@ -40,18 +39,16 @@ def _attached(call: Call, name: str) -> int:
     found = call.client.get(f"/containers/{name}/json").json()
     config = found["Config"]
     removed = found["HostConfig"].get("AutoRemove")
-    relay = Attachment(
+    attachment = Attachment(
         call.client,
         found["Id"],
-        config,
-        stdin=words["interactive"] and config["OpenStdin"],
+        tty=config["Tty"],
+        streams=(words["interactive"] and config["OpenStdin"], True, True),
         keys=words["detach-keys"],
-        forward=not config["Tty"],
     )
-    with relay:
-        waiting = call.client.post(
-            f"/containers/{found['Id']}/wait", query={"condition": "removed" if removed else "next-exit"}
-        )
-        call.client.post(f"/containers/{found['Id']}/start").read()
-        relay.run()
-        return 0 if relay.detached else await_exit(waiting, relay.signals)
+    path = f"/containers/{found['Id']}"
+    with attachment:
+        waiting = call.client.post(f"{path}/wait", query={"condition": "removed" if removed else "next-exit"})
+        call.client.post(f"{path}/start").read()
+        attachment.run()
+        return 0 if attachment.detached else await_exit(waiting, attachment.signals)

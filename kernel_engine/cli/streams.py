@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kernel_engine.client import Stream
 
 PIECE = 32768
+BEGINNING = 1024
 DETACH_KEYS = "ctrl-p,ctrl-q"
 CONTROL = {"@": 0, "[": 27, "\\": 28, "]": 29, "^": 30, "_": 31}
 
@@ -93,6 +94,7 @@ class Relay:
         self._wake = wake
         self._on_wake = on_wake
         self._stdin_open = stdin
+        self.beginning = b""  #: of what was shown, for an engine that refuses inside the stream
         self.detached = False
 
     def run(self) -> None:
@@ -124,6 +126,8 @@ class Relay:
         return bool(data)
 
     def _show(self, data: bytes) -> None:
+        if len(self.beginning) < BEGINNING:
+            self.beginning += data[:BEGINNING]
         if self._frames is None:
             write_all(1, data)
             return

@@ -182,9 +182,8 @@ def info_text(facts: dict[str, Any]) -> str:
 def _plugins(plugins: dict[str, Any]) -> list[str]:
     if not plugins:
         return []
-    return [" Plugins:"] + [
-        f"  {kind}: {' '.join(plugins[kind])}" for kind in ("Volume", "Network", "Authorization", "Log") if plugins.get(kind)
-    ]
+    kinds = [kind for kind in ("Volume", "Network", "Authorization", "Log") if plugins.get(kind)]
+    return [" Plugins:", *(f"  {kind}: {' '.join(plugins[kind])}" for kind in kinds)]
 
 
 def _security(option: str) -> list[str]:
@@ -229,8 +228,10 @@ def events(call: Call) -> int:
 
 
 def event_line(event: dict[str, Any], form: str) -> str:
+    if form == "json":
+        return json.dumps(event, separators=(",", ":"), ensure_ascii=False)
     if form:
-        return json.dumps(event, separators=(",", ":"), ensure_ascii=False) if form == "json" else _templated(event, form)
+        return _templated(event, form)
     actor = event["Actor"]
     attributes = ", ".join(f"{key}={value}" for key, value in sorted((actor.get("Attributes") or {}).items()))
     suffix = f" ({attributes})" if attributes else ""

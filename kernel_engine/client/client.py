@@ -78,7 +78,7 @@ class Client:
         `body`: bytes, an iterator of bytes (sent in chunks), or anything else as JSON. Raises APIError for a status
         of 400 or more, EngineUnreachable when there is no answer.
         """
-        wire, reader, status, reply = self._exchange(method, path, query, body, headers or {})
+        _, reader, status, reply = self._exchange(method, path, query, body, headers or {})
         response = Response(reader, status, reply, bodiless=method == "HEAD")
         if status < 400:
             return response
@@ -112,7 +112,7 @@ class Client:
         lines = [f"{method} {self.url(path)}{query_string(query)} HTTP/1.1", "Host: docker", "User-Agent: docker-labs"]
         if kind and "Content-Type" not in headers:
             lines.append(f"Content-Type: {kind}")
-        if isinstance(data, bytes) or method in ("POST", "PUT") and data is None:
+        if isinstance(data, bytes) or (method in ("POST", "PUT") and data is None):
             lines.append(f"Content-Length: {len(data or b'')}")
         elif data is not None:
             lines.append("Transfer-Encoding: chunked")

@@ -15,7 +15,7 @@ BODILESS = (204, 304)
 
 
 class Response:
-    """`status`, `headers` (names in lower case) and a body that may still be coming. Closes itself at the body's end."""
+    """`status`, `headers` (names in lower case) and a body that may still be coming. Closes itself at its end."""
 
     __slots__ = ("_pieces", "_reader", "headers", "status")
 

@@ -1,0 +1,341 @@
+"""Docker's texts and their Korean lines. Data; `korean.py` reads it, a test counts course texts against it.
+
+The first pattern that is found counts, so that the narrow ones stand before the wide ones. `{name}` is a named group.
+"""
+
+from __future__ import annotations
+
+import re
+
+_TEXTS: tuple[tuple[str, str], ...] = (
+    # images that cannot be removed ----------------------------------------------------------------------------------
+    (
+        r'unable to remove repository reference "(?P<image>[^"]+)" \(must force\) - container (?P<id>\w+) is using',
+        "컨테이너 {id}에서 이 이미지를 쓰고 있어요. 정지한 컨테이너도 이미지를 붙잡고 있어요. "
+        "docker rm {id} 다음에 docker rmi {image} 순서로 지워 보세요.",
+    ),
+    (
+        r"unable to delete (?P<image>\S+) .*image is being used by stopped container (?P<id>\w+)",
+        "정지한 컨테이너 {id}에서 이 이미지를 쓰고 있어요. "
+        "docker rm {id} 다음에 docker rmi {image} 순서로 지워 보세요.",
+    ),
+    (
+        r"unable to delete (?P<image>\S+) .*image is being used by running container (?P<id>\w+)",
+        "실행 중인 컨테이너 {id}에서 이 이미지를 쓰고 있어요. "
+        "docker rm -f {id} 다음에 docker rmi {image} 순서로 지워 보세요.",
+    ),
+    (
+        r"image has dependent child images",
+        "이 이미지 위에 쌓아 만든 다른 이미지가 있어서 지울 수 없어요. "
+        "docker images -a로 자식 이미지를 찾아 그것부터 지워 보세요.",
+    ),
+    (
+        r"unable to delete (?P<image>\S+) .*image is referenced in multiple repositories",
+        "한 이미지에 이름이 여러 개 붙어 있어서 ID로는 지우지 않아요. docker images에서 이름을 보고, "
+        "docker rmi 이름:태그 형태로 하나씩 떼어 보세요.",
+    ),
+    (
+        r"image is referenced in multiple repositories",
+        "한 이미지에 이름이 여러 개 붙어 있어요. docker rmi 이름:태그 형태로 하나씩 떼어 보세요.",
+    ),
+    # containers -----------------------------------------------------------------------------------------------------
+    (
+        r'container name "/?(?P<name>[^"]+)" is already in use',
+        "{name} 이름을 쓰는 컨테이너가 이미 있어요. 정지한 컨테이너도 이름을 차지해요. "
+        "docker ps -a로 확인하고 docker rm {name} 명령으로 지우거나, 다른 이름을 써 보세요.",
+    ),
+    (
+        r"(Bind for|listen tcp\d?) \S*?:(?P<port>\d+)(:| failed:).*(already allocated|already in use)",
+        "호스트의 {port}번 포트를 이미 다른 곳에서 쓰고 있어요. docker ps로 확인하고 -p에 "
+        "다른 호스트 포트를 써 보세요. "
+        "방금 만든 컨테이너는 Created 상태로 남아 있으니 docker rm으로 지워 주세요.",
+    ),
+    (
+        r"cannot remove (a )?(running|restarting) container (?P<id>\w{12})",
+        "실행 중인 컨테이너는 그냥 지울 수 없어요. docker stop {id} 다음에 docker rm {id}, "
+        "또는 한 번에 docker rm -f {id} 명령으로 지워 보세요.",
+    ),
+    (
+        r"cannot remove (a )?paused container (?P<id>\w{12})|container is paused and must be unpaused",
+        "일시 정지한 컨테이너는 그냥 지울 수 없어요. docker unpause로 다시 움직인 뒤 "
+        "정지하거나, docker rm -f로 지워 보세요.",
+    ),
+    (
+        r'cannot remove container "?/?(?P<name>[^": ]+)"?: container is running',
+        "실행 중인 컨테이너는 그냥 지울 수 없어요. docker stop {name} 다음에 docker rm {name}, "
+        "또는 한 번에 docker rm -f {name} 명령으로 지워 보세요.",
+    ),
+    (
+        r"Container \S+ is paused, unpause the container before exec",
+        "일시 정지한 컨테이너에서는 명령을 실행할 수 없어요. docker unpause로 다시 움직인 뒤 실행해 보세요.",
+    ),
+    (
+        r"[Cc]ontainer \S+ is not paused",
+        "이 컨테이너는 일시 정지 상태가 아니에요. docker ps의 STATUS를 확인해 보세요.",
+    ),
+    (
+        r"[Cc]ontainer \S+ is already paused",
+        "이 컨테이너는 이미 일시 정지 상태예요. docker unpause로 다시 움직일 수 있어요.",
+    ),
+    (
+        r"[Cc]ontainer \S+ is not running",
+        "이 컨테이너는 지금 실행 중이 아니에요. 첫 프로세스가 끝나면 컨테이너도 정지해요. "
+        "docker ps -a로 상태를 보고, docker start로 다시 실행해 보세요.",
+    ),
+    (
+        r"You cannot attach to a stopped container",
+        "정지한 컨테이너에는 연결할 수 없어요. docker start -ai로 다시 실행하면서 연결해 보세요.",
+    ),
+    (
+        r"You cannot attach to a paused container",
+        "일시 정지한 컨테이너에는 연결할 수 없어요. docker unpause로 다시 움직인 뒤 연결해 보세요.",
+    ),
+    (
+        r"No such container: (?P<name>\S+)",
+        "{name} 이름이나 ID를 가진 컨테이너가 없어요. docker ps -a로 정지한 것까지 확인해 보세요. "
+        "--rm으로 실행한 컨테이너는 끝나면 사라져요.",
+    ),
+    (
+        r"No such object: (?P<name>\S+)",
+        "{name} 이름이나 ID를 가진 컨테이너나 이미지가 없어요. docker ps -a와 docker images로 확인해 보세요.",
+    ),
+    (
+        r"Multiple IDs found with provided prefix|multiple IDs found with provided prefix",
+        "이 글자로 시작하는 ID가 여러 개예요. 하나로 정해질 때까지 ID를 더 길게 적어 주세요.",
+    ),
+    (
+        r"Invalid container name \((?P<name>[^)]*)\)",
+        "컨테이너 이름은 영문자나 숫자로 시작해서 영문자, 숫자, _ . - 만 쓰고 두 글자가 넘어야 해요.",
+    ),
+    (
+        r"cannot specify both --restart and --rm",
+        "--rm은 끝나면 지우고 --restart는 끝나면 다시 시작하라는 뜻이라 함께 쓸 수 없어요. 하나만 골라 주세요.",
+    ),
+    (
+        r"container ID file found",
+        "--cidfile로 정한 파일이 이미 있어요. 그 파일을 지우거나 다른 이름을 써 주세요.",
+    ),
+    (r"[Ii]nvalid signal: (?P<name>\S+)", "{name} 신호는 없어요. SIGTERM, SIGKILL, SIGINT 같은 이름을 써 보세요."),
+    (
+        r"Minimum memory limit allowed is 6MB",
+        "메모리 제한이 너무 작아요. 6MB 이상으로 정해 주세요 (예: -m 64m).",
+    ),
+    (
+        r"Range of CPUs is from",
+        "--cpus에 쓸 수 있는 수를 넘었어요. 이 컴퓨터의 CPU 개수 안에서 정해 주세요.",
+    ),
+    (
+        r"unable to find user (?P<name>\S+): no matching entries in passwd file",
+        "이미지의 /etc/passwd에 {name} 사용자가 없어요. 숫자 UID를 쓰거나(-u 1000), 이미지에 있는 사용자를 써 보세요.",
+    ),
+    # the process that does not start --------------------------------------------------------------------------------
+    (
+        r'exec: "(?P<word>-[^"]*)": executable file not found in \$PATH',
+        "이미지 이름 뒤의 {word}도 컨테이너 안에서 실행할 명령으로 읽혔어요. "
+        "docker run의 옵션은 이미지 이름 앞에 적어 주세요.",
+    ),
+    (
+        r'exec: "(?P<word>[^"]*)": executable file not found in \$PATH',
+        "컨테이너 안에 {word} 명령이 없어요 (종료 코드 127). 철자를 확인해 보세요. "
+        "이미지에 없는 프로그램이면 그 안에 먼저 설치해야 해요.",
+    ),
+    (
+        r'exec: "(?P<word>[^"]*)": stat [^:]*: no such file or directory',
+        "컨테이너 안에 {word} 파일이 없어요 (종료 코드 127). 경로는 호스트가 아니라 컨테이너 안에서 찾아요.",
+    ),
+    (
+        r'exec: "(?P<word>[^"]*)": (permission denied|is a directory)',
+        "{word}은(는) 실행할 수 있는 파일이 아니에요 (종료 코드 126). "
+        "폴더가 아닌지, 실행 권한(chmod +x)이 있는지 확인해 보세요.",
+    ),
+    (
+        r"exec format error",
+        "이 프로그램은 다른 종류의 CPU용이거나, 첫 줄에 #!/bin/sh가 없는 스크립트예요. "
+        "이미지의 플랫폼을 확인해 보세요.",
+    ),
+    (
+        r"chdir to cwd|Cannot mkdir: \S+ is not a directory",
+        "-w로 정한 작업 폴더로 들어갈 수 없어요. 컨테이너 안에 그 폴더가 있는지 확인해 보세요.",
+    ),
+    # images and registries ------------------------------------------------------------------------------------------
+    (
+        r"pull access denied for (?P<image>\S+?),",
+        "{image} 이미지를 찾을 수 없어요. 이름의 철자를 확인해 보세요. 공개되지 않은 "
+        "이미지라면 docker login이 필요해요.",
+    ),
+    (
+        r"manifest for (?P<image>\S+) not found|manifest unknown",
+        "저장소는 있지만 그 태그의 이미지는 없어요. 태그(이름 뒤의 : 다음)를 확인해 보세요.",
+    ),
+    (
+        r"requested access to the resource is denied|push access denied",
+        "이 이름으로는 올릴 권한이 없어요. docker login을 했는지, 이미지 이름이 자기 네임스페이스(아이디/이름)로 "
+        "시작하는지 확인하고 docker tag로 이름을 바꿔 보세요.",
+    ),
+    (
+        r"An image does not exist locally with the tag: (?P<image>\S+)",
+        "{image} 이미지가 이 엔진에 없어서 올릴 수 없어요. docker images로 이름을 확인하고 docker tag로 붙여 보세요.",
+    ),
+    (
+        r'Get "?https?://(?P<host>(localhost|127\.[\d.]+)[^/"]*)/v2/.*connection refused',
+        "{host}에 레지스트리가 없어요. 레지스트리 컨테이너가 실행 중인지 확인해 보세요. "
+        "localhost는 명령을 실행하는 엔진 자신을 가리켜요.",
+    ),
+    (
+        r"server gave HTTP response to HTTPS client",
+        "이 레지스트리는 암호화(HTTPS)를 쓰지 않아요. localhost나 127.0.0.1 주소로 부르거나 엔진 설정에 등록해야 해요.",
+    ),
+    (
+        r"No such image: (?P<image>[^\s\"]+)",
+        "이 엔진에는 {image} 이미지가 없어요. docker images로 이름과 태그를 확인해 보세요. "
+        "이미지는 엔진마다 따로 있어서, 다른 서버에서 쓰려면 레지스트리를 거쳐야 해요.",
+    ),
+    (
+        r"repository name .*must be lowercase",
+        "이미지 이름에는 대문자를 쓸 수 없어요. 모두 소문자로 적어 주세요.",
+    ),
+    (
+        r"cannot create a tag with a digest|refusing to create a tag with a digest reference",
+        "다이제스트(@sha256:…)는 내용에서 나오는 값이라 이름으로 붙일 수 없어요. 이름:태그 형태로 적어 주세요.",
+    ),
+    (
+        r"invalid reference format",
+        "이미지 이름의 형태가 맞지 않아요. 이름:태그 형태로, 소문자와 숫자, . _ - / 만 써서 적어 주세요. "
+        "앞의 옵션에 값이 빠져도 이 오류가 나요.",
+    ),
+    (
+        r"does not match the specified platform|no matching manifest for",
+        "이 컴퓨터의 CPU에 맞는 이미지가 없어요. 다른 태그를 찾아보거나 --platform을 확인해 보세요.",
+    ),
+    (
+        r"no space left on device",
+        "디스크가 가득 찼어요. 쓰지 않는 컨테이너(docker rm)와 이미지(docker rmi)를 지운 뒤 다시 해 보세요.",
+    ),
+    # volumes and mounts ---------------------------------------------------------------------------------------------
+    (
+        r"(remove (?P<name>[^\s:]+): )?volume is in use",
+        "이 볼륨을 쓰는 컨테이너가 있어서 지울 수 없어요. 정지한 컨테이너도 볼륨을 붙잡고 있으니, "
+        "그 컨테이너를 docker rm으로 지운 뒤 다시 해 보세요.",
+    ),
+    (
+        r"bind source path does not exist(: (?P<path>\S+))?",
+        "--mount로 붙일 호스트 폴더가 없어요. --mount는 -v와 달리 폴더를 만들어 주지 않으니, "
+        "mkdir -p로 먼저 만들어 주세요.",
+    ),
+    (
+        r"includes invalid characters for a local volume name",
+        "-v의 앞부분이 /나 ./로 시작하지 않으면 볼륨 이름으로 읽혀요. 폴더라면 $PWD/폴더처럼 전체 경로로 적어 주세요.",
+    ),
+    (
+        r"invalid volume specification|invalid mode: |invalid mount path",
+        "-v의 형태가 맞지 않아요. 호스트 경로:컨테이너 경로[:ro] 형태로, 컨테이너 경로는 /로 시작하게 적어 주세요.",
+    ),
+    # building -------------------------------------------------------------------------------------------------------
+    (
+        r"FROM requires either one or three arguments",
+        "FROM 줄에 이미지 이름 말고 다른 말이 더 있어요. Dockerfile의 주석(#)은 줄 끝에 붙일 "
+        "수 없으니 따로 한 줄에 적어 주세요.",
+    ),
+    (
+        r"(COPY|ADD) failed.*stat #: file does not exist",
+        "줄 끝의 # 주석까지 복사할 파일로 읽었어요. Dockerfile의 주석은 따로 한 줄에 적어 주세요.",
+    ),
+    (
+        r"(COPY|ADD) failed: .*(file not found in build context|no such file or directory|file does not exist)",
+        "복사할 파일이 빌드 컨텍스트(docker build에 준 폴더) 안에 없어요. "
+        "파일이 그 폴더에 있는지, .dockerignore에 걸리지 않는지 확인해 보세요.",
+    ),
+    (
+        r"unable to evaluate symlinks in Dockerfile path|Cannot locate specified Dockerfile",
+        "그 폴더에 Dockerfile이 없어요. ls로 확인해 보고, 다른 이름의 파일이면 -f 파일이름을 붙여 주세요.",
+    ),
+    (
+        r"'docker (image )?build' requires 1 argument",
+        "빌드할 폴더가 빠졌어요. 명령 끝에 지금 폴더를 뜻하는 . 을 붙여 주세요.",
+    ),
+    # networks and compose -------------------------------------------------------------------------------------------
+    (
+        r"network (?P<name>\S+) not found",
+        "{name} 네트워크가 없어요. docker network ls로 이름을 확인해 보세요.",
+    ),
+    (
+        r"Invalid top-level property \"(?P<name>[^\"]+)\"",
+        "{name} 항목이 맨 바깥에 있어요. 서비스는 services: 아래에 두 칸 들여서 적어 주세요.",
+    ),
+    (
+        r"You might be seeing this error because you're using the wrong Compose file version",
+        "compose 파일의 구조가 맞지 않아요. 서비스가 services: 아래에 두 칸 들여 적혔는지 확인해 보세요.",
+    ),
+    # the command line -----------------------------------------------------------------------------------------------
+    (
+        r"^unknown flag: --(?P<letters>it|ti|itd|dit)$",
+        "짧은 옵션 여러 개를 붙여 쓸 때는 줄표를 하나만 써요: -{letters}",
+    ),
+    (
+        r"^unknown (flag: |shorthand flag: '.*' in )(?P<word>\S+)",
+        "이 명령에는 {word} 옵션이 없어요. 철자를 확인하거나, 명령 뒤에 --help를 붙여 옵션을 살펴보세요.",
+    ),
+    (
+        r"^flag needs an argument: .*?(?P<word>-\S+)$",
+        "{word} 옵션 뒤에 값이 빠졌어요.",
+    ),
+    (
+        r'^invalid argument "(?P<value>.*)" for "(?P<option>[^"]+)" flag: invalid (size|suffix)',
+        "{option}에는 크기를 적어 주세요. 64m, 1g처럼 숫자 뒤에 b, k, m, g를 붙여요.",
+    ),
+    (
+        r'^invalid argument "(?P<value>.*)" for "(?P<option>[^"]+)" flag',
+        "{option} 옵션의 값이 맞지 않아요: {value}",
+    ),
+    (
+        r"'docker (?P<command>[^']+)' requires( at least)? (?P<count>\d) arguments?",
+        "docker {command} 명령에는 값이 {count}개 필요해요. 이름이나 ID가 빠지지 않았는지 확인해 보세요.",
+    ),
+    (
+        r"'docker (?P<command>[^']+)' accepts no arguments",
+        "docker {command} 명령 뒤에는 옵션만 올 수 있어요. 조건으로 고르려면 --filter를 써 보세요.",
+    ),
+    (
+        r"unknown command: docker (?P<command>(compose|build|network|volume|cp|save|load|export|import|stats|update|"
+        r"login|logout|search|swarm|service|stack|node|buildx|builder|context|prune)\b.*)",
+        "docker {command} 명령은 이 엔진에 아직 없어요. docker --help에서 쓸 수 있는 명령을 볼 수 있어요.",
+    ),
+    (
+        r"unknown command: docker (?P<command>.+)",
+        "docker {command} 명령은 없어요. 철자를 확인하거나 docker --help로 명령 목록을 살펴보세요.",
+    ),
+    (
+        r"the input device is not a TTY",
+        "-t는 사람이 입력하는 터미널에서만 쓸 수 있어요. 파이프나 스크립트에서는 -t를 빼고 -i만 써 보세요.",
+    ),
+    (
+        r"you cannot start and attach multiple containers at once",
+        "화면은 하나라서 여러 컨테이너에 한꺼번에 연결할 수 없어요. 하나씩 실행해 보세요.",
+    ),
+    (
+        r"template parsing error|failed to execute template",
+        "--format의 템플릿을 읽지 못했어요. 필드 이름과 중괄호 {{{{ }}}} 를 확인해 보세요. "
+        "쓸 수 있는 필드는 --format json으로 볼 수 있어요.",
+    ),
+    (
+        r"bad format of filter",
+        "--filter는 이름=값 형태로 적어 주세요 (예: --filter name=web).",
+    ),
+    # the engine itself ----------------------------------------------------------------------------------------------
+    (
+        r"permission denied while trying to connect to the Docker daemon socket",
+        "엔진의 소켓을 열 권한이 없어요. 사용자가 소켓의 그룹에 들어 있는지 id 명령으로 "
+        "확인하고, 로그인을 다시 해 보세요. "
+        "이 그룹은 root와 같은 힘을 가져요.",
+    ),
+    (
+        r"Cannot connect to the Docker daemon at (?P<host>\S+)\. Is the docker daemon running",
+        "엔진이 실행되고 있지 않아요. 실습 폴더에서 ./lab up을 다시 실행해 주세요.",
+    ),
+    (
+        r"client version \S+ is too (new|old)",
+        "명령과 엔진의 버전이 맞지 않아요. DOCKER_API_VERSION을 지우고 다시 실행해 보세요.",
+    ),
+)
+
+TABLE = tuple((re.compile(pattern, re.DOTALL), text) for pattern, text in _TEXTS)
