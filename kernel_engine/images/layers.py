@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -111,23 +112,38 @@ async def _work(
         env={},
     )
     assert process.stdin is not None and process.stdout is not None
+    ended = False
     try:
         process.stdin.write(json.dumps({**order, "daemon": os.getpid()}).encode() + b"\n")
-        async for line in process.stdout:
-            words = json.loads(line)
-            if "progress" in words:
-                on_progress(words["progress"])
-            elif "error" in words:
-                raise _error(order["do"], words["error"])
-            else:
-                done: dict[str, Any] = words["done"]
-                return done
-        raise Unavailable(f"the process that works on layers ended without an answer ({await process.wait()})")
+        answer = await _answer(process.stdout, on_progress)
+        ended = True
     finally:
-        if process.returncode is None:
-            process.kill()
+        if not ended and process.returncode is None:
+            _kill(process.pid)
         process.stdin.close()
         await process.wait()
+    if "error" in answer:
+        raise _error(order["do"], answer["error"])
+    if "done" not in answer:
+        raise Unavailable(f"the process that works on layers ended without an answer ({process.returncode})")
+    done: dict[str, Any] = answer["done"]
+    return done
+
+
+async def _answer(lines: asyncio.StreamReader, on_progress: Callable[[int], None]) -> dict[str, Any]:
+    """The worker's last line; {} where it ended without one."""
+    async for line in lines:
+        words: dict[str, Any] = json.loads(line)
+        if "progress" not in words:
+            return words
+        on_progress(words["progress"])
+    return {}
+
+
+def _kill(pid: int) -> None:
+    """Not `Process.kill`: it polls, so that it may reap the process before asyncio does, which then warns."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def _error(doing: str, words: dict[str, Any]) -> EngineError:
