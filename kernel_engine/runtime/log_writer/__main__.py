@@ -59,8 +59,11 @@ class LogWriter:
             client.close()
             self._drain_requests.clear()
             self._end_requests.clear()
-            for id in [id for id, stream in self._streams.items() if not stream.adopted]:
-                self._release(id, b"")  # its clients wait for a start that only the lost daemon knew of
+            for id, stream in tuple(self._streams.items()):
+                if not stream.adopted:
+                    self._release(id, b"")  # its clients wait for a start that only the lost daemon knew of
+                elif stream.drained:
+                    stream.let_go()
 
     def _watch_client(self) -> None:
         client = self._client
@@ -204,6 +207,7 @@ class LogWriter:
             self._streams[id] = Stream(
                 id,
                 self.poller,
+                daemon_is_there=lambda: self._client is not None,
                 on_drained=self._stream_drained,
                 on_left=self._attachment_left,
                 on_stdin_closed=lambda closed: self._tell({"event": "stdin-closed", "id": closed}),

@@ -23,13 +23,18 @@ REMAINS = 1024 * 1024
 
 
 class Stream:
-    """Known by the process's id. Clients may come before the process has descriptors (`adopt`)."""
+    """Known by the process's id. Clients may come before the process has descriptors (`adopt`).
+
+    They are let go when the daemon releases the process, so that a client that asks for the exit code then finds it;
+    where no daemon is there, as soon as the streams have ended.
+    """
 
     def __init__(
         self,
         id: str,
         poller: Poller,
         *,
+        daemon_is_there: Callable[[], bool],
         on_drained: Callable[[Stream], None],
         on_left: Callable[[Attachment], None],
         on_stdin_closed: Callable[[str], None],
@@ -39,6 +44,7 @@ class Stream:
         self.adopted = False
         self.stdin_closed = False
         self.attachments: list[Attachment] = []
+        self._daemon_is_there = daemon_is_there
         self._on_drained = on_drained
         self._on_left = on_left
         self._on_stdin_closed = on_stdin_closed
@@ -106,9 +112,7 @@ class Stream:
         for name in tuple(self._sources):
             self._close_source(name)
         self._close_sink()
-        for attachment in tuple(self.attachments):
-            attachment.say(message)
-            attachment.finish()
+        self.let_go(message)
         if self._log is not None:
             self._log.close()
             self._log = None
@@ -118,7 +122,11 @@ class Stream:
         self.attachments.append(attachment)
         if self.adopted:
             attachment.begin()
-        if self.drained:
+
+    def let_go(self, message: bytes = b"") -> None:
+        """Every client gets what is left for it, and `message`; then its socket is closed."""
+        for attachment in tuple(self.attachments):
+            attachment.say(message)
             attachment.finish()
 
     def input(self, data: bytes) -> None:
@@ -186,8 +194,8 @@ class Stream:
     def _all_ended(self) -> None:
         if self._log is not None:
             self._log.flush()
-        for attachment in tuple(self.attachments):
-            attachment.finish()
+        if not self._daemon_is_there():
+            self.let_go()
         self._on_drained(self)
 
     def _close_source(self, name: str) -> None:
