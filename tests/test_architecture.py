@@ -13,7 +13,7 @@ ENGINE = REPOSITORY / "kernel_engine"
 LABS = REPOSITORY / "labs"
 
 #: open to all, and importing nothing of ours but each other
-STAIRWELL = {"errors", "paths", "records", "formats", "__init__"}
+STAIRWELL = {"errors", "paths", "records", "formats", "__init__", "__version__"}
 #: room → the rooms that it may import besides the stairwell and itself
 MAY_IMPORT = {
     "syscalls": set(),

@@ -64,7 +64,8 @@ async def log_writer_lost(house: House) -> None:
 async def _recover_one(house: House, live: Live, known: Known | None, held: frozenset[str]) -> None:
     record = live.record
     status = record.state.status
-    if status == "removing":
+    # a removal takes the snapshot before the record: without it, the removal was cut off
+    if status == "removing" or not house.snapshots.has(record.id):
         async with live.lock:
             await remove_locked(house, live, WaitResult(exit_code=record.state.exit_code))
         return

@@ -11,7 +11,7 @@ from kernel_engine.containers.options import ContainerOptions, ExecOptions, Host
 from kernel_engine.containers.record import Container
 from kernel_engine.errors import InvalidRequest
 from kernel_engine.runtime import capabilities
-from kernel_engine.runtime.defaults import MASKED_PATHS, READONLY_PATHS
+from kernel_engine.runtime.defaults import DEFAULT_SYSCTLS, MASKED_PATHS, READONLY_PATHS
 from kernel_engine.runtime.spec import Mount, Process, Resources, Rlimit, Rootfs, Spec
 from kernel_engine.storage.snapshots import OverlayPlan
 
@@ -76,7 +76,7 @@ def container_spec(container: Container, around: Surroundings) -> Spec:
         masked_paths=() if open_paths else MASKED_PATHS,
         readonly_paths=() if open_paths else READONLY_PATHS,
         resources=resources(host),
-        sysctls=tuple(host.sysctls.items()),
+        sysctls=_sysctls(host),
         init=around.tini if host.init else "",
         privileged=host.privileged,
         shm_size=host.shm_size or 64 * 1024 * 1024,
@@ -159,6 +159,12 @@ def resources(host: HostOptions) -> Resources:
         pids=max(host.pids_limit, 0),
         oom_kill_disable=host.oom_kill_disable,
     )
+
+
+def _sysctls(host: HostOptions) -> tuple[tuple[str, str], ...]:
+    """Docker's defaults belong to a network namespace: one that is the host's keeps the host's."""
+    own = DEFAULT_SYSCTLS if "net" in namespaces(host) else ()
+    return tuple({**dict(own), **host.sysctls}.items())
 
 
 def _rootfs(plan: OverlayPlan, read_only: bool) -> Rootfs:

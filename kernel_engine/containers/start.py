@@ -10,7 +10,8 @@ from pathlib import Path
 from kernel_engine.containers import identity
 from kernel_engine.containers.house import House
 from kernel_engine.containers.options import HostOptions
-from kernel_engine.containers.record import Container
+from kernel_engine.containers.record import Container, WaitResult
+from kernel_engine.containers.remove import remove_locked
 from kernel_engine.containers.roster import Live
 from kernel_engine.containers.spec import (
     Surroundings,
@@ -166,10 +167,15 @@ def _write_trace_if_there(directory: Path, steps: Sequence[Step]) -> None:
 
 
 async def _remember_failure(house: House, live: Live, error: EngineError) -> None:
-    """As Docker: the container stays as it was (Created, or Exited), with the error and its exit code in its state."""
+    """As Docker: the container stays as it was (Created, or Exited), with the error and its exit code in its state.
+
+    One with --rm goes, and whoever waits for that hears of it.
+    """
     exit_code = error.exit_code if isinstance(error, StartFailed) else 128
     await house.log_writer.release(live.record.id)
     await house.roster.save_state(live, exit_code=exit_code, error=error.message, pid=0)
+    if live.record.config.host.auto_remove:
+        await remove_locked(house, live, WaitResult(exit_code=exit_code, error=error.message))
 
 
 def uses_bridge(host: HostOptions) -> bool:

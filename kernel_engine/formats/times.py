@@ -54,7 +54,11 @@ def rfc3339(nanoseconds: int) -> str:
 
 def local_stamp(seconds: float) -> str:
     """`2026-11-24 02:34:37 +0000 UTC`: CREATED AT of tables."""
-    return f"{datetime.fromtimestamp(seconds).astimezone():%Y-%m-%d %H:%M:%S %z %Z}"
+    try:
+        moment = datetime.fromtimestamp(seconds).astimezone()
+    except (ValueError, OverflowError):  # the year 1: an image that does not say when it was made
+        moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%Y-%m-%d %H:%M:%S %z %Z}"
 
 
 def parse_duration(text: str) -> float:

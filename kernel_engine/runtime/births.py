@@ -16,7 +16,7 @@ from typing import NoReturn, Protocol
 from kernel_engine.errors import Conflict
 from kernel_engine.runtime import cgroups, init, plan
 from kernel_engine.runtime.channel import Channel, Closed, Message, process_from_json, spec_from_json
-from kernel_engine.runtime.handshake import describe
+from kernel_engine.runtime.handshake import GIVEN_UP, describe
 from kernel_engine.runtime.init import EXEC_PREFIX, START_PREFIX, Home, Streams
 from kernel_engine.runtime.loop import Loop
 from kernel_engine.runtime.register import Entry, Register
@@ -106,7 +106,7 @@ class Births:
             except Closed:
                 return  # it is dying; its end is reported by its pidfd
 
-    def abort(self, id: str, reason: str = "the start was given up") -> None:
+    def abort(self, id: str, reason: str = GIVEN_UP) -> None:
         birth = self._births.get(id)
         if birth is not None:
             birth.error = birth.error or {"kind": "Unavailable", "message": reason}
@@ -130,9 +130,7 @@ class Births:
         parent, child = _pair()
         try:
             flags = into if v2 else plain
-            pid, pidfd = _fork(
-                flags, lambda: init.first_process(spec, child, ends.theirs, in_cgroup=v2), cgroup=group
-            )
+            pid, pidfd = _fork(flags, lambda: init.first_process(spec, child, ends.theirs, in_cgroup=v2), cgroup=group)
         except OSError:
             self._undo(ends, parent)
             raise

@@ -23,7 +23,7 @@ from kernel_engine.errors import EngineError, Unavailable
 from kernel_engine.paths import Instance
 from kernel_engine.runtime.channel import Channel, Closed, Message, as_json
 from kernel_engine.runtime.events import Created, Exited, Known, Started, Stdio
-from kernel_engine.runtime.handshake import raised
+from kernel_engine.runtime.handshake import GIVEN_UP, raised
 from kernel_engine.runtime.spec import Process, Spec
 from kernel_engine.syscalls.trace import Step
 
@@ -148,6 +148,8 @@ class Launcher:
         except Exception:
             self._post({"verb": "abort", "id": id})
             await asyncio.wait((answer,))
+            if _failed_by_itself(answer):
+                return  # the child was gone before the callback: its own reason is the answer
             _discard(answer)
             raise
         finally:
@@ -260,9 +262,7 @@ def _started(id: str, answer: Answer) -> Started:
     trace = _trace(message)
     _check(message, descriptors, trace)
     streams = dict(zip(message["streams"], descriptors, strict=True))
-    return Started(
-        id=id, pid=message["pid"], started_at=message["started_at"], stdio=Stdio(**streams), trace=trace
-    )
+    return Started(id=id, pid=message["pid"], started_at=message["started_at"], stdio=Stdio(**streams), trace=trace)
 
 
 def _trace(message: Message) -> tuple[Step, ...]:
@@ -282,6 +282,13 @@ def _check(message: Message, descriptors: list[int], trace: tuple[Step, ...] = (
     error: EngineError = raised(message["error"])
     error.trace = trace  # type: ignore[attr-defined]
     raise error
+
+
+def _failed_by_itself(answer: asyncio.Future[Answer]) -> bool:
+    if answer.cancelled() or answer.exception() is not None:
+        return False
+    error = answer.result()[0].get("error")
+    return error is not None and error["message"] != GIVEN_UP
 
 
 def _discard(answer: asyncio.Future[Answer]) -> None:

@@ -1,10 +1,10 @@
 """What a starting child and the launcher say to each other, each message a sentence.
 
-    child                         launcher
-    created(netlink)         →    tells the daemon, which attaches a network meanwhile
-                             ←    go (or the socket closes: give up)
-    about_to_exec(console)   →    and the socket closes by execve(2): it runs
-    failed(error)            →    the error becomes that of `launch`
+child                         launcher
+created(netlink)         →    tells the daemon, which attaches a network meanwhile
+                         ←    go (or the socket closes: give up)
+about_to_exec(console)   →    and the socket closes by execve(2): it runs
+failed(error)            →    the error becomes that of `launch`
 """
 
 from __future__ import annotations
@@ -50,6 +50,10 @@ class Handshake:
     def failed(self, error: BaseException, prefix: str) -> None:
         message = {"say": "failed", "error": describe(error, prefix, self._trace), "trace": packed_steps(self._trace)}
         self._channel.send(message)
+
+
+#: the error of a start that the client itself gave up
+GIVEN_UP = "the start was given up"
 
 
 def packed_steps(trace: Trace) -> str:
