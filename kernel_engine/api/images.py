@@ -23,6 +23,9 @@ from kernel_engine.images.image import Auth, Removed, Use
 if TYPE_CHECKING:
     from kernel_engine.images.image import Image, Progress
 
+_FILTERS = frozenset({"dangling", "label", "before", "since", "until", "reference"})
+_PRUNE_FILTERS = frozenset({"dangling", "label", "label!", "until"})
+
 Report = Callable[["Progress"], None]
 
 
@@ -85,6 +88,7 @@ def read_auth(word: str) -> Auth | None:
 
 async def list_(call: Call) -> web.StreamResponse:
     filters = call.filters()
+    filtering.refuse_unknown(filters, _FILTERS)
     found = call.engine.images.list(all=call.flag("all"), filters=filters)
     return answer(rows(call, found, counted=call.flag("shared-size")))
 
@@ -157,6 +161,7 @@ def _uses(call: Call, image_id: str) -> tuple[Use, ...]:
 async def prune(call: Call) -> web.StreamResponse:
     """Images without a name; with dangling=false every one that no container stands on."""
     filters = call.filters()
+    filtering.refuse_unknown(filters, _PRUNE_FILTERS)
     before = _ids(call)
     report = await call.engine.images.prune(
         all=filtering.flag(filters, "dangling") is False,
