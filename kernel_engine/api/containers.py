@@ -13,6 +13,7 @@ from kernel_engine.api.wire.create import read_create
 from kernel_engine.api.wire.network import endpoints_json, network_name
 from kernel_engine.containers.record import Container
 from kernel_engine.errors import InvalidRequest, NotFound
+from kernel_engine.images import platforms
 
 if TYPE_CHECKING:
     from kernel_engine.containers.roster import Condition
@@ -24,15 +25,21 @@ async def create(call: Call) -> web.StreamResponse:
     options = read_create(await call.json())
     if not options.image:
         raise InvalidRequest("no image specified")
-    _refuse_platform(call.text("platform"))
+    _check_platform(call, options.image, call.text("platform"))
     container_id, warnings = await call.engine.containers.create(options, call.text("name").removeprefix("/") or None)
     return answer({"Id": container_id, "Warnings": list(warnings)}, 201)
 
 
-def _refuse_platform(platform: str) -> None:
-    """`--platform`: only what this machine is. The image itself is looked at by create."""
-    if platform and not platform.startswith("linux"):
-        raise InvalidRequest(f'"{platform}": unknown operating system or architecture: invalid argument')
+def _check_platform(call: Call, image: str, platform: str) -> None:
+    """`--platform`: the image that is here must be for it. Clients take the NotFound for a reason to pull."""
+    if not platform:
+        return
+    wanted, found = platforms.parse(platform), platforms.from_json(call.engine.images.get(image).config)
+    if wanted.rank(found) < 0:
+        raise NotFound(
+            f"image with reference {image} was found but does not match the specified platform: "
+            f"wanted {wanted}, actual: {found}"
+        )
 
 
 async def list_(call: Call) -> web.StreamResponse:

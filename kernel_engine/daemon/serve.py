@@ -6,6 +6,7 @@ import asyncio
 import grp
 import logging
 import os
+import resource
 import signal
 import socket
 import sqlite3
@@ -42,6 +43,7 @@ def serve(settings: Settings) -> int:
         raise Forbidden("the engine must run as root", hint="run it with sudo")
     _start_logging(settings.verbose)
     os.umask(0o022)
+    _allow_many_files()
     notifier = Notifier()
     try:
         # 0711: whoever is in the socket's group must pass, and sees no names
@@ -109,6 +111,12 @@ def _group_id(name: str) -> int | None:
             raise InvalidRequest(f"there is no group {name}", hint=f"make it: groupadd {name}") from None
         log.warning("there is no group %s: only root may use the socket", SOCKET_GROUP)
         return None
+
+
+def _allow_many_files() -> None:
+    """A descriptor for each stream of each container; launcher and containers inherit it, as under dockerd."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _start_logging(verbose: bool) -> None:

@@ -118,6 +118,14 @@ def test_sigkill_and_a_stale_socket(alone: Daemon) -> None:
     assert state(alone, container)["Running"] is True
 
 
+def test_descriptors_are_not_scarce(alone: Daemon) -> None:
+    assert alone.process is not None
+    limits = Path(f"/proc/{alone.process.pid}/limits").read_text()
+    (line,) = (line for line in limits.splitlines() if line.startswith("Max open files"))
+    soft, hard = line.split()[3:5]
+    assert soft == hard
+
+
 def test_sighup_is_nothing(alone: Daemon) -> None:
     assert alone.process is not None
     alone.process.send_signal(signal.SIGHUP)

@@ -103,6 +103,16 @@ def test_statuses(clean: Daemon, sleeper: str) -> None:
     assert ask(daemon, "POST", f"/containers/{sleeper}/stop?t=0").status == 304
 
 
+def test_another_platform_than_the_image_has(clean: Daemon) -> None:
+    body = {"Image": "busybox", "Cmd": ["true"]}
+    reply = ask(clean, "POST", "/containers/create?platform=linux/s390x", body)
+    assert reply.status == 404
+    assert "was found but does not match the specified platform: wanted linux/s390x" in reply.json()["message"]
+    here = ask(clean, "GET", "/images/busybox/json").json()["Architecture"]
+    assert ask(clean, "POST", f"/containers/create?platform=linux/{here}", body).status == 201
+    assert ask(clean, "POST", "/containers/create?platform=a/b/c/d", body).status == 400
+
+
 def test_a_name_in_use(clean: Daemon) -> None:
     body = {"Image": "busybox", "Cmd": ["true"]}
     first = ask(clean, "POST", "/containers/create?name=web", body)

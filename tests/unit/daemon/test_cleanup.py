@@ -27,7 +27,13 @@ def test_mounts_innermost_first_and_no_neighbours() -> None:
 
 def test_helpers_are_told_apart_by_their_run_directory(tmp_path: Path) -> None:
     mine, other = Instance.at(tmp_path / "a", tmp_path / "run"), Instance.at(tmp_path / "a", tmp_path / "run2")
-    words = ["-c", "import time; print(flush=True); time.sleep(60)", "kernel_engine.runtime.launcher", "--run", str(mine.run)]
+    words = [
+        "-c",
+        "import time; print(flush=True); time.sleep(60)",
+        "kernel_engine.runtime.launcher",
+        "--run",
+        str(mine.run),
+    ]
     with subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
