@@ -32,8 +32,8 @@ class JsonFile:
         self._fd = _open(path)
         _drop_torn_line(self._fd)
 
-    def write(self, stream: str, data: bytes) -> None:
-        """Whole lines go to the file now, the rest waits for its end (or for 16 KiB)."""
+    def write(self, stream: str, data: bytes) -> int:
+        """Whole lines go to the file now, the rest waits for its end (or for 16 KiB). By how much the file grew."""
         data = self._partial.pop(stream, b"") + data
         whole = data.rfind(b"\n") + 1
         rest = data[whole:]
@@ -43,7 +43,7 @@ class JsonFile:
             rest = rest[CUT:]
         if rest:
             self._partial[stream] = rest
-        self._put(stream, parts)
+        return self._put(stream, parts)
 
     def flush(self) -> None:
         """The streams have ended: their last words, with or without newline."""
@@ -55,21 +55,20 @@ class JsonFile:
         self.flush()
         os.close(self._fd)
 
-    def _put(self, stream: str, parts: list[bytes]) -> None:
+    def _put(self, stream: str, parts: list[bytes]) -> int:
         moment = now()
         entries = b"".join(encode(part, stream, moment) for part in parts)
-        if not entries:
-            return None
-        size = os.fstat(self._fd).st_size
+        size = os.fstat(self._fd).st_size if entries else 0
         if not self._max_size or size + len(entries) < self._max_size:
-            return self._append(entries, size)
+            self._append(entries, size)
+            return len(entries)
         for entry in entries.splitlines(keepends=True):
             if size >= self._max_size:
                 self._rotate()
                 size = os.fstat(self._fd).st_size
             self._append(entry, size)
             size += len(entry)
-        return None
+        return len(entries)
 
     def _append(self, entries: bytes, size: int) -> None:
         """A full disk loses lines, but neither stops the container nor leaves half a line."""

@@ -1,11 +1,15 @@
-"""epoll(7) with a callback for each direction of a descriptor. Level-triggered, single-threaded."""
+"""epoll(7) with a callback for each direction of a descriptor, and timers. Level-triggered, single-threaded."""
 
 from __future__ import annotations
 
+import heapq
 import select
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from itertools import count
 
 Callback = Callable[[], object]
 
@@ -23,6 +27,8 @@ class Poller:
         self._epoll = select.epoll()
         self._interests: dict[int, _Interest] = {}
         self._new: set[int] = set()
+        self._timers: list[tuple[float, int, Callback]] = []
+        self._order = count()
 
     def want(
         self, fd: int, *, read: Callback | None = None, write: Callback | None = None, gone: Callback | None = None
@@ -45,18 +51,18 @@ class Poller:
         if self._interests.pop(fd, None) is not None:
             self._epoll.unregister(fd)
 
+    def later(self, seconds: float, callback: Callback) -> None:
+        heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._order), callback))
+
     def run(self) -> None:
         while True:
-            ready = self._epoll.poll()
+            while self._timers and self._timers[0][0] <= time.monotonic():
+                _guarded(heapq.heappop(self._timers)[2])
+            ready = self._epoll.poll(max(self._timers[0][0] - time.monotonic(), 0) if self._timers else -1)
             self._new.clear()
             for fd, events in ready:
-                if fd in self._new:
-                    continue  # closed in this round and given to another: the event was the old one's
-                try:
-                    self._serve(fd, events)
-                except Exception:
-                    # a fault in one container's stream must not take every other one along
-                    traceback.print_exc()
+                # closed in this round and given to another: the event was the old one's
+                if fd not in self._new and not _guarded(partial(self._serve, fd, events)):
                     self.forget(fd)
 
     def _serve(self, fd: int, events: int) -> None:
@@ -68,3 +74,13 @@ class Poller:
             interest.write()
         if hung_up and (interest := self._interests.get(fd)) and interest.gone:
             interest.gone()
+
+
+def _guarded(callback: Callback) -> bool:
+    """A fault in one container's stream must not take every other one along."""
+    try:
+        callback()
+    except Exception:
+        traceback.print_exc()
+        return False
+    return True

@@ -10,6 +10,7 @@ import struct
 import termios
 from collections.abc import Callable
 
+from kernel_engine.runtime.log_writer.allowance import Allowance
 from kernel_engine.runtime.log_writer.attachment import Attachment
 from kernel_engine.runtime.log_writer.json_file import JsonFile
 from kernel_engine.runtime.log_writer.poller import Poller
@@ -55,6 +56,8 @@ class Stream:
         self._backlog = bytearray()
         self._closing_stdin = False
         self._held_back = False
+        self._allowance = Allowance()
+        self._resting = False
 
     # the process's side -----------------------------------------------------------------------------------------
     def adopt(self, descriptors: dict[str, int], log: JsonFile | None, *, stdin_once: bool) -> None:
@@ -65,8 +68,7 @@ class Stream:
             os.set_blocking(fd, False)
         self._sources = {name: fd for name, fd in descriptors.items() if name != "stdin"}
         self._sink = descriptors.get("console", descriptors.get("stdin"))
-        for name in self._sources:
-            self._watch(name)
+        self._watch_all()
         for attachment in tuple(self.attachments):
             attachment.begin()
         self._push()
@@ -100,7 +102,7 @@ class Stream:
 
     def read_remains(self) -> None:
         """The process is gone: what it left in its pipes goes to the log, even where a client lags behind."""
-        left = REMAINS if self._held_back else 0
+        left = REMAINS if self._held_back or self._resting else 0
         for name in tuple(self._sources):
             while left > 0 and name in self._sources and _readable(self._sources[name]):
                 self._read(name)
@@ -152,16 +154,19 @@ class Stream:
         """Output is read only while every client keeps up."""
         if self._held_back and all(attachment.caught_up for attachment in self.attachments):
             self._held_back = False
-            for name in self._sources:
-                self._watch(name)
+            self._watch_all()
 
     # bytes ------------------------------------------------------------------------------------------------------
+    def _watch_all(self) -> None:
+        for name in self._sources:
+            self._watch(name)
+
     def _watch(self, name: str) -> None:
         fd = self._sources[name]
         pushes = fd == self._sink and bool(self._backlog)
         self.poller.want(
             fd,
-            read=None if self._held_back else lambda: self._read(name),
+            read=None if self._held_back or self._resting else lambda: self._read(name),
             write=self._push if pushes else None,
         )
 
@@ -177,14 +182,23 @@ class Stream:
         if not data:
             return self._source_ended(name)
         if self._log is not None:
-            self._log.write("stderr" if name == "stderr" else "stdout", data)
+            self._rest(self._allowance.spend(self._log.write("stderr" if name == "stderr" else "stdout", data)))
         for attachment in tuple(self.attachments):
             attachment.output(name, data)
         if not self._held_back and any(attachment.lagging for attachment in self.attachments):
             self._held_back = True
-            for other in self._sources:
-                self._watch(other)
+            self._watch_all()
         return None
+
+    def _rest(self, seconds: float) -> None:
+        if seconds > 0 and not self._resting:
+            self._resting = True
+            self._watch_all()
+            self.poller.later(seconds, self._go_on)
+
+    def _go_on(self) -> None:
+        self._resting = False
+        self._watch_all()
 
     def _source_ended(self, name: str) -> None:
         self._close_source(name)
