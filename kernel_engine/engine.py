@@ -29,6 +29,8 @@ from kernel_engine.storage.layers import Layers
 from kernel_engine.storage.snapshots import Snapshots
 
 _ATTEMPTS, _PAUSE = 50, 0.02
+#: seconds that work beside the requests gets to finish when the daemon closes
+_PATIENCE = 2.0
 #: static inits of the distributions, for --init
 _INITS = ("/usr/bin/tini-static", "/usr/libexec/catatonit/catatonit", "/usr/bin/catatonit")
 
@@ -69,9 +71,11 @@ class Engine:
         for live in self._house.roster.all():
             if live.restart is not None:
                 live.restart.cancel()
-        await asyncio.gather(*self._house.background, return_exceptions=True)
+        if self._house.background:
+            await asyncio.wait(self._house.background, timeout=_PATIENCE)
         self._house.launcher.close()
-        await self._house.log_writer.close()
+        await self._house.log_writer.close()  # ends what waits for an attached client, for days perhaps
+        await asyncio.gather(*self._house.background, return_exceptions=True)
         await self.bridge.close()
         self._records.close()
 

@@ -66,7 +66,7 @@ class House:
 
     def _settled(self, task: asyncio.Task[Any]) -> None:
         self.background.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if not task.cancelled() and not self.closing and (error := task.exception()) is not None:
             task.get_loop().call_exception_handler(
                 {"message": "work beside a request failed", "exception": error, "task": task}
             )
