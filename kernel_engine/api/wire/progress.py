@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from kernel_engine.formats.sizes import human_size
+
 if TYPE_CHECKING:
     from kernel_engine.images.image import Progress
 
 _WIDTH = 50
-_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 def line(value: dict[str, Any]) -> bytes:
@@ -48,12 +49,3 @@ def bar(current: int, total: int) -> str:
     if current > total:
         return f"{box}{human_size(current):>8}"
     return f"{box}{human_size(current):>8}/{human_size(total)}"
-
-
-def human_size(size: float) -> str:
-    """Four digits, powers of 1000: go-units' HumanSize."""
-    step = 0
-    while size >= 1000 and step < len(_UNITS) - 1:
-        size /= 1000
-        step += 1
-    return f"{size:.4g}{_UNITS[step]}"

@@ -15,7 +15,7 @@ from kernel_engine.api.wire.image import summary_json as image_summary
 from kernel_engine.api.wire.moments import NEVER, rfc3339
 from kernel_engine.api.wire.network import endpoints_json, fixed_network, network_json
 from kernel_engine.api.wire.progress import bar, error_json, line, progress_json
-from kernel_engine.api.wire.status import human_duration, status_text
+from kernel_engine.api.wire.status import status_text
 from kernel_engine.containers.events import Event
 from kernel_engine.containers.options import ContainerOptions, HostOptions
 from kernel_engine.containers.record import Container, Exec, State
@@ -140,29 +140,6 @@ def test_row_of_ps() -> None:
 )
 def test_status(state: State, text: str) -> None:
     assert status_text(state, 1000) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (-5, "Less than a second"),
-        (0.9, "Less than a second"),
-        (1, "1 second"),
-        (59, "59 seconds"),
-        (60, "About a minute"),
-        (120, "2 minutes"),
-        (3599, "59 minutes"),
-        (3600, "About an hour"),
-        (3600 * 1.6, "2 hours"),
-        (3600 * 47, "47 hours"),
-        (3600 * 48, "2 days"),
-        (86400 * 14, "2 weeks"),
-        (86400 * 60, "2 months"),
-        (86400 * 730, "2 years"),
-    ],
-)
-def test_durations(seconds: float, words: str) -> None:
-    assert human_duration(seconds) == words
 
 
 @pytest.mark.parametrize(
