@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -26,18 +27,27 @@ def run(source: str) -> int:
         start_new_session=True,
     )
     assert process.stdout is not None
-    with process.stdout as output:
-        try:
-            _relay(output.fileno())
-        except KeyboardInterrupt:
-            _interrupt(process)
-            _relay(output.fileno())
+    ended = os.pidfd_open(process.pid)
+    try:
+        with process.stdout as output:
+            try:
+                _relay(output.fileno(), ended)
+            except KeyboardInterrupt:
+                _interrupt(process)
+                _relay(output.fileno(), ended)
+    finally:
+        os.close(ended)
     return process.wait()
 
 
-def _relay(descriptor: int) -> None:
+def _relay(output: int, ended: int) -> None:
+    """Until the pipe's end, or until bash has ended and the pipe is empty: `sleep 100 &` keeps it open."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    while data := os.read(descriptor, 65536):
+    while True:
+        ready, _, _ = select.select([output, ended], [], [])
+        data = os.read(output, 65536) if output in ready else b""
+        if not data:
+            break
         sys.stdout.write(decoder.decode(data))
         sys.stdout.flush()
     sys.stdout.write(decoder.decode(b"", final=True))

@@ -50,22 +50,31 @@ class DockerMagics:
         return self._guarded(lambda: command_cell.run(explained))
 
     def reset(self, line: str) -> None:
-        """%reset: back to an empty engine (containers); %reset --images: the images made here too."""
-        self._guarded(lambda: playground.reset(images="--images" in line.split(), say=_say))
+        """%reset: back to the beginning. Removes containers and the images made here; pulled images stay."""
+        if line.strip():
+            return _say("%reset은 다른 말 없이 쓰세요. 만든 컨테이너와 이미지를 모두 지워요.")
+        return self._guarded(lambda: playground.reset(_say))
 
     def _session(self, line: str, body: list[str]) -> int:
         with Session(line, _write) as there:
-            if not body:
-                return self._by_hand(there)
-            for text in body:
-                if not there.until_waiting():
-                    return there.finish()
-                there.type(text)
+            try:
+                return self._by_hand(there) if not body else self._typed(there, body)
+            except KeyboardInterrupt:
+                there.interrupt()
+                there.leave()
+                _write(_left(there))
+                return 130
+
+    def _typed(self, there: Session, body: list[str]) -> int:
+        for text in body:
             if not there.until_waiting():
                 return there.finish()
-            there.leave()
-            _write(_left(there))
-            return 0
+            there.type(text)
+        if not there.until_waiting():
+            return there.finish()
+        there.leave()
+        _write(_left(there))
+        return 0
 
     def _by_hand(self, there: Session) -> int:
         """Line by line through the kernel's stdin."""
@@ -77,7 +86,7 @@ class DockerMagics:
             except Exception as error:
                 if type(error).__name__ != "StdinNotImplementedError":
                     raise
-                there.leave()
+                there.end_input()
                 _say(NO_STDIN)
                 return 1
             there.type(text, hide_echo=True)
@@ -107,7 +116,11 @@ def register(shell: InteractiveShell) -> None:
 
 
 def _left(there: Session) -> str:
-    name = server.client().get(f"/containers/{there.container}/json").json()["Name"].lstrip("/")
+    """What the learner reads after a detached session; nothing when its container has ended."""
+    facts = there.facts()
+    if facts is None or not facts["State"]["Running"]:
+        return ""
+    name = facts["Name"].lstrip("/")
     return f"\n터미널에서 나왔어요. 컨테이너 {name}은(는) 계속 돌고 있어요. 다시 붙으려면: docker attach {name}\n"
 
 

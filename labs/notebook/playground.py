@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from kernel_engine.client import APIError
 from labs.notebook import server
 
 
-def reset(*, images: bool, say: Callable[[str], None]) -> int:
-    """Removes every container; with `images` also the images that were made here (committed or built), not pulled."""
+def reset(say: Callable[[str], None]) -> int:
+    """Removes every container and the images that were made here (committed or built). Pulled images stay."""
     engine = server.require_this_engine()
     containers = engine.get("/containers/json", query={"all": "1"}).json()
     for container in containers:
         engine.delete(f"/containers/{container['Id']}", query={"force": "1", "v": "1"})
-    say(f"컨테이너 {len(containers)}개를 지웠어요.")
-    if not images:
-        return 0
-    made = [item for item in engine.get("/images/json").json() if not item.get("RepoDigests")]
+    made = [image for image in engine.get("/images/json").json() if not image.get("RepoDigests")]
     for image in made:
         for name in image.get("RepoTags") or [image["Id"]]:
-            engine.delete(f"/images/{name}", query={"force": "1"})
-    say(f"여기서 만든 이미지 {len(made)}개를 지웠어요. 받은 이미지는 그대로 있어요.")
+            try:
+                engine.delete(f"/images/{name}", query={"force": "1"})
+            except APIError as error:
+                if error.status != 404:  # gone with another one
+                    raise
+    say(f"컨테이너 {len(containers)}개와 여기서 만든 이미지 {len(made)}개를 지웠어요. 받은 이미지는 그대로 있어요.")
     return 0

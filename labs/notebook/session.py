@@ -146,6 +146,27 @@ class Session:
             self._swallow = self._transcript.take_unfinished() + line
         os.write(self._master, line.encode() + b"\r")
 
+    def interrupt(self) -> None:
+        """Ctrl+C for the program in the foreground."""
+        if self._process.poll() is None:
+            os.write(self._master, b"\x03")
+
+    def end_input(self) -> None:
+        """Ctrl+D: a shell ends, and with it the session. A program that goes on is left alone."""
+        os.write(self._master, b"\x04")
+        if self.until_waiting():
+            self.leave()
+        else:
+            self.finish()
+
+    def facts(self) -> dict[str, Any] | None:
+        """What the engine says of the container; None when there is none (any more)."""
+        try:
+            found: dict[str, Any] = self._client.get(f"/containers/{self._container}/json").json()
+        except APIError:
+            return None
+        return found
+
     def leave(self) -> None:
         """Detaches: what is still on its way is shown, the container goes on."""
         while self._relay(_QUIET):
