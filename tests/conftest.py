@@ -27,10 +27,12 @@ def daemon(busybox_mirror: str) -> Iterator[Daemon]:
     """An engine of the module's own, with busybox pulled."""
     if os.geteuid() != 0:
         pytest.skip("needs root: real namespaces, mounts and cgroups")
-    with tempfile.TemporaryDirectory(prefix="ke-test-") as directory:
-        with running_daemon(Path(directory), (busybox_mirror,)) as running:
-            running.docker("pull", "busybox")
-            yield running
+    with (
+        tempfile.TemporaryDirectory(prefix="ke-test-") as directory,
+        running_daemon(Path(directory), (busybox_mirror,)) as running,
+    ):
+        running.docker("pull", "busybox")
+        yield running
 
 
 @pytest.fixture

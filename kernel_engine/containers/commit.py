@@ -37,7 +37,7 @@ async def commit(house: House, live: Live, options: CommitOptions) -> Image:
                 parent=parent,
                 upper=house.snapshots.upper(record.id),
                 config=config,
-                created_by=" ".join((record.path, *record.args)),
+                created_by=" ".join(record.config.command or ()),
                 author=options.author,
                 comment=options.comment,
                 container=record.id,

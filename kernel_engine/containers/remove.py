@@ -10,7 +10,7 @@ from kernel_engine.containers.house import House
 from kernel_engine.containers.record import WaitResult
 from kernel_engine.containers.roster import Live
 from kernel_engine.containers.stop import end
-from kernel_engine.errors import Conflict
+from kernel_engine.errors import Conflict, NotFound
 
 
 async def remove(house: House, live: Live, *, force: bool) -> None:
@@ -43,10 +43,20 @@ async def remove_locked(house: House, live: Live, result: WaitResult) -> None:
         house.execs.pop(exec_id)
     await asyncio.gather(house.snapshots.remove(record.id), asyncio.to_thread(_clear, Path(record.directory)))
     await house.roster.remove(live)
+    if _is_gone(house, record.image_id):
+        house.later(house.images.collect())  # its layers stayed for this container's sake
     house.announce(record, "destroy")
     live.settle("removed", result)
     live.settle("not-running", result)
     live.settle("next-exit", result)
+
+
+def _is_gone(house: House, image_id: str) -> bool:
+    try:
+        house.images.get(image_id)
+    except NotFound:
+        return True
+    return False
 
 
 def _clear(directory: Path) -> None:

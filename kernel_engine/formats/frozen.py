@@ -36,7 +36,7 @@ def revive(cls: type[Value], data: Any) -> Value:
 
 
 @cache
-def _hints(cls: type) -> dict[str, Any]:
+def _hints(cls: Any) -> dict[str, Any]:
     return typing.get_type_hints(cls)
 
 

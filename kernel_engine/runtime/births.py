@@ -142,7 +142,8 @@ class Births:
         )  # fmt: skip
         birth = Birth(entry=entry, request=request, channel=parent, trace=trace, waiting=True)
         self._watch(birth)
-        self._launcher.loop.later(GO_DEADLINE, lambda: self._deadline(birth))
+        id, pid = birth.entry.id, birth.entry.pid  # not the birth: the timer outlives it
+        self._launcher.loop.later(GO_DEADLINE, lambda: self._deadline(id, pid))
 
     def _fork_added(self, process: Process, id: str, first: Entry, request: int, trace: Trace) -> None:
         home = Home(pidfd=first.pidfd, namespaces=first.namespaces, cgroup=first.cgroup, id=first.id)
@@ -269,9 +270,10 @@ class Births:
             self._launcher.loop.forget(birth.channel.fileno())
             birth.channel.close()
 
-    def _deadline(self, birth: Birth) -> None:
-        if birth.waiting and self._births.get(birth.entry.id) is birth:
-            self.abort(birth.entry.id, f"nobody answered for {GO_DEADLINE:.0f} s while the network was attached")
+    def _deadline(self, id: str, pid: int) -> None:
+        birth = self._births.get(id)
+        if birth is not None and birth.waiting and birth.entry.pid == pid:
+            self.abort(id, f"nobody answered for {GO_DEADLINE:.0f} s while the network was attached")
 
     def _must_be_free(self, id: str) -> None:
         if id in self._births or self._launcher.register.is_running(id):
