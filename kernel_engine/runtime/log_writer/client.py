@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import socket
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
@@ -41,6 +42,8 @@ class LogWriter:
         self._closed = False
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(channel.fileno(), self._read)
+        credentials = channel.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        self.pid: int = struct.unpack("=3i", credentials)[0]
 
     @classmethod
     async def connect(
