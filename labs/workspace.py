@@ -21,8 +21,8 @@ PACKAGES = Path(__file__).parent.parent
 LINKED = ("kernel_engine", "labs")
 SOURCES = "sources"
 NOTES = ".docker-labs/shipped.json"
-#: authors' files: the notebook's source, and what checks and solves it
-WITHHELD = ("lab.md", "check.py", "solution.py", "__pycache__", ".ipynb_checkpoints")
+#: authors' files: the notebook's source, what checks and solves it, and how notebooks are written and compared
+WITHHELD = ("lab.md", "check.py", "solution.py", "README.md", "sanitize.cfg", "__pycache__", ".ipynb_checkpoints")
 NEW_VERSION = " (새 버전)"
 
 

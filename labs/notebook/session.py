@@ -56,7 +56,7 @@ def plan(line: str, scratch: Path) -> Plan:
     words = shlex.split(line)
     if words[:1] == ["docker"]:
         words = words[1:]
-    path, command, rest = find(words)
+    path, command, rest = find(words) if words else ("", None, [])
     name = path.split()[-1] if command is not None else ""
     if command is None or name not in ("run", "exec", "attach", "start"):
         raise NotATerminal("%%docker 다음에는 run -it, exec -it, attach, start -ai 가운데 하나를 써 주세요.")

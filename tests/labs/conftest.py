@@ -1,0 +1,50 @@
+"""Engines for labs, fresh and with the offline hub's images."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from labs.hub.registry import DEFAULT_DATA, PROGRAM, serving
+from tests.daemon import Daemon, running_daemon
+
+HUB = Path(os.environ.get("DOCKER_LABS_HUB") or DEFAULT_DATA)
+
+
+@pytest.fixture(scope="session")
+def hub() -> Iterator[str]:
+    """The address of a hub on the images that `./lab up` or `./lab test` made."""
+    if not shutil.which(PROGRAM):
+        pytest.skip(f"needs {PROGRAM}")
+    if not (HUB / "registry").is_dir():
+        pytest.skip(f"needs the offline hub's images in {HUB}: python -m labs.hub fill")
+    with tempfile.TemporaryDirectory(prefix="hub-test-") as run, serving(HUB, Path(run)) as address:
+        yield address
+
+
+@contextmanager
+def fresh_engine(hub: str) -> Iterator[Daemon]:
+    if os.geteuid() != 0:
+        pytest.skip("needs root: real namespaces, mounts and cgroups")
+    with tempfile.TemporaryDirectory(prefix="ke-test-") as place, running_daemon(Path(place), (hub,)) as engine:
+        yield engine
+
+
+@pytest.fixture
+def engine(hub: str) -> Iterator[Daemon]:
+    """An engine that has never seen an image."""
+    with fresh_engine(hub) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def shared_engine(hub: str) -> Iterator[Daemon]:
+    """One engine for a module's exercises, which clean up after themselves."""
+    with fresh_engine(hub) as engine:
+        yield engine

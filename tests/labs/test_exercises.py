@@ -1,0 +1,74 @@
+"""Every exercise: nothing done is not yet, its solution passes, each wrong solution does not, nothing is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from labs import catalogue, checks
+from labs.checks import EngineView, Exercise, NotYet, Passed
+from tests.daemon import Daemon
+
+ALL = {name: exercise for lab in catalogue.labs() for name, exercise in checks.exercises(lab).items()}
+WRONG = [(name, title) for name, exercise in ALL.items() for title in {**exercise.wrong, **exercise.wrong_answers}]
+
+
+@pytest.fixture
+def view(shared_engine: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EngineView:
+    monkeypatch.chdir(tmp_path)
+    return EngineView(shared_engine.host, workspace=tmp_path)
+
+
+@pytest.fixture
+def exercise(request: pytest.FixtureRequest, view: EngineView) -> Iterator[Exercise]:
+    """Begun, and ended whatever happened."""
+    found = ALL[request.param]
+    found.begin(view)
+    yield found
+    found.end(view)
+    assert view.containers() == []
+
+
+def answered(view: EngineView, answer: str) -> EngineView:
+    return EngineView(view.host, answer=answer, workspace=view.workspace)
+
+
+def right_answer(exercise: Exercise, view: EngineView) -> str:
+    return exercise.answer(view) if callable(exercise.answer) else exercise.answer
+
+
+@pytest.mark.parametrize("exercise", ALL, indirect=True)
+def test_nothing_done_is_not_yet(exercise: Exercise, view: EngineView) -> None:
+    assert isinstance(exercise.check(view), NotYet)
+
+
+@pytest.mark.parametrize("exercise", ALL, indirect=True)
+def test_the_solution_passes(exercise: Exercise, view: EngineView) -> None:
+    checks.work(exercise.solve, view)
+    result = exercise.check(answered(view, right_answer(exercise, view)))
+    assert isinstance(result, Passed), result
+
+
+@pytest.mark.parametrize(("exercise", "title"), WRONG, indirect=["exercise"])
+def test_a_wrong_solution_does_not_pass(exercise: Exercise, title: str, view: EngineView) -> None:
+    if title in exercise.wrong:
+        checks.work(exercise.wrong[title], view)
+        answer = right_answer(exercise, view)
+    else:
+        checks.work(exercise.solve, view)
+        answer = exercise.wrong_answers[title]
+    result = exercise.check(answered(view, answer))
+    assert isinstance(result, NotYet), result
+    assert result.expected and result.found and result.read_from
+
+
+def test_every_exercise_of_a_source_has_a_check() -> None:
+    written = {directive.argument.split()[0] for lab in catalogue.labs() for directive in lab.directives("exercise")}
+    assert written == set(ALL)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_exercise_has_a_wrong_solution_and_hints_for_it(name: str) -> None:
+    assert ALL[name].wrong or ALL[name].wrong_answers

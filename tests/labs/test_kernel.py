@@ -1,0 +1,222 @@
+"""The extension in a real kernel on a real engine: what a learner's cells print."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from queue import Empty
+from typing import Any
+
+import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager
+
+from labs import build
+from tests.daemon import Daemon
+
+PATIENCE = 60
+
+
+@dataclass
+class Ran:
+    """What a cell did. `text` is its standard output, `stderr` must stay empty."""
+
+    text: str = ""
+    stderr: str = ""
+    error: str = ""
+    data: list[dict[str, Any]] = field(default_factory=list)
+
+
+Cell = Callable[..., Ran]
+
+
+@pytest.fixture(scope="module")
+def kernel(daemon: Daemon) -> Iterator[BlockingKernelClient]:
+    with build.kernel_environment(daemon.host):
+        manager = KernelManager(kernel_name="python3", transport="ipc")
+        manager.start_kernel()
+        client = manager.blocking_client()
+        client.start_channels()
+        try:
+            client.wait_for_ready(timeout=PATIENCE)
+            yield client
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)
+
+
+@pytest.fixture
+def cell(kernel: BlockingKernelClient, clean: Daemon) -> Cell:
+    """Runs a cell. `answers`: what is typed at its input requests, None: the front end has no input."""
+
+    def run(source: str, answers: list[str] | None = None, interrupt_after: str = "") -> Ran:
+        ran = Ran()
+        waiting = list(answers or ())
+        interrupts = [interrupt_after] if interrupt_after else []
+
+        def show(message: dict[str, Any]) -> None:
+            content = message["content"]
+            if message["msg_type"] == "stream":
+                if content["name"] == "stdout":
+                    ran.text += content["text"]
+                else:
+                    ran.stderr += content["text"]
+                if interrupts and interrupts[0] in ran.text:
+                    interrupts.clear()
+                    kernel.parent.interrupt_kernel()
+            elif message["msg_type"] == "error":
+                ran.error = content["ename"]
+            elif message["msg_type"] in ("display_data", "execute_result"):
+                ran.data.append(content["data"])
+
+        def type_in(message: dict[str, Any]) -> None:
+            kernel.input(waiting.pop(0))
+
+        kernel.execute_interactive(
+            source, allow_stdin=answers is not None, stdin_hook=type_in, output_hook=show, timeout=PATIENCE
+        )
+        assert not waiting, "the cell asked less often than expected"
+        assert ran.stderr == ""
+        return ran
+
+    return run
+
+
+def test_a_command_cell(cell: Cell) -> None:
+    ran = cell("# 설명\n\ndocker run --name one busybox sh -c 'echo hi; echo oops >&2; exit 3'\ndocker ps -aq | wc -l")
+    assert ran.text == "hi\noops\n1\n"
+    assert cell("print(_exit_code)").text == "0\n"
+
+
+def test_a_failing_command_is_dockers_text_and_a_korean_line_and_no_traceback(cell: Cell) -> None:
+    ran = cell("docker rm nosuch")
+    assert ran.text.splitlines()[0] == "Error response from daemon: No such container: nosuch"
+    assert re.search("[가-힣]", ran.text.splitlines()[1])
+    assert ran.error == ""
+    assert cell("print(_exit_code)").text == "1\n"
+
+
+def test_python_and_commands_in_one_cell(cell: Cell) -> None:
+    ran = cell(
+        "name = 'mixed'\nfor at in range(2):\n    print(at)\n%docker run --rm busybox echo {name}\nprint(_exit_code)"
+    )
+    assert ran.text == "0\n1\nmixed\n0\n"
+
+
+def test_templates_and_variables_reach_the_command(cell: Cell) -> None:
+    cell("docker run --name tt busybox true")
+    assert cell("docker inspect -f '{{.State.ExitCode}} {{json .Name}}' tt").text == '0 "/tt"\n'
+    assert cell("docker run --rm -e A=5 busybox sh -c 'echo $A'").text == "5\n"
+
+
+def test_importing_docker_and_naming_a_variable_work(cell: Cell) -> None:
+    assert cell("docker = 3\ndocker").data[0]["text/plain"] == "3"
+    assert cell("docker ps -q").text == ""
+    assert cell("del docker\nimport docker\ndocker.__name__").data[0]["text/plain"] == "'docker'"
+    cell("del docker")
+
+
+def test_a_typed_session(cell: Cell) -> None:
+    ran = cell("%%docker run -it --name typed busybox sh\necho $((40 + 2))\nsleep 0.3; echo later\nexit 7\n")
+    lines = [line.strip() for line in ran.text.splitlines()]
+    tail = lines[lines.index("/ # echo $((40 + 2))") :]
+    assert tail == ["/ # echo $((40 + 2))", "42", "/ # sleep 0.3; echo later", "later", "/ # exit 7"]
+    assert cell("print(_exit_code)").text == "7\n"
+
+
+def test_a_session_that_goes_on_is_left_running(cell: Cell, clean: Daemon) -> None:
+    ran = cell("%%docker run -it --name goes-on busybox sh\nx=kept")
+    assert "goes-on" in ran.text.splitlines()[-1]
+    assert clean.inspect("goes-on")["State"]["Running"]
+    ran = cell("%%docker attach goes-on\necho $x\nexit")
+    assert "kept" in ran.text.splitlines()
+    assert not clean.inspect("goes-on")["State"]["Running"]
+    ran = cell("%%docker start -ai goes-on\necho again\nexit")
+    assert "again" in ran.text.splitlines()
+
+
+def test_a_session_by_exec(cell: Cell) -> None:
+    cell("docker run -dit --name there busybox sh")
+    ran = cell("%%docker exec -it there sh\necho inside\nexit")
+    assert "inside" in ran.text.splitlines()
+
+
+def test_a_program_that_asks_gets_the_next_line(cell: Cell) -> None:
+    ran = cell("%%docker run -it --rm busybox sh\nread -p 'name? ' n\n홍길동\necho \"[$n]\"\nexit")
+    assert "[홍길동]" in ran.text
+    assert "name? 홍길동" in ran.text
+
+
+def test_without_a_body_it_asks_line_by_line(cell: Cell) -> None:
+    ran = cell("docker run -it --rm busybox sh", answers=["echo asked", "exit"])
+    assert "asked" in ran.text.splitlines()
+    assert ran.error == ""
+
+
+def test_where_nobody_can_be_asked_it_ends_in_a_sentence_and_leaves_nothing(cell: Cell, clean: Daemon) -> None:
+    ran = cell("docker run -it --rm busybox sh")
+    assert "%%docker" in ran.text.splitlines()[-1]
+    assert ran.error == ""
+    assert clean.out("ps", "-aq") == ""
+
+
+def test_a_terminal_command_that_asks_nothing_just_runs(cell: Cell) -> None:
+    assert cell("docker run -it --rm busybox echo hi").text == "hi\n"
+
+
+def test_an_interrupt_stops_a_command(cell: Cell, clean: Daemon) -> None:
+    began = time.monotonic()
+    ran = cell("docker run --rm --name spin busybox sh -c 'echo on; exec sleep 100'", interrupt_after="on")
+    assert time.monotonic() - began < 30
+    assert ran.error == ""
+
+
+def test_an_interrupt_stops_a_session(cell: Cell) -> None:
+    ran = cell("%%docker run -it --name held busybox sh\necho on$((1)); sleep 100", interrupt_after="on1")
+    assert ran.error == ""
+    assert "held" in ran.text.splitlines()[-1]
+
+
+def test_reset_removes_what_was_made(cell: Cell, clean: Daemon) -> None:
+    cell("docker run -d --name made busybox sleep 100\ndocker commit made made:1")
+    assert "이미지 1개" in cell("%reset").text
+    assert clean.out("ps", "-aq") == ""
+    assert clean.out("images", "--format", "{{.Repository}}") == "busybox"
+
+
+def test_explain_names_the_kernels_work(cell: Cell) -> None:
+    text = cell("%explain docker run --rm busybox true").text
+    for word in ("이미지", "파일 시스템", "네임스페이스", "실행"):
+        assert word in text
+
+
+def test_the_live_card_as_text(cell: Cell) -> None:
+    cell("docker run --name shown busybox sh -c 'echo x > /new'")
+    [data] = cell("%live").data
+    assert "shown · busybox · 종료 (0)" in data["text/plain"]
+    assert set(data) == {"text/plain", "text/html"}
+
+
+@pytest.mark.parametrize(
+    "line", ["%check 99-1", "%predict 99-1", "%quiz 99", "%card 99", "%map 99", "%check", "%live x"]
+)
+def test_a_wrong_magic_line_is_one_sentence(cell: Cell, line: str) -> None:
+    ran = cell(line)
+    assert ran.error == ""
+    assert re.search("[가-힣]", ran.text)
+
+
+@pytest.mark.parametrize(
+    "line", ["%%docker ps\nx", "%%docker run busybox\nx", "%%docker run -it 'busybox\nx", "%%docker\nx"]
+)
+def test_a_body_needs_a_terminal(cell: Cell, line: str) -> None:
+    ran = cell(line)
+    assert ran.error == ""
+    assert ran.text.count("\n") == 1
+
+
+def test_nothing_waits_for_the_kernel(kernel: BlockingKernelClient) -> None:
+    with pytest.raises(Empty):
+        kernel.get_iopub_msg(timeout=0.2)

@@ -1,0 +1,81 @@
+"""Built notebooks: in step with their source, and the same again on a fresh engine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from labs import build, catalogue
+from labs.catalogue import COURSE, Lab
+from tests.daemon import Daemon
+
+SANITIZE = COURSE / "sanitize.cfg"
+LABS = pytest.mark.parametrize("lab", catalogue.labs(), ids=lambda lab: lab.number)
+
+
+@LABS
+def test_the_notebook_follows_its_source(lab: Lab) -> None:
+    assert build.difference(lab) == ""
+
+
+@LABS
+def test_the_same_source_gives_the_same_ids(lab: Lab) -> None:
+    ids = [[cell.id for cell in build.notebook(lab).cells] for _ in range(2)]
+    assert ids[0] == ids[1]
+    assert len(set(ids[0])) == len(ids[0])
+
+
+@LABS
+def test_everything_that_the_source_promises_is_there(lab: Lab) -> None:
+    for kind in ("predict", "quiz", "card", "exercise"):
+        assert list(lab.directives(kind)), kind
+    for directive in lab.directives("predict"):
+        lab.prediction(directive.argument)
+    assert len(lab.quiz()) == 3
+    assert lab.card()
+    text = lab.source.read_text(encoding="utf-8")
+    assert ":::{docker}" in text
+    assert ":::{why}" in text
+
+
+@LABS
+def test_nothing_was_written_to_stderr(lab: Lab) -> None:
+    outputs = [output for cell in nbformat.read(lab.notebook, 4).cells for output in cell.get("outputs", ())]
+    assert not [output for output in outputs if output.get("name") == "stderr" or output.output_type == "error"]
+
+
+def test_the_playground_is_what_the_builder_makes() -> None:
+    assert nbformat.read(COURSE / "놀이터.ipynb", 4) == build.playground()
+
+
+@pytest.mark.timeout(900)
+@LABS
+def test_nbval_replays_it_on_a_fresh_engine(lab: Lab, engine: Daemon, tmp_path: Path) -> None:
+    began = time.monotonic()
+    result = replay(lab.notebook, engine, tmp_path)
+    assert result.returncode == 0, result.stdout
+    assert time.monotonic() - began < lab.minutes * 60
+
+
+def replay(notebook: Path, engine: Daemon, empty: Path) -> subprocess.CompletedProcess[str]:
+    """`pytest --nbval`, strictly, in a process of its own; its kernels load our extension by IPython's settings."""
+    with build.kernel_environment(engine.host):
+        environment = {name: value for name, value in os.environ.items() if name != "DOCKER_LABS_STILL"}
+        return subprocess.run(
+            [
+                *(sys.executable, "-m", "pytest", "--nbval", "--nbval-sanitize-with", str(SANITIZE)),
+                *("--nbval-cell-timeout", "120", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:asyncio"),
+                *("-c", os.devnull, "--rootdir", str(empty), "--color", "no", "-q", str(notebook)),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment,
+            check=False,
+        )
