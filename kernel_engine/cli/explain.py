@@ -69,6 +69,8 @@ def explain(steps: Sequence[Mapping[str, Any]]) -> str:
     stopped = stopping(steps)
     if stopped is not None:
         parts.append(_stop_text(stopped, steps[stopped]))
+    elif not any(step["Name"] == "execve" for step in steps):
+        parts.append(f"{len(steps)}번째 단계까지 마쳤지만 명령을 실행(execve)하지 못하고 멈췄어요.")
     return "\n\n".join(parts)
 
 

@@ -179,6 +179,16 @@ def _cgroup(arguments: str) -> tuple[str, str] | None:
     return LIMITS, CGROUP_FILES.get(file, "자원 제한의 값을 적어요")
 
 
+def _write(arguments: str) -> tuple[str, str] | None:
+    if arguments.startswith("/proc/sys/net/"):
+        return NETWORK, "컨테이너 안의 네트워크 설정을 적어요"
+    if arguments.startswith("/proc/sys/"):
+        return NAMESPACES, "컨테이너 안의 커널 설정을 적어요"
+    if "/oom_score_adj" in arguments:
+        return LIMITS, "메모리가 부족할 때 끝낼 순서를 정해요"
+    return _cgroup(arguments)
+
+
 def _mkdir(arguments: str) -> tuple[str, str]:
     return _cgroup(arguments) or (FILES, "파일 시스템을 붙일 폴더를 만들어요")
 
@@ -275,5 +285,5 @@ READERS: dict[str, Callable[[str], tuple[str, str] | None]] = {
     "open_tree": _open_tree,
     "prctl": _prctl,
     "unshare": _unshare,
-    "write": _cgroup,
+    "write": _write,
 }

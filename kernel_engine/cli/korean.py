@@ -66,23 +66,31 @@ def line(message: str, words: Sequence[str] = ()) -> str:
 
 def unreached(words: Sequence[str]) -> str:
     """Docker Hub does not answer: the exact command to type instead, where the offline hub has a stand-in."""
-    from kernel_engine.cli.substitutes import find
+    from kernel_engine.cli.substitutes import find, is_held
 
     image = image_of(words)
     if not image:
         return "인터넷에 연결되지 않아 Docker Hub에 닿지 못했어요. 인터넷 연결을 확인한 뒤 다시 실행해 보세요."
+    if is_held(image):
+        return (
+            f"오프라인 허브가 답하지 않아서 {image} 이미지를 받지 못했어요. "
+            "실습 폴더에서 ./lab up을 다시 실행한 뒤 받아 보세요."
+        )
     known = find(image)
+    missing = f"인터넷에 연결되지 않아 {image} 이미지를 받지 못했어요."
     if known is None:
         return (
-            f"오프라인 허브에 {image} 이미지가 없고, 인터넷에도 연결되지 않아 Docker Hub에 묻지 못했어요. "
+            f"{missing} 오프라인 허브에 이 이름의 이미지가 없어요. "
             "이름의 철자를 확인하거나, 인터넷에 연결한 뒤 다시 실행해 보세요."
         )
     if not known.use:
-        return f"인터넷에 연결되지 않아 {image} 이미지를 받지 못했어요. 오프라인 허브에 대신할 이미지도 없어요. {known.why}"
-    install = f" 그 안에서 apt-get update && apt-get install -y {known.install}" if known.install else ""
+        return f"{missing} 오프라인 허브에 대신할 이미지도 없어요. {known.why}"
+    command = known.instead(words, image)
+    if not known.install:
+        return f"{missing} 대신 이렇게 입력해 보세요: {command}\n{known.why}"
     return (
-        f"인터넷에 연결되지 않아 {image} 이미지를 받지 못했어요. 대신 이렇게 입력해 보세요: "
-        f"{known.instead(words, image)}{install}\n{known.why}"
+        f"{missing} 대신 이렇게 들어가서: {command}\n"
+        f"그 안에서 이렇게 설치해 보세요: apt-get update && apt-get install -y {known.install}\n{known.why}"
     )
 
 

@@ -145,8 +145,7 @@ _TEXTS: tuple[tuple[str, str], ...] = (
     ),
     (
         r'exec: "(?P<word>[^"]*)": (permission denied|is a directory)',
-        "{word}은(는) 실행할 수 있는 파일이 아니에요 (종료 코드 126). "
-        "폴더가 아닌지, 실행 권한(chmod +x)이 있는지 확인해 보세요.",
+        "{word} 파일은 실행할 수 없어요 (종료 코드 126). 폴더가 아닌지, 실행 권한(chmod +x)이 있는지 확인해 보세요.",
     ),
     (
         r"exec format error",
@@ -288,8 +287,12 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "{option} 옵션의 값이 맞지 않아요: {value}",
     ),
     (
-        r"'docker (?P<command>[^']+)' requires( at least)? (?P<count>\d) arguments?",
-        "docker {command} 명령에는 값이 {count}개 필요해요. 이름이나 ID가 빠지지 않았는지 확인해 보세요.",
+        r"'docker (?P<command>[^']+)' requires (?P<count>\d) arguments?",
+        "docker {command} 명령에는 이름이나 ID를 {count}개 적어 주세요.",
+    ),
+    (
+        r"'docker (?P<command>[^']+)' requires at least (?P<count>\d)( and at most (?P<most>\d))? arguments?",
+        "docker {command} 명령 뒤에 필요한 말이 빠졌어요. docker {command} --help의 사용법을 확인해 보세요.",
     ),
     (
         r"'docker (?P<command>[^']+)' accepts no arguments",
@@ -297,11 +300,11 @@ _TEXTS: tuple[tuple[str, str], ...] = (
     ),
     (
         r"unknown command: docker (?P<command>(compose|build|network|volume|cp|save|load|export|import|stats|update|"
-        r"login|logout|search|swarm|service|stack|node|buildx|builder|context|prune)\b.*)",
+        r"login|logout|search|swarm|service|stack|node|buildx|builder|context|prune)\b[^\n]*)",
         "docker {command} 명령은 이 엔진에 아직 없어요. docker --help에서 쓸 수 있는 명령을 볼 수 있어요.",
     ),
     (
-        r"unknown command: docker (?P<command>.+)",
+        r"unknown command: docker (?P<command>[^\n]+)",
         "docker {command} 명령은 없어요. 철자를 확인하거나 docker --help로 명령 목록을 살펴보세요.",
     ),
     (

@@ -22,14 +22,17 @@ DATA = os.path.join(os.path.dirname(__file__), "substitutes.json")
 
 
 class Substitute:
-    """`use`: a reference that the hub holds, "" when nothing stands in; `install`: the package that makes it do."""
+    """`use`: a reference that the hub holds, "" when nothing stands in; `install`: the package that makes it do;
+    `held`: other tags of the original that the hub holds.
+    """
 
-    __slots__ = ("install", "original", "use", "why")
+    __slots__ = ("held", "install", "original", "use", "why")
 
     def __init__(self, original: str, data: Mapping[str, Any]) -> None:
         self.original = original
         self.use: str = data["substitute"] or ""
         self.install: str = data.get("install", "")
+        self.held: tuple[str, ...] = tuple(data.get("held", ()))
         self.why: str = data["why"]
 
     def instead(self, words: Sequence[str], image: str) -> str:
@@ -46,16 +49,32 @@ def substitutes() -> tuple[Substitute, ...]:
 
 
 def find(image: str, known: Sequence[Substitute] | None = None) -> Substitute | None:
-    """The stand-in for an image in any of its forms: with its tag first, then by its repository."""
+    """The stand-in for an image in any of its forms: with its tag first, then by its repository, then by a pattern."""
+    known = substitutes() if known is None else known
+    tagged, repository = _short(image)
+    if tagged in held(known):
+        return None
+    candidates = [item for name in (tagged, repository) for item in known if item.original == name]
+    candidates += [item for item in known if fnmatchcase(repository, item.original)]
+    return candidates[0] if candidates else None
+
+
+def is_held(image: str) -> bool:
+    """Whether the offline hub holds the image itself, so that a failed pull says that the hub does not answer."""
+    return _short(image)[0] in held(substitutes())
+
+
+def held(known: Sequence[Substitute]) -> set[str]:
+    """What the hub is known to hold: all that stands in for something."""
+    return {_short(name)[0] for item in known for name in (item.use, *item.held) if name}
+
+
+def _short(image: str) -> tuple[str, str]:
+    """`docker.io/library/centos` as (`centos:latest`, `centos`)."""
     for prefix in HUB:
         image = image.removeprefix(prefix)
     image = image.removeprefix("library/").partition("@")[0]
     head, slash, last = image.rpartition("/")
-    repository = f"{head}{slash}{last.partition(':')[0]}"
-    known = substitutes() if known is None else known
-    for name in (image, repository):
-        for item in known:
-            # an entry for itself (debian, busybox) only helps with another tag
-            if fnmatchcase(name, item.original) and image not in (item.use, f"{item.use}:latest"):
-                return item
-    return None
+    name, _, tag = last.partition(":")
+    repository = f"{head}{slash}{name}"
+    return f"{repository}:{tag or 'latest'}", repository

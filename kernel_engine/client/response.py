@@ -34,6 +34,10 @@ class Response:
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
+    def __del__(self) -> None:
+        """A reply that nobody reads (rm, start) needs no closing by hand."""
+        self.close()
+
     def close(self) -> None:
         self._reader.wire.close()
 
@@ -47,8 +51,10 @@ class Response:
 
     def pieces(self) -> Iterator[bytes]:
         """The body as it comes. EngineUnreachable when it ends before its announced length."""
-        yield from self._pieces
-        self.close()
+        try:
+            yield from self._pieces
+        finally:
+            self.close()
 
     def read(self) -> bytes:
         return b"".join(self.pieces())

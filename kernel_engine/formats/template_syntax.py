@@ -175,7 +175,9 @@ class _Reader:
         letter = self._text[self._at]
         if letter in "\"'`":
             self._fail("unterminated quoted string" if letter != "`" else "unterminated raw quoted string")
-        self._fail(f"unexpected {letter!r} in command" if letter == "}" else f"unrecognized character in action: U+{ord(letter):04X} {letter!r}")
+        if letter == "}":
+            self._fail("unexpected '}' in command")
+        self._fail(f"unrecognized character in action: U+{ord(letter):04X} {letter!r}")
 
     def _statement(self, word: str) -> Node:
         if word in _BLOCKS:

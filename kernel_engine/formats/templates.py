@@ -273,7 +273,7 @@ def _slice(value: Any, *ends: int) -> Any:
 def _equal(first: Any, *others: Any) -> bool:
     if not others:
         raise ValueError("missing argument for comparison")
-    return any(type(first) is type(other) and first == other or _numbers_equal(first, other) for other in others)
+    return any((type(first) is type(other) and first == other) or _numbers_equal(first, other) for other in others)
 
 
 def _numbers_equal(first: Any, other: Any) -> bool:

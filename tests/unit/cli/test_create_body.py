@@ -1,0 +1,255 @@
+"""`docker run`'s options as the body of POST /containers/create (field by field as the docker CLI sends it)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kernel_engine.cli.body import create_body
+from kernel_engine.cli.commands import COMMANDS
+from kernel_engine.cli.failures import Failed
+from kernel_engine.cli.grammar import Misused, options_of, parse
+from kernel_engine.cli.ports import bindings, exposed
+
+OPTIONS = options_of(COMMANDS["run"].options)
+
+
+def body(*words: str, detached: bool = False) -> dict[str, Any]:
+    return create_body(parse(OPTIONS, words, interspersed=False), detached=detached, console=(0, 0))
+
+
+def host(*words: str) -> Any:
+    return body(*words, "busybox")["HostConfig"]
+
+
+def test_a_plain_run() -> None:
+    made = body("busybox", "echo", "hi")
+    assert (made["Image"], made["Cmd"], made["Entrypoint"]) == ("busybox", ["echo", "hi"], None)
+    assert (made["AttachStdin"], made["AttachStdout"], made["AttachStderr"]) == (False, True, True)
+    assert (made["OpenStdin"], made["StdinOnce"], made["Tty"]) == (False, False, False)
+    assert made["NetworkingConfig"] == {"EndpointsConfig": {"default": {}}}
+    assert made["HostConfig"]["NetworkMode"] == "default"
+    assert made["HostConfig"]["MemorySwappiness"] == -1
+    assert made["HostConfig"]["RestartPolicy"] == {"Name": "no", "MaximumRetryCount": 0}
+    assert body("busybox")["Cmd"] is None
+
+
+def test_streams() -> None:
+    made = body("-it", "busybox")
+    assert (made["AttachStdin"], made["OpenStdin"], made["StdinOnce"], made["Tty"]) == (True, True, True, True)
+    made = body("-itd", "busybox", detached=True)
+    assert (made["AttachStdin"], made["AttachStdout"], made["OpenStdin"], made["StdinOnce"]) == (
+        False,
+        False,
+        True,
+        False,
+    )
+    made = body("-a", "STDERR", "busybox")
+    assert (made["AttachStdin"], made["AttachStdout"], made["AttachStderr"]) == (False, False, True)
+    with pytest.raises(Misused, match="valid streams are STDIN, STDOUT and STDERR"):
+        body("-a", "foo", "busybox")
+
+
+def test_names_and_places() -> None:
+    made = body("-w", "/srv", "-u", "1000:1000", "-h", "web", "--domainname", "d", "--entrypoint", "ls", "-l", "a=b=c",
+                "--label", "bare", "--stop-signal", "SIGINT", "--stop-timeout", "0", "busybox")  # fmt: skip
+    assert (made["WorkingDir"], made["User"], made["Hostname"], made["Domainname"]) == ("/srv", "1000:1000", "web", "d")
+    assert made["Entrypoint"] == ["ls"]
+    assert made["Labels"] == {"a": "b=c", "bare": ""}
+    assert (made["StopSignal"], made["StopTimeout"]) == ("SIGINT", 0)
+    assert body("--entrypoint", "", "busybox")["Entrypoint"] == [""]
+
+
+def test_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OURS", "here")
+    monkeypatch.delenv("NOWHERE", raising=False)
+    file = tmp_path / "env"
+    file.write_text("# comment\n\n  FROM_FILE=한 글\nOURS\n")
+    made = body("--env-file", str(file), "-e", "A=b=c", "-e", "OURS", "-e", "NOWHERE", "busybox")
+    assert made["Env"] == ["FROM_FILE=한 글", "OURS=here", "A=b=c", "OURS=here", "NOWHERE"]
+
+
+def test_environment_that_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Misused) as misused:
+        body("-e", "=x", "busybox")
+    assert str(misused.value) == 'invalid argument "=x" for "-e, --env" flag: invalid environment variable: =x'
+    with pytest.raises(Failed) as failed:
+        body("--env-file", str(tmp_path / "none"), "busybox")
+    assert failed.value.message == f"open {tmp_path}/none: no such file or directory"
+    file = tmp_path / "env"
+    file.write_text("A B=c\n")
+    with pytest.raises(Failed, match="variable 'A B' contains whitespaces"):
+        body("--env-file", str(file), "busybox")
+
+
+def test_limits() -> None:
+    made = host("-m", "64m", "--memory-swap", "-1", "--memory-reservation", "32m", "--cpus", ".5",
+                "--cpu-shares", "512",
+                "--cpuset-cpus", "0,1", "--pids-limit", "20", "--shm-size", "1g", "--oom-kill-disable",
+                "--ulimit", "nofile=1024:2048", "--ulimit", "core=-1")  # fmt: skip
+    assert (made["Memory"], made["MemorySwap"], made["MemoryReservation"]) == (64 << 20, -1, 32 << 20)
+    assert (made["NanoCpus"], made["CpuShares"], made["CpusetCpus"], made["PidsLimit"]) == (500_000_000, 512, "0,1", 20)
+    assert (made["ShmSize"], made["OomKillDisable"]) == (1 << 30, True)
+    assert made["Ulimits"] == [
+        {"Name": "nofile", "Hard": 2048, "Soft": 1024},
+        {"Name": "core", "Hard": -1, "Soft": -1},
+    ]
+
+
+@pytest.mark.parametrize("text", ["x", "nofile=", "nofile=a", "nofile=1:2:3", "nofile=2:1"])
+def test_ulimits_that_are_refused(text: str) -> None:
+    with pytest.raises(Misused, match='for "--ulimit" flag'):
+        host("--ulimit", text)
+
+
+def test_security() -> None:
+    made = host("--privileged", "--cap-add", "NET_ADMIN", "--cap-drop", "ALL", "--read-only", "--security-opt",
+                "no-new-privileges", "--security-opt", "seccomp=unconfined",
+                "--security-opt", "label:disable")  # fmt: skip
+    assert (made["Privileged"], made["ReadonlyRootfs"]) == (True, True)
+    assert (made["CapAdd"], made["CapDrop"]) == (["NET_ADMIN"], ["ALL"])
+    assert made["SecurityOpt"] == ["no-new-privileges", "seccomp=unconfined", "label=disable"]
+    with pytest.raises(Failed, match='Invalid --security-opt: "foo"'):
+        host("--security-opt", "foo")
+
+
+def test_a_seccomp_file_is_sent_whole(tmp_path: Path) -> None:
+    file = tmp_path / "profile.json"
+    file.write_text('{"defaultAction": "SCMP_ACT_ALLOW"}')
+    assert host("--security-opt", f"seccomp={file}")["SecurityOpt"] == [f"seccomp={file.read_text()}"]
+    with pytest.raises(
+        Failed, match=r"opening seccomp profile \(/none\) failed: open /none: no such file or directory"
+    ):
+        host("--security-opt", "seccomp=/none")
+
+
+def test_volumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = body("-v", "/host:/inside:ro", "-v", "./data:/data", "-v", ".:/here", "-v", "name:/vol", "-v", "/anonymous",
+                "--tmpfs", "/run:size=1m", "--tmpfs", "/tmp", "busybox")  # fmt: skip
+    assert made["HostConfig"]["Binds"] == [
+        "/host:/inside:ro",
+        f"{tmp_path}/data:/data",
+        f"{tmp_path}:/here",
+        "name:/vol",
+    ]
+    assert made["Volumes"] == {"/anonymous": {}}
+    assert made["HostConfig"]["Tmpfs"] == {"/run": "size=1m", "/tmp": ""}
+
+
+def test_mounts() -> None:
+    made = host("--mount", "type=bind,src=/a,dst=/b,readonly", "--mount", "type=tmpfs,target=/t,tmpfs-size=1m",
+                "--mount", "source=v,destination=/v,volume-nocopy=true")  # fmt: skip
+    assert made["Mounts"] == [
+        {"Type": "bind", "Source": "/a", "Target": "/b", "ReadOnly": True},
+        {"Type": "tmpfs", "Target": "/t", "TmpfsOptions": {"SizeBytes": 1 << 20}},
+        {"Type": "volume", "Source": "v", "Target": "/v", "VolumeOptions": {"NoCopy": True}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("foo", "invalid field 'foo' must be a key=value pair"),
+        ("type=bind,nosuch=x,dst=/a", "unexpected key 'nosuch' in 'nosuch=x'"),
+        ("type=bind,src=/a", "target is required"),
+        ("dst=/a,readonly=maybe", "invalid value for readonly: maybe"),
+    ],
+)
+def test_mounts_that_are_refused(text: str, reason: str) -> None:
+    with pytest.raises(Misused) as caught:
+        host("--mount", text)
+    assert str(caught.value) == f'invalid argument "{text}" for "--mount" flag: {reason}'
+
+
+@pytest.mark.parametrize("option", ["--network", "--net"])
+def test_networks(option: str) -> None:
+    made = body(option, "n1", "--network-alias", "db", "--ip", "10.0.0.9", "busybox")
+    assert made["HostConfig"]["NetworkMode"] == "n1"
+    assert made["NetworkingConfig"]["EndpointsConfig"] == {
+        "n1": {"Aliases": ["db"], "IPAMConfig": {"IPv4Address": "10.0.0.9"}}
+    }
+    assert body(f"{option}=none", "busybox")["HostConfig"]["NetworkMode"] == "none"
+
+
+def test_mac_address() -> None:
+    assert body("--mac-address", "92:d0:c6:0a:29:33", "busybox")["MacAddress"] == "92:d0:c6:0a:29:33"
+    with pytest.raises(Failed, match="x is not a valid mac address"):
+        body("--mac-address", "x", "busybox")
+
+
+@pytest.mark.parametrize(
+    ("text", "policy"),
+    [("always", ("always", 0)), ("on-failure:3", ("on-failure", 3)), ("unless-stopped", ("unless-stopped", 0))],
+)
+def test_restart_policies(text: str, policy: tuple[str, int]) -> None:
+    assert tuple(host("--restart", text)["RestartPolicy"].values()) == policy
+
+
+def test_a_restart_count_is_a_number() -> None:
+    with pytest.raises(Failed, match="invalid restart policy format: maximum retry count must be an integer"):
+        host("--restart", "on-failure:x")
+
+
+def test_rest_of_the_host() -> None:
+    made = host("--rm", "--init=false", "--dns", "1.1.1.1", "--add-host", "a:1.2.3.4", "--pid", "host", "--uts", "host",
+                "--sysctl", "net.core.somaxconn=1", "--log-driver", "none", "--log-opt", "max-size=1m",
+                "--device", "/dev/fuse", "--device", "/dev/a:/dev/b:r", "--group-add", "audio")  # fmt: skip
+    assert (made["AutoRemove"], made["Init"]) == (True, False)
+    assert (made["Dns"], made["ExtraHosts"], made["PidMode"], made["UTSMode"]) == (
+        ["1.1.1.1"],
+        ["a:1.2.3.4"],
+        "host",
+        "host",
+    )
+    assert made["Sysctls"] == {"net.core.somaxconn": "1"}
+    assert made["LogConfig"] == {"Type": "none", "Config": {"max-size": "1m"}}
+    assert made["Devices"][0] == {"PathOnHost": "/dev/fuse", "PathInContainer": "/dev/fuse", "CgroupPermissions": "rwm"}
+    assert made["Devices"][1] == {"PathOnHost": "/dev/a", "PathInContainer": "/dev/b", "CgroupPermissions": "r"}
+    assert "Init" not in host()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("8080:80", {"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}),
+        ("80", {"80/tcp": [{"HostIp": "", "HostPort": ""}]}),
+        ("127.0.0.1:8080:80/udp", {"80/udp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}]}),
+        ("127.0.0.1::80", {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}),
+        ("[::1]:8080:80", {"80/tcp": [{"HostIp": "::1", "HostPort": "8080"}]}),
+        ("9000-9001:80-81",
+         {"80/tcp": [{"HostIp": "", "HostPort": "9000"}], "81/tcp": [{"HostIp": "", "HostPort": "9001"}]}),
+        ("9000-9005:80", {"80/tcp": [{"HostIp": "", "HostPort": "9000-9005"}]}),
+    ],
+)  # fmt: skip
+def test_ports(text: str, expected: dict[str, Any]) -> None:
+    assert bindings([text]) == expected
+    assert exposed([text], []) == list(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("abc", "invalid containerPort: abc"),
+        ("x:80", "invalid hostPort: x"),
+        ("80:", "no port specified: 80:<empty>"),
+        ("80:80/foo", "invalid proto: foo"),
+        ("70000:80", "invalid hostPort: 70000"),
+        ("1-3:80-81", "invalid ranges specified for container and host Ports: 80-81 and 1-3"),
+    ],
+)
+def test_ports_that_are_refused(text: str, sentence: str) -> None:
+    with pytest.raises(Failed) as caught:
+        bindings([text])
+    assert caught.value.message == sentence
+
+
+def test_exposed_ports() -> None:
+    assert exposed(["8080:80"], ["80", "90-91/udp"]) == ["80/tcp", "90/udp", "91/udp"]
+    with pytest.raises(Failed) as caught:
+        exposed([], ["x"])
+    assert caught.value.message == (
+        'invalid range format for --expose: x, error: strconv.ParseUint: parsing "x": invalid syntax'
+    )

@@ -1,0 +1,221 @@
+"""Every text that the course shows on purpose has its Korean line; an unknown one has none."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+
+import pytest
+
+from kernel_engine.cli import korean
+from kernel_engine.cli.korean_table import TABLE
+
+HUB = 'Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io on 10.0.0.1:53: no such host'
+ID = "3e1ce3426c99f4fc2f71726fcd8721e993c79cc41b46bdccc518ea7726ebb501"
+
+#: the errors that the labs show on purpose, with Docker's texts as measured (20.10.24), and a word of the advice
+SHOWN = {
+    "comment after FROM": (
+        "dockerfile parse error line 1: FROM requires either one or three arguments",
+        "따로 한 줄",
+    ),
+    "comment after COPY": (
+        "COPY failed: file not found in build context or excluded by .dockerignore: stat #: file does not exist",
+        "# 주석",
+    ),
+    "no Dockerfile": (
+        "unable to prepare context: unable to evaluate symlinks in Dockerfile path: "
+        "lstat /work/Dockerfile: no such file or directory",
+        "-f",
+    ),
+    "image in use": (
+        'conflict: unable to remove repository reference "ubuntu:git" (must force) - container e6c4a1b76ff5 is using '
+        "its referenced image b1a3dd6cc402",
+        "docker rm e6c4a1b76ff5",
+    ),
+    "child images": (
+        "conflict: unable to delete b1a3dd6cc402 (cannot be forced) - image has dependent child images",
+        "자식 이미지",
+    ),
+    "several names": (
+        "conflict: unable to delete b1a3dd6cc402 (must be forced) - image is referenced in multiple repositories",
+        "docker rmi 이름:태그",
+    ),
+    "name taken": (
+        f'Conflict. The container name "/echo1" is already in use by container "{ID}". You have to remove (or rename) '
+        "that container to be able to reuse that name.",
+        "docker rm echo1",
+    ),
+    "port taken": (
+        "driver failed programming external connectivity on endpoint echo (e1): Bind for 0.0.0.0:9000 failed: "
+        "port is already allocated",
+        "9000번 포트",
+    ),
+    "rm running": (
+        f"You cannot remove a running container {ID}. Stop the container before attempting removal or force remove",
+        "docker rm -f 3e1ce3426c99",
+    ),
+    "exec stopped": (f"Container {ID} is not running", "docker start"),
+    "no such command": (
+        "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: "
+        'exec: "nosuch": executable file not found in $PATH: unknown',
+        "nosuch 명령이 없어요",
+    ),
+    "offline pull": (HUB, "인터넷"),
+    "volume used": (f"remove nv: volume is in use - [{ID}]", "docker rm"),
+    "--mount missing": (
+        'invalid mount config for type "bind": bind source path does not exist: /nope',
+        "mkdir -p",
+    ),
+    "compose indentation": (
+        "The Compose file './docker-compose.yml' is invalid because:\nInvalid top-level property \"slave01\". Valid "
+        "top-level sections for this Compose file are: services, version.\n\nYou might be seeing this error because "
+        "you're using the wrong Compose file version.",
+        "services:",
+    ),
+    "compose version": (
+        "You might be seeing this error because you're using the wrong Compose file version.",
+        "services:",
+    ),
+    "swarm local image": ("No such image: localonly:1", "레지스트리"),
+}
+
+#: what learners meet besides (course questions, measured texts of the commands)
+MET = {
+    "permission denied while trying to connect to the Docker daemon socket at unix:///x.sock: dial": "그룹",
+    "Cannot connect to the Docker daemon at unix:///x.sock. Is the docker daemon running?": "./lab up",
+    "the input device is not a TTY": "-t",
+    "unknown flag: --it": "-it",
+    "unknown flag: --nosuch": "--nosuch",
+    "unknown shorthand flag: 'Z' in -Z": "-Z",
+    "flag needs an argument: --name": "--name",
+    "flag needs an argument: 'e' in -e": "-e",
+    "docker: 'docker build' requires 1 argument": " . ",
+    "docker: 'docker image build' requires 1 argument": " . ",
+    "docker: 'docker rm' requires at least 1 argument": "docker rm --help",
+    "docker: 'docker tag' requires 2 arguments": "2개",
+    "docker: 'docker ps' accepts no arguments": "--filter",
+    "invalid argument \"x\" for \"-m, --memory\" flag: invalid size: 'x'": "64m",
+    "docker: unknown command: docker compose up\n\nRun 'docker --help' for more": "docker compose up 명령은",
+    "docker: unknown command: docker pss\n\nRun 'docker --help' for more information": "docker pss 명령은 없어요",
+    "No such container: web": "docker ps -a",
+    "No such object: web": "docker images",
+    "Error response from daemon: No such image: nope:latest": "nope:latest",
+    "invalid reference format: repository name (library/A) must be lowercase": "소문자",
+    "invalid reference format": "이름:태그",
+    "You cannot attach to a stopped container, start it first": "docker start -ai",
+    "Container web is paused, unpause the container before exec": "docker unpause",
+    f"Container {ID} is not paused": "일시 정지 상태가 아니에요",
+    "denied: requested access to the resource is denied": "네임스페이스",
+    "pull access denied for me/app, repository does not exist or may require 'docker login'": "me/app",
+    "manifest for debian:nope not found: manifest unknown: manifest unknown": "태그",
+    'Get "http://localhost:5000/v2/": dial tcp 127.0.0.1:5000: connect: connection refused': "localhost:5000",
+    "Invalid container name (a), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed": "두 글자",
+    "conflicting options: cannot specify both --restart and --rm": "하나만",
+    "unable to find user nosuch: no matching entries in passwd file": "nosuch",
+    'exec: "/etc": permission denied: unknown': "126",
+    'exec: "-it": executable file not found in $PATH: unknown': "앞에",
+    'exec: "/nosuch": stat /nosuch: no such file or directory: unknown': "127",
+    "write /var/lib/x: no space left on device": "디스크",
+    "network n1 not found": "n1",
+    "Minimum memory limit allowed is 6MB": "6MB",
+    'template parsing error: template: :1: unclosed action': "{{ }}",
+    'Invalid top-level property "slave01"': "slave01",
+    "conflict: unable to delete b1a3dd6cc402 (must be forced) - image is being used by stopped container e6c4a1b76ff5":
+        "docker rm e6c4a1b76ff5",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("cause", SHOWN)
+def test_every_error_of_the_course_has_its_line(cause: str) -> None:
+    text, advice = SHOWN[cause]
+    assert advice in korean.line(text)
+
+
+def test_the_course_shows_sixteen_causes() -> None:
+    """The last row but one of the course's table has two texts, which may come apart."""
+    assert len(SHOWN) == 17
+
+
+@pytest.mark.parametrize("text", MET)
+def test_what_learners_meet_has_its_line(text: str) -> None:
+    assert MET[text] in korean.line(text)
+
+
+@pytest.mark.parametrize("text", ["", "something nobody knows", "server error: 0x80070005", "operation not permitted"])
+def test_an_unknown_error_gets_no_guess(text: str) -> None:
+    assert korean.line(text) == ""
+
+
+@pytest.mark.parametrize("pattern", [pattern for pattern, _ in TABLE], ids=lambda pattern: pattern.pattern[:40])
+def test_every_line_uses_only_what_its_pattern_finds(pattern: re.Pattern[str]) -> None:
+    text = dict((known, words) for known, words in TABLE)[pattern]
+    line = text.format(**dict.fromkeys(pattern.groupindex, "x"))
+    assert re.search("[가-힣]", line)
+    assert line.rstrip().endswith((".", "요", "-x", "x"))
+    assert "\n" not in line
+
+
+OFFLINE = [
+    ("run -it centos:latest bash", "docker run -it debian:trixie bash"),
+    ("pull ubuntu:bionic", "docker pull debian:bookworm"),
+    ("image pull docker.io/library/ubuntu:14.04", "docker image pull debian:bookworm"),
+    ("-H unix:///x.sock run -e 'A=b c' alpine:3.7 uname", "docker -H unix:///x.sock run -e 'A=b c' busybox uname"),
+    ("run -d mysql:5.7", "docker run -it debian:bookworm bash\n"),
+    ("run gihyodocker/echo:latest", "docker run busybox"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("command", "instead"), OFFLINE)
+def test_offline_the_command_to_type_instead_is_exact(command: str, instead: str) -> None:
+    import shlex
+
+    assert f"{instead}" in korean.line(HUB, shlex.split(command))
+
+
+def test_an_image_without_a_stand_in_says_so() -> None:
+    assert "대신할 이미지도 없어요" in korean.line(HUB, ["pull", "dockersamples/visualizer"])
+    assert "이름의 철자" in korean.line(HUB, ["pull", "no-such-thing"])
+    assert "Docker Hub" in korean.line(HUB, ["search", "x"])
+
+
+def test_in_a_pipe_there_is_no_korean_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("DOCKER_LABS_CELL", raising=False)
+    monkeypatch.delenv("DOCKER_LABS_LANG", raising=False)
+    korean.report("No such container: x", "No such container: x", [])
+    assert capsys.readouterr() == ("", "No such container: x\n")
+
+
+def test_in_a_cell_it_goes_to_standard_output(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DOCKER_LABS_CELL", "1")
+    korean.report("No such container: x", "No such container: x", [])
+    out, error = capsys.readouterr()
+    assert "docker ps -a" in out
+    assert error == "No such container: x\n"
+    monkeypatch.setenv("DOCKER_LABS_LANG", "off")
+    korean.report("No such container: x", "No such container: x", [])
+    assert capsys.readouterr().out == ""
+
+
+def test_on_a_terminal_it_goes_to_standard_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.delenv("DOCKER_LABS_CELL", raising=False)
+    monkeypatch.delenv("DOCKER_LABS_LANG", raising=False)
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    korean.report("No such container: x", "No such container: x", [])
+    assert "docker ps -a" in terminal.getvalue()
+    assert capsys.readouterr().out == ""
+
+
+def test_a_held_image_that_cannot_be_pulled_means_that_the_hub_is_down() -> None:
+    assert "./lab up" in korean.line(HUB, ["run", "busybox"])
+    assert "./lab up" in korean.line(HUB, ["pull", "debian:bookworm"])
