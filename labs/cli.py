@@ -131,7 +131,7 @@ def _address(options: argparse.Namespace) -> str:
     named: str = options.host or os.environ.get("DOCKER_HOST") or f"unix://{DEFAULT_SOCKET}"
     client = Client(named)
     try:
-        client.get("/_ping" if options.host else "/kernel-engine/info")
+        client.get("/_ping" if options.host else "/kernel-engine/info").close()
     except APIError:
         raise WrongServer(f"{named}에는 이 실습의 엔진이 아니라 다른 도커가 있어요. 그래서 멈췄어요.") from None
     return named

@@ -134,7 +134,7 @@ class EngineView:
 
     def _delete(self, path: str, query: Mapping[str, str]) -> None:
         try:
-            self._client.delete(path, query=query)
+            self._client.delete(path, query=query).close()
         except APIError as error:
             if error.status != 404:
                 raise

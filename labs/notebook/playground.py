@@ -13,12 +13,12 @@ def reset(say: Callable[[str], None]) -> int:
     engine = server.require_this_engine()
     containers = engine.get("/containers/json", query={"all": "1"}).json()
     for container in containers:
-        engine.delete(f"/containers/{container['Id']}", query={"force": "1", "v": "1"})
+        engine.delete(f"/containers/{container['Id']}", query={"force": "1", "v": "1"}).close()
     made = [image for image in engine.get("/images/json").json() if not image.get("RepoDigests")]
     for image in made:
         for name in image.get("RepoTags") or [image["Id"]]:
             try:
-                engine.delete(f"/images/{name}", query={"force": "1"})
+                engine.delete(f"/images/{name}", query={"force": "1"}).close()
             except APIError as error:
                 if error.status != 404:  # gone with another one
                     raise

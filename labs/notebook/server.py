@@ -49,7 +49,7 @@ def require_this_engine() -> Client:
     there = client()
     if host() not in _known:
         try:
-            there.get("/kernel-engine/info")
+            there.get("/kernel-engine/info").close()
         except EngineUnreachable:
             raise
         except APIError:

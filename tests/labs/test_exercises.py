@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 
 from labs import catalogue, checks
 from labs.checks import EngineView, Exercise, NotYet, Passed
-from tests.daemon import Daemon
+from tests.daemon import REPOSITORY, Daemon
 
 ALL = {name: exercise for lab in catalogue.labs() for name, exercise in checks.exercises(lab).items()}
 WRONG = [(name, title) for name, exercise in ALL.items() for title in {**exercise.wrong, **exercise.wrong_answers}]
@@ -62,6 +64,14 @@ def test_a_wrong_solution_does_not_pass(exercise: Exercise, title: str, view: En
     result = exercise.check(answered(view, answer))
     assert isinstance(result, NotYet), result
     assert result.expected and result.found and result.read_from
+
+
+def test_checks_are_typed() -> None:
+    """One run for each: they are files of the same name, not modules of one package."""
+    for lab in catalogue.labs():
+        command = [sys.executable, "-m", "mypy", "--strict", str(lab.check_file)]
+        result = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
+        assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_every_exercise_of_a_source_has_a_check() -> None:

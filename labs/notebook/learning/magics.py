@@ -62,7 +62,7 @@ def _check(line: str) -> None:
         print("%check 다음에 과제 번호를 써 주세요. 예: %check 01-3")
         return
     address = host or server.require_this_engine().host
-    Client(address).get("/_ping")
+    Client(address).get("/_ping").close()
     result = checks.exercise(name).check(EngineView(address, answer=answer.strip()))
     results.show_result(name, result)
 
