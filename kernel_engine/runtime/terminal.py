@@ -103,15 +103,20 @@ def _mark_of_terminal(pid: int, depth: int) -> str | None:
 
 def _mark_of_task(pid: int, task: int, terminal: int, depth: int) -> str | None:
     """The thread's mark, where it is blocked in a call that new input on the terminal would end."""
-    switches = _switches(pid, task)
+    slept = _sleep(pid, task)
+    if slept is None:
+        return None
     descriptors = _waited_for(pid, task)
     ours = next((fd for fd in descriptors if _is_terminal(pid, fd, terminal)), None)
-    if ours is None or switches is None or _switches(pid, task) != switches:
+    if ours is None:
         return None
     masters = [fd for fd in descriptors if _device_of(pid, fd) == _PTMX]
     if masters:
         return next((mark for fd in masters if (mark := _mark_behind(pid, fd, depth)) is not None), None)
-    return None if _has_input(pid, ours) else f"{task}:{switches}"
+    # asked before the last look: had the thread woken and taken the input in between, its sleep would be another
+    if _has_input(pid, ours) or _waited_for(pid, task) != descriptors or _sleep(pid, task) != slept:
+        return None
+    return f"{task}:{slept}"
 
 
 def _mark_behind(pid: int, master: int, depth: int) -> str | None:
@@ -242,9 +247,10 @@ def _stat(pid: int) -> _Stat | None:
     return _Stat(fields[0], int(fields[2]), int(fields[4]), int(fields[5]), int(fields[19]))
 
 
-def _switches(pid: int, task: int) -> int | None:
-    """voluntary_ctxt_switches: grows by one whenever the thread goes to sleep."""
-    found = re.search(r"^voluntary_ctxt_switches:\s*(\d+)", _read(f"/proc/{pid}/task/{task}/status"), re.MULTILINE)
+def _sleep(pid: int, task: int) -> int | None:
+    """Which sleep of the thread this is (voluntary_ctxt_switches grows by one with each); None unless it sleeps."""
+    text = _read(f"/proc/{pid}/task/{task}/status")
+    found = re.search(r"^State:\s*S\b.*^voluntary_ctxt_switches:\s*(\d+)", text, re.MULTILINE | re.DOTALL)
     return int(found[1]) if found else None
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from kernel_engine.runtime.companion import connected
 from tests.kernel.streams.house import House
 
 
@@ -18,4 +21,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     await there.connect()
     yield there
     await there.writer.close()
-    os.kill(there.writer.pid, signal.SIGKILL)
+    if (end := connected(there.instance.log_writer_socket)) is not None:  # whichever it is by now
+        with end:
+            credentials = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        os.kill(struct.unpack("=3i", credentials)[0], signal.SIGKILL)
