@@ -175,7 +175,7 @@ async def _remember_failure(house: House, live: Live, error: EngineError) -> Non
     await house.log_writer.release(live.record.id)
     await house.roster.save_state(live, exit_code=exit_code, error=error.message, pid=0)
     if live.record.config.host.auto_remove:
-        await remove_locked(house, live, WaitResult(exit_code=exit_code, error=error.message))
+        await remove_locked(house, live, WaitResult(exit_code=exit_code))
 
 
 def uses_bridge(host: HostOptions) -> bool:
