@@ -27,12 +27,7 @@ nbformat: Any = untyped
 KEY = "docker_labs"
 CELL_SECONDS = 60
 SLOW_SECONDS = 10
-NOTES = {
-    "docker": ("실제 Docker에서는", "info"),
-    "why": ("왜 실패했을까?", "warning"),
-    "tip": ("도움말", "success"),
-    "careful": ("주의", "danger"),
-}
+NOTES = {"docker": "실제 Docker에서는", "why": "왜 실패했을까?", "tip": "도움말", "careful": "주의"}
 _NOTE = re.compile(rf"^:::\{{(?P<kind>{'|'.join(NOTES)})\}}[ \t]*\n(?P<body>.*?)^:::[ \t]*$", re.MULTILINE | re.DOTALL)
 _WORK_HERE = "# 여기에 명령을 쓰고 실행하세요."
 
@@ -73,9 +68,9 @@ def _code_cell(source: str, *, folded: bool) -> str:
 
 
 def _note(found: re.Match[str]) -> str:
-    title, colour = NOTES[found["kind"]]
-    body = found["body"].strip("\n")
-    return f'<div class="alert alert-block alert-{colour}">\n\n**{title}**\n\n{body}\n\n</div>'
+    """A quotation: JupyterLab sets it off without colouring a page red."""
+    body = found["body"].strip("\n").splitlines()
+    return "\n".join(f"> {line}".rstrip() for line in (f"**{NOTES[found['kind']]}**", "", *body))
 
 
 # the notebook --------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from kernel_engine.client import APIError, Client, EngineUnreachable, Response
 from labs.notebook.learning import facts, markup, picture
 
 LIVE = "지금"
-STOOD = "그때의 모습"
+STOOD = "그때 (다음 그림을 그리면서 멈췄어요)"
 AWAY = "엔진이 대답하지 않아요"
 #: without events, how often the containers' own files are counted again
 _LOOK_SECONDS = 3.0

@@ -57,12 +57,11 @@ def card_text(lab: Lab, groups: tuple[CardGroup, ...]) -> str:
 
 def card_html(lab: Lab, groups: tuple[CardGroup, ...]) -> str:
     body = "".join(
-        f"<div>{f'<h5>{escape(group.title)}</h5>' if group.title else ''}<dl>"
+        f"<div>{f'<h5>{escape(group.title)}</h5>' if group.title else ''}<ul>"
         + "".join(
-            f"<dt><code>{escape(command)}</code></dt><dd>{markup.inline(meaning)}</dd>"
-            for command, meaning in group.commands
+            f"<li><code>{escape(command)}</code> {markup.inline(meaning)}</li>" for command, meaning in group.commands
         )
-        + "</dl></div>"
+        + "</ul></div>"
         for group in groups
     )
     title = f"{CARD} · {lab.number} {escape(lab.title)}"

@@ -7,7 +7,7 @@ from html import escape
 
 from labs.notebook.learning.facts import Container, Facts, Image, Layer
 
-TITLE = "엔진의 지금 모습"
+TITLE = "엔진의 모습"
 READ_FROM = "GET /images/json, GET /containers/json, GET /containers/…/changes"
 PARTS = ("containers", "images", "layers")
 STATES = {

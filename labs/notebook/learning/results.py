@@ -25,8 +25,8 @@ def as_html(name: str, result: Result) -> str:
         body = f'<span class="dl-passed" role="status">✓ {name} 통과: {markup.inline(result.text)}</span>'
         return markup.section("check", body, label=label, boxed=False)
     facts = (("기대한 것", result.expected), ("찾은 것", result.found), ("확인한 곳", result.read_from))
-    rows = "".join(f"<dt>{word}</dt><dd>{_lines(text)}</dd>" for word, text in facts)
-    body = f"<b>○ {name} 아직이에요</b><dl>{rows}</dl>{_hints(result.hints)}"
+    rows = "".join(f"<li><b>{word}</b> <span>{_lines(text)}</span></li>" for word, text in facts)
+    body = f"<b>○ {name} 아직이에요</b><ul>{rows}</ul>{_hints(result.hints)}"
     return markup.section("notyet", body, label=label)
 
 

@@ -79,7 +79,7 @@ QUESTION = question("`x`는 <b>무엇</b>?\n- [ ] 가\n  아니죠.\n- [x] 나\n
 def test_the_picture_as_text_names_and_counts() -> None:
     facts = Facts(images=(IMAGE,), containers=(container(state="exited", exit_code=137, changes=(3, 0, 1)),))
     assert picture.as_text(facts).splitlines() == [
-        "엔진의 지금 모습",
+        "엔진의 모습",
         "  이미지 1개",
         "    debian:latest · 레이어 1개",
         "  컨테이너 1개",
