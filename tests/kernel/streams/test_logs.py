@@ -98,7 +98,7 @@ async def test_a_container_that_prints_for_ever_does_not_delay_others(house: Hou
     floods = [subprocess.Popen(["yes"], stdout=subprocess.PIPE) for _ in range(2)]
     for number, flood in enumerate(floods):
         assert flood.stdout is not None
-        limited = house.log(f"flood{number}", max_size=1 << 20)
+        limited = house.log(f"flood{number}", max_size=1 << 20, max_files=2)
         await house.writer.adopt(f"f{number}", Stdio(stdout=flood.stdout.fileno()), log=limited, stdin_once=False)
         flood.stdout.close()
     master, slave = os.openpty()
@@ -112,7 +112,7 @@ async def test_a_container_that_prints_for_ever_does_not_delay_others(house: Hou
         await house.until_logged(number + 1)
         slowest = max(slowest, time.monotonic() - started)
     for number, flood in enumerate(floods):
-        assert len(house.entries(f"flood{number}")) > 1000
+        assert (house.directory / f"flood{number}.1").exists()  # more than a megabyte went through meanwhile
         flood.kill()
         flood.wait()
         assert await house.writer.drained(f"f{number}", 5)
