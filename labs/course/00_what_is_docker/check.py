@@ -1,4 +1,4 @@
-"""Checks of lab 00: an ended container on the host's kernel, shells with and without input, one process with two numbers."""
+"""Checks of lab 00: a container that has ended, shells with and without input, one process with two numbers."""
 
 from __future__ import annotations
 
@@ -203,8 +203,8 @@ checks = {
             "둘 다 입력이 없음": "docker run -d --name stay busybox sh; docker run -d --name leave busybox sh; "
             "docker wait stay leave",
             "둘 다 터미널이 있음": "docker run -dit --name stay busybox sh; docker run -dit --name leave busybox sh",
-            "다른 명령으로 버팀": "docker run -d --name stay busybox sleep 1000; docker run -d --name leave busybox sh; "
-            "docker wait leave",
+            "다른 명령으로 버팀": "docker run -d --name stay busybox sleep 1000; "
+            "docker run -d --name leave busybox sh; docker wait leave",
             "지워 버림": "docker run -dit --name stay busybox sh; docker run --rm --name leave busybox sh",
         },
         containers=("stay", "leave"),
