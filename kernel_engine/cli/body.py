@@ -9,6 +9,7 @@ import os
 
 from kernel_engine.cli.failures import Failed
 from kernel_engine.cli.grammar import Misused
+from kernel_engine.cli.refusals import check_host_options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def attached_streams(words: Parsed, *, detached: bool) -> tuple[bool, bool, bool
 
 
 def host_config(words: Parsed, console: tuple[int, int]) -> dict[str, Any]:
+    check_host_options(words)
     host: dict[str, Any] = {
         "Binds": [bind(item) for item in words["volume"] if ":" in item] or None,
         "ContainerIDFile": words["cidfile"],
@@ -225,8 +227,6 @@ def restart_policy(text: str) -> dict[str, Any]:
     name, colon, count = text.partition(":")
     if not name:
         raise Failed("invalid restart policy format: no policy provided before colon", 125)
-    if ":" in count:
-        raise Failed("invalid restart policy format", 125)
     if colon and not count.isdigit():
         raise Failed("invalid restart policy format: maximum retry count must be an integer", 125)
     return {"Name": name, "MaximumRetryCount": int(count or 0)}

@@ -56,16 +56,27 @@ def _find(client: Client, name: str, kinds: tuple[str, ...], *, size: bool) -> A
             return client.get(PATHS[kind].format(name), query={"size": (size and kind == "container") or None}).json()
         except APIError as error:
             if len(kinds) == 1:
-                # Docker's own command puts the name before an image's refusal
-                text = f"no such image: {name}: {error.message}" if kind == "image" else error.message
-                raise Failed(f"Error response from daemon: {text}", about=error.message) from error
+                raise Failed(f"Error response from daemon: {error.message}", about=error.message) from error
             if error.status != 404:
                 raise
     raise Failed(f"Error: No such object: {name}")
 
 
+def check_template(form: str) -> None:
+    """Failed with code 64, as Docker's, for a template that cannot be read."""
+    from kernel_engine.formats.templates import TemplateError, compile_template
+
+    try:
+        compile_template(form)
+    except TemplateError as error:
+        raise Failed(f"template parsing error: {error}", 64) from error
+
+
 def _show(call: Call, find: Callable[[str], Any]) -> int:
     """All that were found, then the refusals of the others."""
+    form = call.words["format"]
+    if form and form != "json":
+        check_template(form)
     found: list[Any] = []
     refusals: list[Failed] = []
     for name in call.arguments:
@@ -75,7 +86,6 @@ def _show(call: Call, find: Callable[[str], Any]) -> int:
             refusals.append(failure)
         except APIError as error:
             refusals.append(Failed(f"Error response from daemon: {error.message}", about=error.message))
-    form = call.words["format"]
     if not form:
         print(json.dumps(found, indent=4, ensure_ascii=False))
     else:

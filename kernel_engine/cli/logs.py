@@ -24,8 +24,8 @@ def logs(call: Call) -> int:
         "stderr": True,
         "details": words["details"] or None,
         "follow": words["follow"] or None,
-        "since": moment("since", words["since"], now),
-        "until": moment("until", words["until"], now),
+        "since": moment(words["since"], now, 'invalid value for "since": '),
+        "until": moment(words["until"], now, 'invalid value for "until": '),
         "tail": words["tail"],
         "timestamps": words["timestamps"] or None,
     }
@@ -40,11 +40,11 @@ def logs(call: Call) -> int:
     return 0
 
 
-def moment(name: str, text: str, now: float) -> str | None:
-    """A user's time as the API takes it; Failed with Docker's words."""
+def moment(text: str, now: float, before: str = "") -> str | None:
+    """A user's time as the API takes it; Failed with Docker's words, which differ in what stands before them."""
     if not text:
         return None
     try:
         return timestamp(text, now)
     except ValueError as error:
-        raise Failed(f'invalid value for "{name}": failed to parse value as time or duration: "{text}"') from error
+        raise Failed(f'{before}failed to parse value as time or duration: "{text}"') from error

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 #: what Docker's own client prints for --version; the engine's version is in `docker version`
+LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
 GLOBAL_USAGE = "[OPTIONS] COMMAND [ARG...]"
 
 
@@ -82,6 +83,8 @@ def _dispatch(words: list[str]) -> int:
         raise Failed(
             f'Failed to initialize: unable to resolve docker endpoint: context "{parsed["context"]}": context not found'
         )
+    if parsed["log-level"] not in LOG_LEVELS:
+        raise Failed(f"Unable to parse logging level: {parsed['log-level']}")
     client = Client(_host(parsed))
     path, command, arguments = find(rest)
     if command is None:

@@ -56,16 +56,14 @@ def push(call: Call) -> int:
         if not words["quiet"]:
             print("Using default tag: latest", flush=True)
     query = {"tag": reference.tag or None, "platform": words["platform"] or None}
-    if not words["quiet"]:
-        print(f"The push refers to repository [{reference.name}]", flush=True)
     with call.client.post(f"/images/{reference.name}/push", query=query, headers=NO_AUTH) as response:
-        show(response, quiet=words["quiet"], descriptor=1, skip="The push refers to repository")
+        show(response, quiet=words["quiet"], descriptor=1)
     if words["quiet"]:
         print(str(reference), flush=True)
     return 0
 
 
-def show(response: Response, *, quiet: bool, descriptor: int, skip: str = "") -> None:
+def show(response: Response, *, quiet: bool, descriptor: int) -> None:
     """The messages as they come, until the last; the one that carries an error ends it with Failed."""
     out = sys.stderr if descriptor == 2 else sys.stdout
     display = Display(out, terminal=out.isatty())
@@ -74,7 +72,7 @@ def show(response: Response, *, quiet: bool, descriptor: int, skip: str = "") ->
             out.flush()
             text = (message.get("errorDetail") or {}).get("message") or message["error"]
             raise Failed(text)
-        if not quiet and not (skip and str(message.get("status", "")).startswith(skip)):
+        if not quiet:
             display.show(message)
 
 

@@ -30,7 +30,7 @@ def run(call: Call) -> int:
     """The container's own exit code; 125, 126 or 127 when it could not be started."""
     words = call.words
     if words["detach"] and words["attach"]:
-        raise Failed("conflicting options: cannot specify both --attach and --detach", 125)
+        raise Failed("conflicting options: cannot specify both --attach and --detach")
     refusal = "" if words["detach"] else need_terminal(words["interactive"], words["tty"])
     if refusal:
         raise Failed(refusal)
@@ -107,7 +107,8 @@ def create_container(client: Client, words: Parsed, *, detached: bool) -> str:
     try:
         created = client.post("/containers/create", query=query, body=body).json()
     except APIError as error:
-        if error.status != 404 or words["pull"] != "missing" or "No such image" not in error.message:
+        missing = "No such image" in error.message or "does not match the specified platform" in error.message
+        if error.status != 404 or words["pull"] != "missing" or not missing:
             raise
         if not words["quiet"]:
             print(f"Unable to find image '{familiar(body['Image'])}' locally", file=sys.stderr, flush=True)

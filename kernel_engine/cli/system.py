@@ -209,7 +209,8 @@ def _templated(facts: dict[str, Any], form: str) -> str:
     try:
         return compile_template(form).execute(facts)
     except TemplateError as error:
-        raise Failed(f"template parsing error: {error}") from error
+        print(flush=True)
+        raise Failed(str(error), about="template parsing error") from error
 
 
 def events(call: Call) -> int:
@@ -217,8 +218,8 @@ def events(call: Call) -> int:
     words = call.words
     now = time.time()
     query = {
-        "since": moment("since", words["since"], now),
-        "until": moment("until", words["until"], now),
+        "since": moment(words["since"], now),
+        "until": moment(words["until"], now),
         "filters": filters_json(words["filter"]),
     }
     with call.client.get("/events", query=query) as response:

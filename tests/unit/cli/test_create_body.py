@@ -253,3 +253,25 @@ def test_exposed_ports() -> None:
     assert caught.value.message == (
         'invalid range format for --expose: x, error: strconv.ParseUint: parsing "x": invalid syntax'
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--add-host", "x"), 'invalid argument "x" for "--add-host" flag: bad format for add-host: "x"'),
+        (("--dns", "x"), 'invalid argument "x" for "--dns" flag: IP address is not correctly formatted: x'),
+        (("--sysctl", "x"), 'invalid argument "x" for "--sysctl" flag: sysctl \'x\' is not allowed'),
+        (("--sysctl", "vm.swappiness=1"), "sysctl 'vm.swappiness=1' is not allowed"),
+        (("--pid", "foo"), "--pid: invalid PID mode"),
+        (("--uts", "foo"), "--uts: invalid UTS mode"),
+    ],
+)
+def test_host_options_that_are_refused(words: tuple[str, ...], sentence: str) -> None:
+    with pytest.raises((Misused, Failed)) as caught:
+        host(*words)
+    assert sentence in str(caught.value)
+
+
+def test_host_options_that_fit() -> None:
+    made = host("--pid", "container:web", "--dns", "::1", "--add-host", "v6=::1", "--sysctl", "kernel.msgmax=1")
+    assert (made["PidMode"], made["Dns"], made["ExtraHosts"]) == ("container:web", ["::1"], ["v6=::1"])

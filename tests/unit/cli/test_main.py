@@ -244,7 +244,7 @@ HELP = "\n\nRun 'docker run --help' for more information\n"
         (["run", "BusyBox"], 125,
          f"docker: invalid reference format: repository name (library/BusyBox) must be lowercase{HELP}"),
         (["run", ""], 125, f"docker: invalid reference format{HELP}"),
-        (["run", "-d", "-a", "stdin", "busybox"], 125,
+        (["run", "-d", "-a", "stdin", "busybox"], 1,
          "conflicting options: cannot specify both --attach and --detach\n"),
         (["run", "-it", "busybox"], 1, "the input device is not a TTY\n"),
         (["pull", "A"], 1, "invalid reference format: repository name (library/A) must be lowercase\n"),
@@ -268,7 +268,7 @@ HELP = "\n\nRun 'docker run --help' for more information\n"
         (["start", "-a", "x", "y"], 1, "you cannot start and attach multiple containers at once\n"),
         (["logs", "--since", "x", "web"], 1, ""),
         (["events", "--since", "x"], 1,
-         'invalid value for "since": failed to parse value as time or duration: "x"\n'),
+         'failed to parse value as time or duration: "x"\n'),
     ],
 )  # fmt: skip
 def test_what_the_command_itself_refuses(tmp_path: Path, words: list[str], code: int, error: str) -> None:
@@ -386,7 +386,7 @@ def test_inspect(tmp_path: Path) -> None:
         assert outcome(served.host, "inspect", "-f", "{{json .Config.Env}}", "busybox") == (0, "null\n", "")
         assert outcome(served.host, "inspect", "nope") == (1, "[]\n", "Error: No such object: nope\n")
         assert outcome(served.host, "image", "inspect", "nope") == (
-            1, "[]\n", "Error response from daemon: no such image: nope: No such image: nope:latest\n",
+            1, "[]\n", "Error response from daemon: No such image: nope:latest\n",
         )  # fmt: skip
         code, out, error = outcome(served.host, "inspect", "-f", "{{.Foo}}", "busybox")
         assert (code, out) == (1, "\n")

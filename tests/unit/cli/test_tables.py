@@ -151,7 +151,7 @@ def test_names_of_an_image(tags: Any, digests: Any, names: list[tuple[str, str, 
 
 
 def test_history() -> None:
-    item = {"Id": "<missing>", "Created": int(NOW) - 3600, 
+    item = {"Id": "<missing>", "Created": int(NOW) - 3600,
             "CreatedBy": '/bin/sh -c #(nop)\t CMD ["a very long command"]',
             "Size": 0, "Comment": ""}  # fmt: skip
     rows = [history_row(item, whole=False, human=True, now=NOW)]
