@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import shutil
@@ -42,7 +43,7 @@ async def create(house: House, options: ContainerOptions, name: str | None) -> t
             undo.callback(shutil.rmtree, directory, ignore_errors=True)
             await house.snapshots.create(container_id, image.chain_id)
             undo.push_async_callback(house.snapshots.remove, container_id)
-        live = await house.roster.add(
+        live = house.roster.add(
             Container(
                 id=container_id,
                 name=chosen,
@@ -56,7 +57,17 @@ async def create(house: House, options: ContainerOptions, name: str | None) -> t
                 directory=str(directory),
             )
         )
+        undo.callback(house.roster.forget, live)
+        if not options.host.auto_remove:  # whose start waits for it; before that, nothing of it need survive
+            await recorded(live)
         undo.pop_all()
     house.traces.keep(container_id, trace.steps)
     house.announce(live, "create")
     return live, ()
+
+
+async def recorded(live: Live) -> None:
+    """Returns when the container is on disk, so that no process ever runs that a new daemon would not know."""
+    if live.recorded is not None:
+        await asyncio.shield(live.recorded)
+        live.recorded = None

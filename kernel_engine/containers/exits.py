@@ -53,12 +53,6 @@ async def container_ended(house: House, live: Live, exited: Exited) -> None:
         )
         endpoint = record.endpoint
         leaving = record.config.host.auto_remove and delay is None
-        saved = house.roster.save(
-            live,
-            endpoint=None,
-            state=state if delay is None else replace(state, status="restarting"),
-            restart_count=record.restart_count + (delay is not None),
-        )
         if endpoint is not None:
             house.later(house.bridge.detach(endpoint))
         if exited.oom_killed:
@@ -66,22 +60,28 @@ async def container_ended(house: House, live: Live, exited: Exited) -> None:
         house.announce(live, "die", exitCode=str(exited.exit_code))
         result = WaitResult(exit_code=exited.exit_code, error=exited.error)
         live.settle("next-exit", result)
-        released = asyncio.gather(house.log_writer.release(record.id), house.launcher.forget(record.id))
         if leaving:
+            live.record = replace(record, endpoint=None, state=state)
             live.settle("not-running", result)
             await remove_locked(house, live, result)
-            house.later(_both(released))
+            house.later(_let_go(house, record.id))
             return
-        await saved
-        await released
+        await house.roster.save(
+            live,
+            endpoint=None,
+            state=state if delay is None else replace(state, status="restarting"),
+            restart_count=record.restart_count + (delay is not None),
+        )
+        await _let_go(house, record.id)
         if delay is None:
             live.settle("not-running", result)
         else:
             live.restart = house.later(_restart_after(house, live, delay))
 
 
-async def _both(pending: asyncio.Future[tuple[None, None]]) -> None:
-    await pending
+async def _let_go(house: House, process_id: str) -> None:
+    """The end is known to the records, so that launcher and log writer need not keep it any more."""
+    await asyncio.gather(house.log_writer.release(process_id), house.launcher.forget(process_id))
 
 
 async def _restart_after(house: House, live: Live, delay: float) -> None:
@@ -104,4 +104,4 @@ async def _exec_ended(house: House, running: LiveExec, exited: Exited) -> None:
     if live is not None:
         house.announce(live, "exec_die", execID=exited.id, exitCode=str(exited.exit_code))
     running.done.set()
-    await asyncio.gather(house.log_writer.release(exited.id), house.launcher.forget(exited.id))
+    await _let_go(house, exited.id)

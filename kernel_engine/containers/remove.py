@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from pathlib import Path
 
 from kernel_engine.containers.house import House
@@ -36,13 +35,23 @@ async def remove(house: House, live: Live, *, force: bool) -> None:
 
 
 async def remove_locked(house: House, live: Live, result: WaitResult) -> None:
-    """The caller holds the lock; the container does not run."""
+    """The caller holds the lock; the container does not run.
+
+    The file system goes first: without it a new daemon finishes what was cut off. So only `docker rm` waits until the
+    record is gone from the disk too; with --rm nobody can tell.
+    """
     record = live.record
-    house.roster.save_state(live, status="removing")
+    house.roster.note(live, status="removing")
     for exec_id in [key for key, item in house.execs.items() if item.record.container_id == record.id]:
         house.execs.pop(exec_id)
-    await asyncio.gather(house.snapshots.remove(record.id), asyncio.to_thread(_clear, Path(record.directory)))
-    await house.roster.remove(live)
+    await house.snapshots.remove(record.id)
+    house.snapshots.discard(Path(record.directory))
+    deleted = house.roster.delete(live)
+    if record.config.host.auto_remove:
+        house.later(_finished(deleted))
+    else:
+        await deleted
+    house.roster.forget(live)
     if _is_gone(house, record.image_id):
         house.later(house.images.collect())  # its layers stayed for this container's sake
     house.announce(record, "destroy")
@@ -59,5 +68,5 @@ def _is_gone(house: House, image_id: str) -> bool:
     return False
 
 
-def _clear(directory: Path) -> None:
-    shutil.rmtree(directory, ignore_errors=True)
+async def _finished(pending: asyncio.Future[None]) -> None:
+    await pending

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from kernel_engine.containers.names import check_name, find, invent_name
 from kernel_engine.containers.record import Container, State, WaitResult
 from kernel_engine.errors import Conflict, NotFound
-from kernel_engine.formats.frozen import plain, revive
+from kernel_engine.formats.frozen import revive, to_json
 from kernel_engine.records import Records
 
 SCHEMA = """
@@ -33,6 +33,7 @@ class Live:
     """A container's record and what goes on around it now."""
 
     record: Container
+    recorded: asyncio.Future[None] | None = None  #: done when the record is on disk for the first time
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     waiting: list[tuple[Condition, asyncio.Future[WaitResult]]] = field(default_factory=list)
     restart: asyncio.Task[None] | None = None
@@ -82,11 +83,15 @@ class Roster:
     def forget_name(self, name: str) -> None:
         self._id_by_name.pop(name, None)
 
-    async def add(self, record: Container) -> Live:
-        await self._records.transact(lambda connection: _insert(connection, record))
-        live = Live(record)
+    def add(self, record: Container) -> Live:
+        """Known at once, and on disk when its `recorded` is done (`forget` where that failed)."""
+        live = Live(record, recorded=self._records.submit(lambda connection: _insert(connection, record)))
         self._by_id[record.id] = live
         return live
+
+    def note(self, live: Live, **changes: Any) -> None:
+        """Changes the state in memory only: for what a restarted daemon finds out by itself."""
+        live.record = replace(live.record, state=replace(live.record.state, **changes))
 
     def save(self, live: Live, **changes: Any) -> asyncio.Future[None]:
         """Changes the record now; the future is done when the change is on disk."""
@@ -113,12 +118,13 @@ class Roster:
         self.forget_name(old)
         return old
 
-    async def remove(self, live: Live) -> None:
+    def delete(self, live: Live) -> asyncio.Future[None]:
+        """Queues the end of the record; `forget` makes the container unknown."""
         container_id = live.record.id
-        await self._records.transact(
-            lambda connection: connection.execute("DELETE FROM containers WHERE id = ?", (container_id,))
-        )
-        self._by_id.pop(container_id, None)
+        return self._records.submit(lambda connection: _delete(connection, container_id))
+
+    def forget(self, live: Live) -> None:
+        self._by_id.pop(live.record.id, None)
         self.forget_name(live.record.name)
 
     def _refuse_taken(self, name: str) -> None:
@@ -146,15 +152,15 @@ def ended(state: State, *, exit_code: int, finished_at: float, oom_killed: bool,
 
 def _insert(connection: sqlite3.Connection, record: Container) -> None:
     connection.execute(
-        "INSERT INTO containers (id, name, record) VALUES (?, ?, ?)", (record.id, record.name, _text(record))
+        "INSERT INTO containers (id, name, record) VALUES (?, ?, ?)", (record.id, record.name, to_json(record))
     )
 
 
 def _update(connection: sqlite3.Connection, record: Container) -> None:
     connection.execute(
-        "UPDATE containers SET name = ?, record = ? WHERE id = ?", (record.name, _text(record), record.id)
+        "UPDATE containers SET name = ?, record = ? WHERE id = ?", (record.name, to_json(record), record.id)
     )
 
 
-def _text(record: Container) -> str:
-    return json.dumps(plain(record), ensure_ascii=False, separators=(",", ":"))
+def _delete(connection: sqlite3.Connection, container_id: str) -> None:
+    connection.execute("DELETE FROM containers WHERE id = ?", (container_id,))

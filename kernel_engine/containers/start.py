@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from kernel_engine.containers import identity
+from kernel_engine.containers.create import recorded
 from kernel_engine.containers.house import House
 from kernel_engine.containers.options import HostOptions
 from kernel_engine.containers.record import Container, WaitResult
@@ -29,6 +33,8 @@ from kernel_engine.runtime.log_writer.client import LogFile
 from kernel_engine.syscalls.trace import Step, Trace, recording
 
 _DEFAULT_MAX_FILES = 1
+#: seconds until the trace goes to disk: a container that has gone by then costs no file
+_TRACE_DELAY = 0.1
 
 
 async def start(house: House, live: Live) -> None:
@@ -48,6 +54,11 @@ async def start_locked(house: House, live: Live) -> None:
     trace = Trace("daemon")
     steps: Sequence[Step] = ()
     try:
+        await recorded(live)
+    except sqlite3.Error as error:
+        await remove_locked(house, live, WaitResult(exit_code=128, error=str(error)))
+        raise
+    try:
         started, endpoint = await _launch(house, record, trace)
         steps = started.trace
     except EngineError as error:
@@ -56,10 +67,18 @@ async def start_locked(house: House, live: Live) -> None:
         raise
     finally:
         _keep_trace(house, record, [*trace.steps, *steps])
-    state = {"status": "running", "pid": started.pid, "started_at": started.started_at, "error": ""}
-    house.roster.save(live, endpoint=endpoint, stopped_by_user=False)
+    state = replace(
+        live.record.state,
+        status="running",
+        pid=started.pid,
+        started_at=started.started_at,
+        error="",
+        exit_code=0,
+        finished_at=0.0,
+        oom_killed=False,
+    )
     # not waited for: the launcher knows the truth, and a restarted daemon asks it
-    house.roster.save_state(live, **state, exit_code=0, finished_at=0.0, oom_killed=False)
+    house.roster.save(live, endpoint=endpoint, stopped_by_user=False, state=state)
     house.announce(live, "start")
 
 
@@ -136,10 +155,11 @@ async def seccomp_program(house: House, host: HostOptions, *, privileged: bool =
     if host.privileged or privileged or security.seccomp == "unconfined":
         return ""
     held = capabilities.resolve(host.cap_add, host.cap_drop, False)
-    directory = house.instance.run / "seccomp"
-    if security.seccomp == "default":
-        return await asyncio.to_thread(seccomp.default_profile, held, directory)
-    return await asyncio.to_thread(seccomp.profile_from_json, security.seccomp, held, directory)
+    profile = seccomp.default_text() if security.seccomp == "default" else security.seccomp
+    path = seccomp.place(profile, held, house.instance.run / "seccomp")
+    if not path.exists():
+        await asyncio.to_thread(seccomp.compile_profile, profile, held, path)
+    return str(path)
 
 
 def _make_bind_sources(host: HostOptions) -> None:
@@ -155,15 +175,14 @@ def _make_bind_sources(host: HostOptions) -> None:
 def _keep_trace(house: House, record: Container, steps: Sequence[Step]) -> None:
     created = [step for step in house.traces.recent(record.id) if record.state.started_at == 0.0]
     kept = house.traces.keep(record.id, [*created, *steps])
-    house.later(asyncio.to_thread(_write_trace_if_there, Path(record.directory), kept))
+    house.later(_write_trace(Path(record.directory), kept))
 
 
-def _write_trace_if_there(directory: Path, steps: Sequence[Step]) -> None:
+async def _write_trace(directory: Path, steps: Sequence[Step]) -> None:
+    await asyncio.sleep(_TRACE_DELAY)
     if directory.exists():
-        try:
-            write_trace(directory / "trace.json", steps)
-        except FileNotFoundError:
-            pass  # removed meanwhile (--rm); the trace stays in memory
+        with suppress(FileNotFoundError):  # removed meanwhile (--rm); the trace stays in memory
+            await asyncio.to_thread(write_trace, directory / "trace.json", steps)
 
 
 async def _remember_failure(house: House, live: Live, error: EngineError) -> None:

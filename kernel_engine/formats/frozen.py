@@ -8,6 +8,7 @@ reads an older one's records.
 from __future__ import annotations
 
 import dataclasses
+import json
 import types
 import typing
 from collections.abc import Mapping
@@ -17,22 +18,33 @@ from typing import Any, TypeVar, Union, cast
 Value = TypeVar("Value")
 
 
-def plain(value: Any) -> Any:
-    """A frozen value as dicts, lists and scalars."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [plain(item) for item in value]
-    return value
+def to_json(value: Any) -> str:
+    """A frozen value as JSON. The encoder walks tuples and scalars by itself and asks `_once` for the rest."""
+    return _encoder.encode(value)
 
 
 def revive(cls: type[Value], data: Any) -> Value:
-    """The dataclass `cls` from what `plain` gave (perhaps by way of JSON)."""
+    """The dataclass `cls` from what `to_json` wrote, once it is parsed."""
     hints = _hints(cls)
     known = {field.name for field in dataclasses.fields(cast(Any, cls))}
     return cls(**{name: _revive_as(hints[name], item) for name, item in data.items() if name in known})
+
+
+@cache
+def _names(cls: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(cls))
+
+
+def _once(value: Any) -> Any:
+    """One level of what the encoder does not know."""
+    if dataclasses.is_dataclass(value):
+        return {name: getattr(value, name) for name in _names(type(value))}
+    if isinstance(value, Mapping):
+        return {str(key): item for key, item in value.items()}
+    raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_once)
 
 
 @cache

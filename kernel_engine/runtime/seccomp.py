@@ -15,7 +15,7 @@ import struct
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -65,14 +65,28 @@ class Rule:
     conditions: tuple[Condition, ...]
 
 
-def default_profile(capabilities: Sequence[str], directory: Path) -> str:
-    """Docker's default profile for a container with these capabilities: the path of the compiled program."""
-    return _compiled(_default_text(), tuple(capabilities), directory)
+@cache
+def default_text() -> str:
+    """Docker's default profile."""
+    return DEFAULT.read_text()
 
 
-def profile_from_json(text: str, capabilities: Sequence[str], directory: Path) -> str:
-    """The same for `--security-opt seccomp=FILE`. InvalidRequest with Docker's text where it is no profile."""
-    return _compiled(text, tuple(capabilities), directory)
+@lru_cache(maxsize=64)
+def place(text: str, capabilities: tuple[str, ...], directory: Path) -> Path:
+    """Where the compiled program of this profile lies for a container with these capabilities, if it is there yet."""
+    content = "\0".join((_FORMAT, text, *sorted(capabilities), os.uname().machine, os.uname().release))
+    return directory / f"seccomp-{hashlib.sha256(content.encode()).hexdigest()[:24]}.bpf"
+
+
+def compile_profile(text: str, capabilities: Sequence[str], path: Path) -> None:
+    """Writes the program to its `place`. InvalidRequest with Docker's text where it is no profile. Takes 100 ms."""
+    machine, kernel = os.uname().machine, os.uname().release
+    try:
+        profile = json.loads(text)
+        rules = choose(profile, capabilities, machine, kernel)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidRequest(f"Decoding seccomp profile failed: {error}") from None
+    _write_once(path, _program(profile, rules, machine))
 
 
 def choose(profile: Mapping[str, Any], capabilities: Iterable[str], machine: str, kernel: str) -> tuple[Rule, ...]:
@@ -119,25 +133,6 @@ def preface(allowed: Iterable[int], machine: str) -> bytes:
 
 
 # compiling ----------------------------------------------------------------------------------------------------------
-@cache
-def _default_text() -> str:
-    return DEFAULT.read_text()
-
-
-def _compiled(text: str, capabilities: tuple[str, ...], directory: Path) -> str:
-    machine, kernel = os.uname().machine, os.uname().release
-    content = "\0".join((_FORMAT, text, *sorted(capabilities), machine, kernel))
-    path = directory / f"seccomp-{hashlib.sha256(content.encode()).hexdigest()[:24]}.bpf"
-    if not path.exists():
-        try:
-            profile = json.loads(text)
-            rules = choose(profile, capabilities, machine, kernel)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InvalidRequest(f"Decoding seccomp profile failed: {error}") from None
-        _write_once(path, _program(profile, rules, machine))
-    return str(path)
-
-
 def _write_once(path: Path, program: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:

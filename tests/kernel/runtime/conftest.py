@@ -98,7 +98,10 @@ class Machine:
 
     @property
     def profile(self) -> str:
-        return seccomp.default_profile(capabilities.DEFAULT, self.base / "seccomp")
+        path = seccomp.place(seccomp.default_text(), capabilities.DEFAULT, self.base / "seccomp")
+        if not path.exists():
+            seccomp.compile_profile(seccomp.default_text(), capabilities.DEFAULT, path)
+        return str(path)
 
     def upper(self, id: str) -> Path:
         return self.base / id[:12] / "upper"

@@ -6,7 +6,7 @@ import json
 
 from kernel_engine.containers.options import ContainerOptions, HostOptions, LogConfig, RestartPolicy
 from kernel_engine.containers.record import Container, State
-from kernel_engine.formats.frozen import plain, revive
+from kernel_engine.formats.frozen import revive, to_json
 from kernel_engine.network.endpoint import Endpoint
 
 
@@ -31,7 +31,7 @@ def container() -> Container:
 
 
 def test_a_record_survives_the_database() -> None:
-    assert revive(Container, json.loads(json.dumps(plain(container())))) == container()
+    assert revive(Container, json.loads(to_json(container()))) == container()
 
 
 def test_unknown_keys_are_left_out_and_missing_ones_take_their_default() -> None:

@@ -129,15 +129,18 @@ def test_rules_depend_on_capabilities_machine_and_kernel() -> None:
     assert chosen((), kernel="4.4.0") == {"read", "clone3"}
 
 
-def test_a_profile_is_compiled_once(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    path = seccomp.default_profile(capabilities.DEFAULT, tmp_path)
-    assert seccomp.default_profile(tuple(reversed(capabilities.DEFAULT)), tmp_path) == path
-    assert seccomp.default_profile(("ALL",), tmp_path) != path
-    assert len(list(tmp_path.iterdir())) == 2
+def test_a_profile_has_one_place_and_a_bad_one_writes_nothing(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    profile, caps = seccomp.default_text(), capabilities.DEFAULT
+    path = seccomp.place(profile, caps, tmp_path)
+    assert seccomp.place(profile, tuple(reversed(caps)), tmp_path) == path
+    assert seccomp.place(profile, ("ALL",), tmp_path) != path
+    seccomp.compile_profile(profile, caps, path)
+    assert list(tmp_path.iterdir()) == [path]
     with pytest.raises(InvalidRequest, match="Decoding seccomp profile failed"):
-        seccomp.profile_from_json("{", (), tmp_path)
+        seccomp.compile_profile("{", (), tmp_path / "none")
     with pytest.raises(InvalidRequest, match="Decoding seccomp profile failed"):
-        seccomp.profile_from_json('{"defaultAction": "SCMP_ACT_NOSUCH", "syscalls": []}', (), tmp_path)
+        seccomp.compile_profile('{"defaultAction": "SCMP_ACT_NOSUCH", "syscalls": []}', (), tmp_path / "none")
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_spec_travels_whole() -> None:
