@@ -146,7 +146,7 @@ class Births:
         self._launcher.loop.later(GO_DEADLINE, lambda: self._deadline(id, pid))
 
     def _fork_added(self, process: Process, id: str, first: Entry, request: int, trace: Trace) -> None:
-        home = Home(pidfd=first.pidfd, namespaces=first.namespaces, cgroup=first.cgroup, id=first.id)
+        home = Home(pid=first.pid, pidfd=first.pidfd, namespaces=first.namespaces, cgroup=first.cgroup, id=first.id)
         ends = self._pipes(process)
         parent, child = _pair()
         inside = "pid" in first.namespaces

@@ -54,7 +54,8 @@ class Streams:
 class Home:
     """The running container that an added process enters."""
 
-    pidfd: int  #: of its first process
+    pid: int  #: of its first process, as the host sees it
+    pidfd: int
     namespaces: tuple[str, ...]
     cgroup: str
     id: str
@@ -84,7 +85,7 @@ def added_process(process: Process, home: Home, channel: Channel, streams: Strea
 
     def live(handshake: Handshake) -> None:
         _leave_the_launcher(handshake, (*streams.descriptors(), home.pidfd))
-        cgroups.enter(home.cgroup, home.id)
+        cgroups.join(home.cgroup, home.id, home.pid)
         security.set_limits(process)
         filter_program = _read_filter(process)
         sys.setns(home.pidfd, namespace_flags(home.namespaces), show=f"pidfd, {_names(home.namespaces)}")

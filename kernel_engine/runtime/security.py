@@ -29,11 +29,14 @@ def _status_mask(field: str) -> int:
 
 #: what this process has, read once when the launcher starts: nobody can give more than that
 AVAILABLE = _status_mask("CapPrm:") & _status_mask("CapBnd:")
+#: the engine's own, which a unit may have lowered (OOMScoreAdjust=): a container does not inherit that protection
+_OOM_SCORE = int(read("/proc/self/oom_score_adj"))
 _DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)
 #: ignored when the launcher started, or by itself since
-IGNORED = frozenset(
-    number for number in signal.valid_signals() if signal.getsignal(number) == signal.SIG_IGN
-) | {signal.SIGHUP, signal.SIGINT}
+IGNORED = frozenset(number for number in signal.valid_signals() if signal.getsignal(number) == signal.SIG_IGN) | {
+    signal.SIGHUP,
+    signal.SIGINT,
+}
 _NULL = os.makedev(1, 3)
 _LAST = int(read("/proc/sys/kernel/cap_last_cap"))
 
@@ -74,8 +77,9 @@ def set_limits(process: Process) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, _DESCRIPTORS)
     for limit in process.rlimits:
         _set_limit(limit)
-    if process.oom_score_adj is not None:
-        write("/proc/self/oom_score_adj", str(process.oom_score_adj))
+    score = process.oom_score_adj or 0
+    if score != _OOM_SCORE:
+        write("/proc/self/oom_score_adj", str(score))
 
 
 def reset_signals() -> None:

@@ -1,4 +1,4 @@
-"""A Debian machine of the test's own: made with mmdebstrap, booted with QEMU (no KVM needed), told what to do by a script.
+"""A Debian machine of the test's own: made with mmdebstrap, booted with QEMU (without KVM), told what to do by a script.
 
 The script runs as root from a systemd unit once the machine is up; its output comes back line by line over the serial
 console between two marks, and the machine powers off. Nothing of the host is changed but the scratch directory.
@@ -11,11 +11,14 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 BASE_PACKAGES = (
     "systemd-sysv,dbus,udev,iproute2,linux-image-cloud-amd64,initramfs-tools,kmod,ca-certificates,git,procps"
 )
 NEEDS = ("mmdebstrap", "qemu-system-x86_64", "mke2fs")
+#: how the host's programs reach the world
+SHARED = ("http_proxy", "https_proxy", "no_proxy", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_DEFAULT_TIMEOUT")
 BEGIN, END = "=== script begins ===", "=== script ends: "
 
 _UNIT = """[Unit]
@@ -58,6 +61,8 @@ def make_root(directory: Path) -> None:
     (directory / "etc/systemd/network/10-wired.network").write_text(_NETWORK)
     (directory / "etc/hostname").write_text("machine\n")
     (directory / "etc/fstab").write_text("/dev/vda / ext4 defaults 0 1\n")
+    # installing busybox would make the initial ramdisk anew, which takes minutes here; QEMU brings the first one anyway
+    (directory / "etc/initramfs-tools/update-initramfs.conf").write_text("update_initramfs=no\nbackup_initramfs=no\n")
     enable = ("systemd-networkd.service", "systemd-networkd-wait-online.service")
     subprocess.run(["systemctl", f"--root={directory}", "enable", *enable], check=True, capture_output=True)
     # the console belongs to the script alone
@@ -80,8 +85,12 @@ def _share_trust(directory: Path) -> None:
 def boot(
     root: Path, script: str, scratch: Path, *, memory: int = 4096, disk: str = "12G", timeout: int = 3600
 ) -> Result:
-    """Boots a copy of `root` on a disk of its own, runs `script`, waits for the power to go off."""
-    (root / "root/script.sh").write_text(f"#!/bin/sh\n{script}")
+    """Boots a copy of `root` on a disk of its own, runs `script`, waits for the power to go off.
+
+    A script that reboots the machine is run again from its beginning, and has to know by itself that it has been.
+    """
+    given = "".join(f"export {name}={quote(os.environ[name])}\n" for name in SHARED if name in os.environ)
+    (root / "root/script.sh").write_text(f"#!/bin/sh\n{given}{script}")
     (root / "root/script.sh").chmod(0o755)
     unit = root / "etc/systemd/system/script.service"
     unit.write_text(_UNIT.format(begin=BEGIN, end=END))
@@ -96,14 +105,13 @@ def boot(
     log = scratch / "console.log"
     command = [
         "qemu-system-x86_64", "-machine", "q35", "-cpu", "max", "-smp", "2", "-m", str(memory), "-nographic",
-        "-no-reboot", "-kernel", str(kernel), "-initrd", str(ramdisk),
+        "-kernel", str(kernel), "-initrd", str(ramdisk),
         "-append", "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=0",
         "-drive", f"file={image},if=virtio,format=raw,cache=unsafe",
         "-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0", "-serial", f"file:{log}", "-monitor", "none",
     ]  # fmt: skip
-    environment = {**os.environ}
     try:
-        subprocess.run(command, check=False, timeout=timeout, env=environment, stdin=subprocess.DEVNULL)
+        subprocess.run(command, check=False, timeout=timeout, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
         pass  # what the console shows until then is the result
     finally:

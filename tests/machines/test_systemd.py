@@ -1,0 +1,128 @@
+"""The whole product on a Debian 12 of its own, with systemd and cgroup v2: from a bare system to `./lab down`.
+
+One machine, booted once, rebooted once; what it is asked is in `inside.py`, and each answer is a test here. Software
+emulation takes its time: half an hour and more.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import needs_root
+from tests.machines import inside, machine
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+TIMEOUT = 2 * 60 * 60
+#: seconds; in emulation everything takes some ten times as long
+QUICK = 60.0
+SCRIPT = """
+cd /root/docker-labs || exit 1
+# timed NAME COMMAND...: a line of result as inside.py's
+timed() {
+    name=$1 began=$(date +%s)
+    shift
+    if "$@"; then word=ok; else word=failed; fi
+    echo "check $name $word $(($(date +%s) - began))"
+    [ $word = ok ]
+}
+inside() { /usr/bin/python3 -I tests/machines/inside.py "$@" || failed=1; }
+failed=0
+if [ ! -e /root/rebooted ]; then
+    timed up ./lab up --detach --no-browser || exit 1
+    timed up_again ./lab up --detach --no-browser || exit 1
+    inside before
+    echo $failed >/root/rebooted
+    systemctl reboot
+    sleep 600
+fi
+failed=$(cat /root/rebooted)
+inside after
+timed down ./lab down
+inside down
+timed down_again ./lab down
+timed up_after_down ./lab up --detach --no-browser
+inside once_more
+timed down_at_last ./lab down
+inside down
+exit $failed
+"""
+SHELL_CHECKS = ("up", "up_again", "down", "down_again", "up_after_down", "down_at_last")
+
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.timeout(TIMEOUT + 1200),
+    needs_root,
+    pytest.mark.skipif(bool(machine.missing()), reason=f"this machine lacks: {machine.missing()}"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    word: str  #: "ok" | "failed"
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    result: machine.Result
+    answers: dict[str, Answer]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    scratch = tmp_path_factory.mktemp("machine")
+    root = scratch / "root"
+    try:
+        machine.make_root(root)
+        copy_project(root / "root/docker-labs")
+        result = machine.boot(root, SCRIPT, scratch, timeout=TIMEOUT)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+    print(result.output)
+    yield Run(result, answers_in(result.output))
+
+
+def copy_project(target: Path) -> None:
+    """What a clone would hold, with the changes that are not committed yet."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    for name in filter(None, listed.stdout.split("\0")):
+        if (REPOSITORY / name).is_file():  # not one that is deleted, but not yet in git
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / name, target / name)
+    subprocess.run(["chown", "-R", "0:0", target], check=True)
+
+
+def answers_in(output: str) -> dict[str, Answer]:
+    """By name; of a check that was made twice, the worse."""
+    found: dict[str, Answer] = {}
+    for name, word, seconds, reason in re.findall(r"^check (\w+) (ok|failed) ([\d.]+) ?(.*)$", output, re.M):
+        if name not in found or word == "failed":
+            found[name] = Answer(word, float(seconds), reason)
+    return found
+
+
+@pytest.mark.parametrize("name", (*SHELL_CHECKS, *(inside.name_of(check) for check in inside.ALL)))
+def test_in_the_machine(run: Run, name: str) -> None:
+    assert name in run.answers, f"it was never asked; the console's end:\n{run.result.console[-4000:]}"
+    answer = run.answers[name]
+    assert answer.word == "ok", answer.reason.replace(" | ", "\n") or run.result.output[-4000:]
+
+
+def test_the_script_came_to_its_end(run: Run) -> None:
+    assert run.result.status == 0, run.result.console[-4000:]
+
+
+@pytest.mark.parametrize("name", ["up_again", "up_after_down", "down"])
+def test_quick(run: Run, name: str) -> None:
+    assert run.answers[name].seconds < QUICK
