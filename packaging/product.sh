@@ -60,8 +60,6 @@ install_settings() {
     install -D -m 644 "$1/jupyter/ipython_config.py" "$VENV/etc/ipython/ipython_config.py"
     install -D -m 644 "$1/jupyter/overrides.json" "$VENV/share/jupyter/lab/settings/overrides.json"
     install -D -m 644 "$1/jupyter/page_config.json" "$VENV/etc/jupyter/labconfig/page_config.json"
-    # the engine's own command may not import the course: it reads which image stands in for which from here
-    install -D -m 644 "$1/../labs/hub/substitutes.json" "$OPT/share/substitutes.json"
     install -D -m 644 "$1/jupyter/bashrc" "$OPT/share/bashrc"
     install -D -m 755 "$1/jupyter/start" "$OPT/libexec/jupyter"
     install -D -m 755 "$1/engine" "$OPT/libexec/engine"

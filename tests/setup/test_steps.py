@@ -120,7 +120,7 @@ def test_a_copy_of_the_sources_is_roots_and_holds_no_leftovers(tmp_path: Path) -
     said = shell("copy_sources $1/copy && find $1/copy -name __pycache__ -o -perm /022", tmp_path)
     assert said.returncode == 0, said.stderr
     assert said.stdout == ""
-    assert (tmp_path / "copy/labs/hub/substitutes.json").exists()
+    assert (tmp_path / "copy/kernel_engine/cli/substitutes.json").exists()
 
 
 def test_the_next_free_port_is_taken_when_none_was_asked_for(tmp_path: Path) -> None:
