@@ -25,7 +25,7 @@ def to_json(value: Any) -> str:
 
 def revive(cls: type[Value], data: Any) -> Value:
     """The dataclass `cls` from what `to_json` wrote, once it is parsed."""
-    hints = _hints(cls)
+    hints = _hints(cast(Any, cls))
     known = {field.name for field in dataclasses.fields(cast(Any, cls))}
     return cls(**{name: _revive_as(hints[name], item) for name, item in data.items() if name in known})
 
@@ -38,7 +38,7 @@ def _names(cls: Any) -> tuple[str, ...]:
 def _once(value: Any) -> Any:
     """One level of what the encoder does not know."""
     if dataclasses.is_dataclass(value):
-        return {name: getattr(value, name) for name in _names(type(value))}
+        return {name: getattr(value, name) for name in _names(cast(Any, type(value)))}
     if isinstance(value, Mapping):
         return {str(key): item for key, item in value.items()}
     raise TypeError(f"no JSON for {type(value).__name__}")
