@@ -64,7 +64,7 @@ def as_html(mode: str, title: str, questions: tuple[Question, ...]) -> str:
 
 def _field(question: Question) -> str:
     choices = "".join(
-        f"<li><details><summary>{letter}. {markup.inline(choice.text)}</summary>"
+        f"<li><details><summary {markup.KEYS}>{letter}. {markup.inline(choice.text)}</summary>"
         f'<div class="dl-reply">{_verdict(choice)}{markup.paragraphs(question.explanation) if choice.right else ""}'
         "</div></details></li>"
         for letter, choice in zip(LETTERS, question.choices, strict=False)

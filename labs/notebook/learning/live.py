@@ -1,4 +1,4 @@
-"""The live card: one thread that listens to the engine's events and draws the newest card on the page again.
+"""The live card: the newest one on the page is drawn again whenever the engine tells of an event.
 
 An older card stands still with what was true then, so that a page shows before and after. Nothing runs where nobody
 looks on.
@@ -7,14 +7,14 @@ looks on.
 from __future__ import annotations
 
 import json
-import select
 import threading
+import time
 from typing import Any
 
 import anywidget
 import traitlets
 
-from kernel_engine.client import APIError, Client, EngineUnreachable, Response
+from kernel_engine.client import APIError, Client, EngineUnreachable
 from labs.notebook.learning import facts, markup, picture
 
 LIVE = "지금"
@@ -38,14 +38,33 @@ class Card(anywidget.AnyWidget):
         return "Card()"
 
 
+class Listener(threading.Thread):
+    """Follows the engine's events for as long as the kernel lives; `happened` is set at each."""
+
+    def __init__(self, client: Client) -> None:
+        super().__init__(name="engine-events", daemon=True)
+        self._client = client
+        self.happened = threading.Event()
+
+    def run(self) -> None:
+        while True:
+            try:
+                with self._client.get("/events") as events:
+                    for _ in events.pieces():
+                        self.happened.set()
+            except (EngineUnreachable, APIError, OSError):
+                pass  # the watch finds out by itself and says so
+            time.sleep(_AGAIN_SECONDS)
+
+
 class Watch(threading.Thread):
     """Draws one card until it is told to stand still."""
 
-    def __init__(self, card: Card, client: Client, parts: tuple[str, ...]) -> None:
+    def __init__(self, card: Card, client: Client, parts: tuple[str, ...], happened: threading.Event) -> None:
         super().__init__(name="live-card", daemon=True)
         self._card = card
-        self._client = client
         self._parts = parts
+        self._happened = happened
         self._read = facts.Reader(client)
         self._last = facts.Facts(images=(), containers=())
         self._still = threading.Event()
@@ -53,55 +72,45 @@ class Watch(threading.Thread):
     def stand_still(self) -> None:
         """The picture stays, and says that it does."""
         self._still.set()
+        self._happened.set()
         self._card.markup = picture.as_html(self._last, self._parts, note=STOOD)
-
-    def draw(self) -> None:
-        """Raises EngineUnreachable when nobody answers."""
-        self._last = self._read()
-        drawn = picture.as_html(self._last, self._parts, note=LIVE)
-        if not self._still.is_set() and drawn != self._card.markup:
-            self._card.markup = drawn
 
     def run(self) -> None:
         while not self._still.is_set():
             try:
-                self._follow()
-            except (EngineUnreachable, APIError, OSError, ValueError):
-                if not self._still.is_set():
-                    self._card.markup = picture.as_html(self._last, self._parts, note=AWAY)
+                self._last = self._read()
+                self._draw(LIVE)
+            except (EngineUnreachable, APIError):
+                self._draw(AWAY)
                 self._still.wait(_AGAIN_SECONDS)
+            # containers write files without an event: look again after a while
+            if self._happened.wait(_LOOK_SECONDS):
+                self._still.wait(_BURST_SECONDS)
+                self._happened.clear()
 
-    def _follow(self) -> None:
-        """Draws at each burst of events, and now and then because containers write files without an event."""
-        with self._client.get("/events") as events:
-            stream = events.pieces()
-            self.draw()
-            while not self._still.is_set():
-                if _readable(events, _LOOK_SECONDS):
-                    self._still.wait(_BURST_SECONDS)
-                    while _readable(events, 0):
-                        if next(stream, None) is None:
-                            raise EngineUnreachable("the events ended")
-                self.draw()
+    def _draw(self, note: str) -> None:
+        drawn = picture.as_html(self._last, self._parts, note=note)
+        if not self._still.is_set() and drawn != self._card.markup:
+            self._card.markup = drawn
 
 
-def _readable(events: Response, seconds: float) -> bool:
-    return events.buffered or bool(select.select([events], [], [], seconds)[0])
-
-
+_listener: Listener | None = None
 _newest: Watch | None = None
 
 
 def show_live(client: Client, parts: tuple[str, ...]) -> None:
     """A card at the end of the cell. Raises EngineUnreachable when nobody answers."""
-    global _newest  # noqa: PLW0603 - one page has one newest card
+    global _newest, _listener  # noqa: PLW0603 - one page has one newest card
     found = facts.Reader(client)()
     card = None
     if not markup.still():
         stand_still()
         card = Card(markup=picture.as_html(found, parts, note=LIVE))
-        card.on_msg(lambda _, message, __: card.send({"raw": raw_form(client, message.get("show", ""))}))
-        _newest = Watch(card, client, parts)
+        card.on_msg(lambda _, message, __: card.send({"raw": raw_form(client, str(message.get("show", "")))}))
+        if _listener is None:
+            _listener = Listener(client)
+            _listener.start()
+        _newest = Watch(card, client, parts, _listener.happened)
         _newest.start()
     body = picture.as_html(found, parts)
     html = markup.section("live", body, label=picture.TITLE, boxed=False)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).parent.parent / "static"
 _CODE = re.compile(r"`([^`]+)`")
+#: for what can have the focus: there Enter unfolds an answer, it is no shortcut of JupyterLab's
+KEYS = 'data-lm-suppress-shortcuts="true"'
 _BOLD = re.compile(r"\*\*([^*]+)\*\*")
 
 
@@ -58,7 +60,8 @@ def style() -> str:
 def section(kind: str, body: str, *, label: str, boxed: bool = True) -> str:
     """A whole output: the style and one labelled region."""
     box = " dl-box" if boxed else ""
-    return f'<style>{style()}</style><section class="dl{box} dl-{kind}" aria-label="{escape(label)}">{body}</section>'
+    opening = f'<section class="dl{box} dl-{kind}" aria-label="{escape(label)}">'
+    return f"<style>{style()}</style>{opening}{body}</section>"
 
 
 def show(*, text: str, html: str, widget: AnyWidget | None = None) -> None:

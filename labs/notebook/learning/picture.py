@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from html import escape
 
 from labs.notebook.learning.facts import Container, Facts, Image, Layer
+from labs.notebook.learning.markup import KEYS
 
 TITLE = "엔진의 모습"
 READ_FROM = "GET /images/json, GET /containers/json, GET /containers/…/changes"
@@ -129,7 +130,7 @@ def _sheet(number: int, layer: Layer) -> str:
 
 def _thing(kind: str, sign: str, show: str, title: str, words: str) -> str:
     return (
-        f'<button type="button" class="dl-thing dl-{kind}" data-show="{escape(show)}" title="{escape(title)}">'
+        f'<button type="button" class="dl-thing dl-{kind}" data-show="{escape(show)}" title="{escape(title)}" {KEYS}>'
         f"{_sign(sign)}<span>{words}</span></button>"
     )
 

@@ -39,5 +39,6 @@ def _hints(hints: tuple[str, ...]) -> str:
     inner = ""
     for at in range(len(hints) - 1, -1, -1):
         name = HINTS[at] if at < len(HINTS) else "더"
-        inner = f"<details><summary>힌트 {at + 1}: {escape(name)}</summary><p>{_lines(hints[at])}</p>{inner}</details>"
+        told = f"<p>{_lines(hints[at])}</p>{inner}"
+        inner = f"<details><summary {markup.KEYS}>힌트 {at + 1}: {escape(name)}</summary>{told}</details>"
     return inner

@@ -1,4 +1,7 @@
 // Questions with choices: a prediction (explanation on demand) or a quiz (an answer at once). Text comes as safe HTML.
+// on what has the focus itself: there JupyterLab's shortcuts are off, arrow keys choose an answer and not another cell
+const KEYS = { "data-lm-suppress-shortcuts": "true" };
+
 function element(name, attributes, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
@@ -14,20 +17,20 @@ function verdict(choice) {
   return `<span class="dl-${choice.right ? "right" : "wrong"}">${word}</span> ${choice.reply}`;
 }
 
-function field(model, question, at, answered) {
+function field(model, group, question, at, answered) {
   const predicting = model.get("mode") === "predict";
-  const name = `${model.model_id}-${at}`;
+  const name = `${group}-${at}`;
   const reply = element("div", { class: "dl-reply", role: "status", "aria-live": "polite" });
   const choices = element("ul", { class: "dl-choices" });
   question.choices.forEach((choice, index) => {
-    const input = element("input", { type: "radio", name, value: index });
+    const input = element("input", { type: "radio", name, value: index, ...KEYS });
     input.addEventListener("change", () => answered(choice, index, reply));
     choices.append(element("li", {}, element("label", {}, input, element("span", { html: choice.text }))));
   });
   const legend = element("legend", { html: question.text });
   const set = element("fieldset", { class: "dl-question" }, legend, choices, reply);
   if (predicting) {
-    const button = element("button", { type: "button", disabled: "" }, "풀이 보기");
+    const button = element("button", { type: "button", disabled: "", ...KEYS }, "풀이 보기");
     button.addEventListener("click", () => {
       const chosen = set.querySelector("input:checked");
       const own = chosen ? question.choices[chosen.value] : null;
@@ -45,10 +48,11 @@ function render({ model, el }) {
   const questions = model.get("questions");
   const score = element("p", { role: "status", "aria-live": "polite" });
   const right = new Map();
+  const group = crypto.randomUUID ? crypto.randomUUID() : `${Math.random()}`; // radio buttons are one group a question
   const box = element("section", { class: `dl dl-box dl-${model.get("mode")}`, "aria-label": model.get("title") });
   box.append(element("h4", {}, model.get("title")));
   questions.forEach((question, at) => {
-    const set = field(model, question, at, (choice, index, reply) => {
+    const set = field(model, group, question, at, (choice, index, reply) => {
       model.set("chosen", { ...model.get("chosen"), [at]: index });
       model.save_changes();
       if (predicting) {

@@ -5,7 +5,6 @@ function render({ model, el }) {
   raw.className = "dl-raw";
   raw.tabIndex = 0;
   raw.hidden = true;
-  el.className += " dl";
   const frame = document.createElement("div");
   frame.className = "dl dl-live";
   frame.append(box, raw);

@@ -71,18 +71,19 @@ def test_a_variable_named_docker_shows_its_value() -> None:
     assert is_command_cell("docker ps", docker_is_a_variable=True)
 
 
+SHELL = InteractiveShell()
+
+
 @pytest.fixture
 def shell() -> InteractiveShell:
-    shell = InteractiveShell()
-    transformer.install(shell)
-    return shell
+    transformer.install(SHELL)
+    return SHELL
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_categories=("Cs",)), max_size=60))
 def test_the_text_reaches_the_command_untouched(text: str) -> None:
     source = f"docker run {text}"
-    shell = InteractiveShell.instance() if InteractiveShell.initialized() else InteractiveShell()
-    [line] = transformer.Transformer(shell)(source.splitlines(keepends=True) or [""])
+    [line] = transformer.Transformer(SHELL)(source.splitlines(keepends=True) or [""])
     assert eval(line.partition("'', ")[2].rstrip()[:-1]) == source
 
 
