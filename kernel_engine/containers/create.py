@@ -17,8 +17,8 @@ from kernel_engine.containers.merge import arguments, merge
 from kernel_engine.containers.options import ContainerOptions
 from kernel_engine.containers.record import Container, State
 from kernel_engine.containers.roster import Live
-from kernel_engine.containers.spec import hostname_of, parse_security_options
-from kernel_engine.runtime import capabilities
+from kernel_engine.containers.spec import cgroup_namespace, hostname_of, parse_security_options
+from kernel_engine.runtime import capabilities, cgroups
 from kernel_engine.syscalls.trace import Trace, recording
 
 
@@ -32,7 +32,11 @@ async def create(house: House, options: ContainerOptions, name: str | None) -> t
     config = merge(options, image.config.get("config") or {})
     trace = Trace("daemon")
     container_id = secrets.token_hex(32)
-    config = replace(config, hostname=hostname_of(config, container_id, socket.gethostname()))
+    config = replace(
+        config,
+        hostname=hostname_of(config, container_id, socket.gethostname()),
+        host=replace(host, cgroupns_mode=cgroup_namespace(host, unified=cgroups.mode() == "v2")),
+    )
     words = arguments(config)
     async with AsyncExitStack() as undo:
         chosen = house.roster.reserve(name, container_id)

@@ -139,6 +139,12 @@ def namespaces(host: HostOptions) -> tuple[str, ...]:
     return tuple(name for name in ("mount", "pid", "uts", "ipc", "net", "cgroup") if not shared.get(name))
 
 
+def cgroup_namespace(host: HostOptions, *, unified: bool) -> str:
+    """private or host, settled when the container is made. Docker lets a privileged one share the host's on v1 only:
+    on v2 (`unified`) it would get the host's whole tree to write in."""
+    return host.cgroupns_mode or ("host" if host.privileged and not unified else "private")
+
+
 def resources(host: HostOptions) -> Resources:
     """Docker's numbers to the cgroup's: --cpus becomes a quota in a period of 100 ms, swap defaults to memory x 2."""
     period, quota = host.cpu_period, host.cpu_quota

@@ -1,4 +1,4 @@
-"""A Debian machine of the test's own: made with mmdebstrap, booted with QEMU (without KVM), told what to do by a script.
+"""A Debian machine of the test's own: made with mmdebstrap, booted with QEMU without KVM, told what to do by a script.
 
 The script runs as root from a systemd unit once the machine is up; its output comes back line by line over the serial
 console between two marks, and the machine powers off. Nothing of the host is changed but the scratch directory.
