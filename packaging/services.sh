@@ -177,6 +177,11 @@ stop_engine() {
     fi
 }
 
+# record_of NAME UNIT: where what it says is kept
+record_of() {
+    if systemd_runs; then echo "journalctl -u $2"; else echo "$LOG/$1.log"; fi
+}
+
 # tail_log NAME UNIT: for the step's log
 tail_log() {
     if systemd_runs; then
@@ -199,12 +204,13 @@ show_status() {
     for pair in "hub docker-labs-hub.service 오프라인 허브" "engine kernel-engine.service 컨테이너 엔진" \
         "jupyter docker-labs-jupyter.service JupyterLab"; do
         name=${pair%% *} rest=${pair#* }
-        if ! runs "$name" "${rest%% *}"; then
+        unit=${rest%% *}
+        if ! runs "$name" "$unit"; then
             state="멈춤"
         elif "$ANSWERS" "$(place_of "$name")" 2>/dev/null; then
             state="실행 중"
         else
-            state="대답하지 않아요 (기록: $LOG/$name.log)"
+            state="대답하지 않아요 (기록: $(record_of "$name" "$unit"))"
         fi
         say "${rest#* }: $state"
     done

@@ -100,9 +100,9 @@ advice() {
         ;;
     product | python) say "인터넷 연결(또는 pip 설정)을 확인하고 다시 실행하세요. 받은 것은 남아 있어서 이어서 해요." ;;
     hub) say "인터넷 연결을 확인하고 다시 실행하세요. 이미 만든 이미지는 다시 만들지 않아요." ;;
-    hub-service) say "다른 프로그램이 127.0.0.1:$HUB_PORT 포트를 쓰는지 'ss -ltnp'로 확인하세요. 기록: $LOG/hub.log" ;;
-    engine) say "기록 $LOG/engine.log와 '$VENV/bin/kernel-engine doctor'의 결과를 확인하세요." ;;
-    jupyter) say "다른 프로그램이 그 포트를 쓴다면 ./lab up --port 8899처럼 바꿔 보세요. 기록: $LOG/jupyter.log" ;;
+    hub-service) say "다른 프로그램이 127.0.0.1:$HUB_PORT 포트를 쓰는지 'ss -ltnp'로 확인하세요. 기록: $(record_of hub docker-labs-hub.service)" ;;
+    engine) say "기록($(record_of engine kernel-engine.service))과 '$VENV/bin/kernel-engine doctor'의 결과를 확인하세요." ;;
+    jupyter) say "다른 프로그램이 그 포트를 쓴다면 ./lab up --port 8899처럼 바꿔 보세요. 기록: $(record_of jupyter docker-labs-jupyter.service)" ;;
     *) say "기록을 확인하고 다시 실행하세요." ;;
     esac
 }
