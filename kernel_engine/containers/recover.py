@@ -48,8 +48,9 @@ async def launcher_lost(house: House) -> None:
 async def log_writer_lost(house: House) -> None:
     """A new log writer is connected already; it gets the streams that the launcher still holds."""
     for live in house.roster.all():
-        if live.record.state.status in ("running", "paused"):
-            await _adopt_again(house, live)
+        async with live.lock:  # one that is being started may have given its streams to the lost one
+            if live.record.state.status in ("running", "paused"):
+                await _adopt_again(house, live)
     for running in house.execs.values():
         if running.record.running:
             try:

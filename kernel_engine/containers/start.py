@@ -28,7 +28,7 @@ from kernel_engine.errors import Conflict, EngineError, NotModified, StartFailed
 from kernel_engine.network.bridge import loopback_up
 from kernel_engine.network.endpoint import Endpoint
 from kernel_engine.runtime import capabilities, seccomp
-from kernel_engine.runtime.events import Created, Started
+from kernel_engine.runtime.events import Created, Started, Stdio
 from kernel_engine.runtime.log_writer.client import LogFile
 from kernel_engine.syscalls.trace import Step, Trace, recording
 
@@ -90,14 +90,13 @@ async def _launch(house: House, record: Container, trace: Trace) -> tuple[Starte
 
     async def connect(created: Created) -> None:
         nonlocal endpoint
-        if created.netlink is None:
-            return  # the host's own network
-        with recording(trace):
-            if config.host.network_mode == "none" or config.network_disabled:
-                loopback_up(created.netlink)
-                return
-            endpoint = await house.bridge.attach(record.id, created.netlink, created.pid)
-        identity.write_hosts(directory, hostname, config, endpoint)
+        adopted = asyncio.ensure_future(_adopt(house, record, created.stdio))
+        try:
+            endpoint = await _attach_network(house, record, created, trace)
+        finally:
+            await adopted
+        if endpoint is not None:
+            identity.write_hosts(directory, hostname, config, endpoint)
 
     with recording(trace):
         _make_bind_sources(config.host)
@@ -121,11 +120,28 @@ async def _launch(house: House, record: Container, trace: Trace) -> tuple[Starte
             await house.bridge.detach(endpoint)
         raise
     try:
-        await house.log_writer.adopt(record.id, started.stdio, log=log_file(record), stdin_once=config.stdin_once)
+        await _adopt(house, record, started.stdio)
     finally:
         for descriptor in started.stdio.descriptors():
             os.close(descriptor)
     return started, endpoint
+
+
+async def _attach_network(house: House, record: Container, created: Created, trace: Trace) -> Endpoint | None:
+    """None for a container that is not on the bridge."""
+    if created.netlink is None:
+        return None  # the host's own network
+    with recording(trace):
+        if record.config.host.network_mode == "none" or record.config.network_disabled:
+            loopback_up(created.netlink)
+            return None
+        return await house.bridge.attach(record.id, created.netlink, created.pid)
+
+
+async def _adopt(house: House, record: Container, stdio: Stdio) -> None:
+    """Gives the log writer the process's ends: pipes before the exec, a terminal after it."""
+    if stdio.descriptors():
+        await house.log_writer.adopt(record.id, stdio, log=log_file(record), stdin_once=record.config.stdin_once)
 
 
 def log_file(record: Container) -> LogFile | None:

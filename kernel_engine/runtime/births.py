@@ -50,6 +50,7 @@ class Birth:
     waiting: bool  #: for the client's go
     listening: bool = True
     steps: str = "[]"  #: the child's part of the trace
+    given: tuple[str, ...] = ()  #: the streams that the client has got with `created`
     executing: bool = False  #: the child has said that execve comes next
     error: Message | None = None
 
@@ -218,16 +219,23 @@ class Births:
     def _understand(self, birth: Birth, message: Message, descriptors: list[int]) -> None:
         match message["say"]:
             case "created":
-                event = {"event": "created", "id": birth.entry.id, "pid": birth.entry.pid}
-                self._launcher.tell(event, tuple(descriptors))
-                for fd in descriptors:
-                    os.close(fd)
+                self._created(birth, descriptors)
             case "exec":
                 birth.executing, birth.steps = True, message["trace"]
                 if descriptors:
                     birth.entry.streams["console"] = descriptors[0]
             case "failed":
                 birth.error, birth.steps = birth.error or message["error"], message["trace"]
+
+    def _created(self, birth: Birth, netlink: list[int]) -> None:
+        """The client gets the netlink socket and the pipes, so that network and streams are ready before the exec."""
+        entry = birth.entry
+        if entry.is_first:
+            birth.given = tuple(entry.streams)
+            event = {"event": "created", "id": entry.id, "pid": entry.pid, "streams": birth.given}
+            self._launcher.tell(event, (*entry.streams.values(), *netlink))
+        for fd in netlink:
+            os.close(fd)
 
     def _started(self, birth: Birth) -> None:
         entry = birth.entry
@@ -239,10 +247,10 @@ class Births:
             "reply": birth.request,
             "pid": entry.pid,
             "started_at": entry.started_at,
-            "streams": list(entry.streams),
+            "streams": [name for name in entry.streams if name not in birth.given],
             **_traces(birth),
         }
-        self._launcher.tell(reply, tuple(entry.streams.values()))
+        self._launcher.tell(reply, tuple(entry.streams[name] for name in reply["streams"]))
 
     def _reap(self, birth: Birth) -> None:
         """The child or its program has ended."""

@@ -336,7 +336,13 @@ def usage(cgroup: str, id: str) -> Usage:
 def remove(cgroup: str, id: str) -> None:
     """Removes the container's groups and those it made itself below. OSError EBUSY while a process is in one."""
     for directory in directories(cgroup, id):
-        if os.path.isdir(directory):
+        try:
+            cgroupfs.rmdir(directory)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
             _remove_tree(directory)
 
 

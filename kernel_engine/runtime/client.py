@@ -69,7 +69,7 @@ class Launcher:
     async def launch(self, spec: Spec, on_created: OnCreated) -> Started:
         """Starts a container's first process. If `on_created` raises, the child is killed and that error raised.
 
-        `on_created` runs while the child mounts its root; the netlink descriptor is valid until it returns. Raises
+        `on_created` runs while the child mounts its root; its descriptors are valid until it returns. Raises
         StartFailed, KernelRefused, InvalidRequest (unknown user), Conflict (already running); each with `.trace`.
         """
         created = self._loop.create_future()
@@ -141,10 +141,11 @@ class Launcher:
         self, id: str, created: asyncio.Future[Answer], on_created: OnCreated, answer: asyncio.Future[Answer]
     ) -> None:
         message, descriptors = created.result()
+        streams = {name: descriptors.pop(0) for name in message["streams"]}
         netlink = descriptors[0] if descriptors else None
         inode = os.fstat(netlink).st_ino if netlink is not None else 0
         try:
-            await on_created(Created(id=id, pid=message["pid"], netlink=netlink))
+            await on_created(Created(id=id, pid=message["pid"], netlink=netlink, stdio=Stdio(**streams)))
         except Exception:
             self._post({"verb": "abort", "id": id})
             await asyncio.wait((answer,))
@@ -154,6 +155,7 @@ class Launcher:
             raise
         finally:
             descriptors.clear()
+            _close_all(list(streams.values()))
             if netlink is not None:
                 _close_if_same(netlink, inode)
         self._post({"verb": "go", "id": id})

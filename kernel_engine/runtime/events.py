@@ -26,7 +26,10 @@ class Stdio:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Created:
-    """The first process exists inside its namespaces and waits for `go`: the moment to attach a network."""
+    """The first process exists inside its namespaces and waits for `go`: the moment to attach network and streams.
+
+    All descriptors are the launcher client's, which closes them when the callback returns.
+    """
 
     id: str
     pid: int
@@ -34,6 +37,7 @@ class Created:
     #: host's. Whoever holds it configures that namespace without entering it (a socket belongs for ever to the
     #: namespace it was opened in, network_namespaces(7)).
     netlink: int | None
+    stdio: Stdio  #: without `console`, which is made later and comes with `Started`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +47,7 @@ class Started:
     id: str
     pid: int  #: as the host numbers it
     started_at: float  #: seconds since the epoch
-    stdio: Stdio
+    stdio: Stdio  #: what `Created` has not given
     trace: tuple[Step, ...]  #: launcher's and child's part
 
 

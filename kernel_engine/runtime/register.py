@@ -106,9 +106,9 @@ class Register:
         }
         os.close(entry.pidfd)
         entry.pidfd = -1
+        entry.told = self._client.tell({"event": "exited", "exited": entry.exited})
         if entry.is_first:
             self.remove_group(entry.cgroup, entry.id)
-        entry.told = self._client.tell({"event": "exited", "exited": entry.exited})
 
     def client_changed(self) -> None:
         """What the old client heard, the new one has not."""
@@ -116,15 +116,16 @@ class Register:
             entry.told = False
 
     def remove_group(self, cgroup: str, id: str, attempt: int = 0) -> None:
-        """Kills what shares no pid namespace with the first process, then removes; again by timer while busy."""
+        """Removes the container's groups. While they are busy, kills what shares no pid namespace with the first
+        process, and tries again by timer."""
         if id in self._entries and self._entries[id].exited is None:
             return  # the container has been started again meanwhile
         try:
-            cgroups.kill(cgroup, id)
             cgroups.remove(cgroup, id)
         except OSError as error:
             if error.errno != errno.EBUSY:
                 raise
+            cgroups.kill(cgroup, id)
             if attempt < len(RETRIES):
                 self._client.loop.later(RETRIES[attempt], lambda: self.remove_group(cgroup, id, attempt + 1))
 

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from kernel_engine.paths import Instance
 from kernel_engine.runtime import capabilities, cgroups, seccomp
 from kernel_engine.runtime.client import Launcher
 from kernel_engine.runtime.defaults import DEFAULT_SYSCTLS, MASKED_PATHS, READONLY_PATHS
-from kernel_engine.runtime.events import Created, Exited, Started
+from kernel_engine.runtime.events import Created, Exited, Started, Stdio
 from kernel_engine.runtime.spec import Process, Rootfs, Spec
 
 BUSYBOX = Path("/bin/busybox")
@@ -107,11 +107,22 @@ class Machine:
         return self.base / id[:12] / "upper"
 
     async def start(self, spec: Spec, on_created: Callable[[Created], Any] | None = None) -> Started:
-        async def nothing(created: Created) -> None:
+        kept = Stdio()
+
+        async def keep_streams(created: Created) -> None:
+            nonlocal kept
+            given = {name: getattr(created.stdio, name) for name in ("stdin", "stdout", "stderr")}
+            kept = Stdio(**{name: os.dup(fd) for name, fd in given.items() if fd is not None})
             if on_created is not None:
                 await on_created(created)
 
-        return await self.launcher.launch(spec, nothing)
+        try:
+            started = await self.launcher.launch(spec, keep_streams)
+        except BaseException:
+            for fd in kept.descriptors():
+                os.close(fd)
+            raise
+        return replace(started, stdio=kept) if kept.descriptors() else started
 
     async def run(self, *args: str, **values: Any) -> Result:
         return await self.run_spec(self.spec(*args, **values))
