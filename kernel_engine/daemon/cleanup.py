@@ -83,7 +83,19 @@ def plan(instance: Instance, *, everything: bool) -> Iterator[Step]:
     places = (instance.root, instance.run) if everything else (instance.run,)
     for place in places:
         if place.exists():
-            yield Step(name=f"directory {place}", remove=partial(shutil.rmtree, place))
+            yield Step(name=f"directory {place}", remove=partial(_remove_directory, place))
+
+
+def _remove_directory(place: Path) -> None:
+    """With all that is in it; a mount point itself stays."""
+    if not place.is_mount():
+        return shutil.rmtree(place)
+    for path in place.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    return None
 
 
 def helper_processes(instance: Instance) -> tuple[tuple[int, str], ...]:
@@ -104,12 +116,13 @@ def helper_processes(instance: Instance) -> tuple[tuple[int, str], ...]:
 
 
 def mounts_beneath(mountinfo: str, places: tuple[Path, ...]) -> tuple[str, ...]:
-    """Mount points in these directories, innermost first (proc(5), mountinfo: the fifth field, octal escapes)."""
+    """Mount points in these directories, innermost first (proc(5), mountinfo: the fifth field, octal escapes). Not the
+    directories themselves: a root on a disk of its own stays mounted."""
     points = [
         line.split()[4].encode().decode("unicode_escape").encode("latin-1").decode(errors="surrogateescape")
         for line in mountinfo.splitlines()
     ]
-    inside = [point for point in points if any(Path(point).is_relative_to(place) for place in places)]
+    inside = [point for point in points if any(place in Path(point).parents for place in places)]
     return tuple(reversed(inside))
 
 
