@@ -51,7 +51,6 @@ class Birth:
     listening: bool = True
     steps: str = "[]"  #: the child's part of the trace
     given: tuple[str, ...] = ()  #: the streams that the client has got with `created`
-    executing: bool = False  #: the child has said that execve comes next
     error: Message | None = None
 
 
@@ -203,7 +202,7 @@ class Births:
         self._launcher.loop.watch(birth.entry.pidfd, lambda: self._reap(birth))
 
     def _hear(self, birth: Birth) -> None:
-        """What the child says; the end of its socket after `exec` means that it runs."""
+        """What the child says, up to the end of its socket."""
         try:
             while True:
                 messages = birth.channel.receive()
@@ -213,17 +212,17 @@ class Births:
                     self._understand(birth, message, descriptors)
         except Closed:
             self._stop_listening(birth)
-            if birth.executing and birth.error is None:
-                self._started(birth)
 
     def _understand(self, birth: Birth, message: Message, descriptors: list[int]) -> None:
         match message["say"]:
             case "created":
                 self._created(birth, descriptors)
             case "exec":
-                birth.executing, birth.steps = True, message["trace"]
+                birth.steps = message["trace"]
                 if descriptors:
                     birth.entry.streams["console"] = descriptors[0]
+                if birth.error is None:
+                    self._started(birth)
             case "failed":
                 birth.error, birth.steps = birth.error or message["error"], message["trace"]
 
@@ -238,6 +237,7 @@ class Births:
             os.close(fd)
 
     def _started(self, birth: Birth) -> None:
+        """execve(2) comes next. Its failure would be the process's own, with a word on its stderr, as with runc."""
         entry = birth.entry
         entry.started_at = time.time()
         del self._births[entry.id]

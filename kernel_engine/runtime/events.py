@@ -42,7 +42,7 @@ class Created:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """execve(2) has happened."""
+    """Nothing is left to be done for the process but execve(2)."""
 
     id: str
     pid: int  #: as the host numbers it

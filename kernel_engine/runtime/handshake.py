@@ -3,7 +3,7 @@
 child                         launcher
 created(netlink)         →    tells the daemon, which attaches a network meanwhile
                          ←    go (or the socket closes: give up)
-about_to_exec(console)   →    and the socket closes by execve(2): it runs
+about_to_exec(console)   →    it counts as started; execve(2) closes the socket
 failed(error)            →    the error becomes that of `launch`
 """
 

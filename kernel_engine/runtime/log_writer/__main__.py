@@ -215,8 +215,11 @@ class LogWriter:
         return self._streams[id]
 
     def _stream_drained(self, stream: Stream) -> None:
-        for request in self._drain_requests.pop(stream.id, ()):
+        requests = self._drain_requests.pop(stream.id, ())
+        for request in requests:
             self._tell({"reply": request})
+        if not requests:  # the daemon is about to ask: the process has ended as a rule
+            self._tell({"event": "drained", "id": stream.id})
 
     def _attachment_left(self, attachment: Attachment) -> None:
         self._attached.discard(attachment.name)

@@ -39,6 +39,7 @@ class LogWriter:
         self._on_stdin_closed = on_stdin_closed
         self._numbers = count(1)
         self._answers: dict[int, asyncio.Future[Message]] = {}
+        self._drained: set[str] = set()  #: said by the log writer before it was asked
         self._closed = False
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(channel.fileno(), self._read)
@@ -115,6 +116,8 @@ class LogWriter:
 
     async def drained(self, id: str, timeout: float) -> bool:
         """All output has been read and is in the log; False when `timeout` seconds were not enough."""
+        if id in self._drained:
+            return True
         try:
             await asyncio.wait_for(self._ask({"verb": "drained", "id": id}), timeout)
         except TimeoutError:
@@ -127,6 +130,7 @@ class LogWriter:
 
     async def release(self, id: str, message: bytes = b"") -> None:
         """The process is gone: its streams are closed, its clients let go (after `message`)."""
+        self._drained.discard(id)
         await self._ask({"verb": "release", "id": id, "message": base64.b64encode(message).decode()})
 
     async def resize(self, id: str, rows: int, columns: int) -> None:
@@ -174,6 +178,9 @@ class LogWriter:
         for message, _descriptors in messages:
             if message.get("event") == "stdin-closed":
                 self._on_stdin_closed(message["id"])
+                continue
+            if message.get("event") == "drained":
+                self._drained.add(message["id"])
                 continue
             future = self._answers.pop(message["reply"], None)
             if future is not None and not future.done():
