@@ -31,7 +31,7 @@ prepare_learner() {
     fi
     folder=$(workspace)
     # everything beneath a learner's home is written as the learner: a link there must not lead root anywhere
-    as_learner "$VENV/bin/python3" -I -m labs.workspace "$folder"
+    as_learner env JUPYTER_DATA_DIR="$folder/.docker-labs/jupyter/data" "$VENV/bin/python3" -I -m labs.workspace "$folder"
     # shellcheck disable=SC2016 # the learner's shell expands it
     as_learner sh -c 'umask 077 && mkdir -p "$1/.docker-labs/docker" "$1/.docker-labs/jupyter" && cd "$1/.docker-labs" &&
         { [ -s token ] || od -An -N24 -tx1 /dev/urandom | tr -d " \n" >token; } && chmod 600 token' sh "$folder"

@@ -1,8 +1,8 @@
 """Docker's error texts in one Korean sentence or two: what it means, and what to do next.
 
-Printed under the English text where a person reads: on standard error when that is a terminal, on standard output in a
-notebook cell (DOCKER_LABS_CELL=1); never into a pipe. DOCKER_LABS_LANG=off removes it. A text that is not in the table
-gets nothing: a wrong guess costs more than none.
+Printed under the English text where a person reads: on standard error when that is a terminal, and in a notebook cell,
+whose pipe DOCKER_LABS_CELL names by its inode; never into another pipe, where it could become a command's argument.
+DOCKER_LABS_LANG=off removes it. A text that is not in the table gets nothing: a wrong guess costs more than none.
 """
 
 from __future__ import annotations
@@ -45,12 +45,20 @@ def hint(about: str, words: Sequence[str]) -> None:
 
 
 def place() -> TextIO | None:
-    """Where a Korean line belongs: standard output in a cell, standard error on a terminal, else nowhere."""
+    """Where a Korean line belongs: the stream that is the cell's own pipe, standard error on a terminal, or nowhere."""
     if os.environ.get("DOCKER_LABS_LANG", "").lower() == "off":
         return None
-    if os.environ.get("DOCKER_LABS_CELL") == "1":
-        return sys.stdout
+    cell = os.environ.get("DOCKER_LABS_CELL")
+    if cell:
+        return next((stream for stream in (sys.stdout, sys.stderr) if _inode(stream) == cell), None)
     return sys.stderr if sys.stderr.isatty() else None
+
+
+def _inode(stream: TextIO) -> str:
+    try:
+        return str(os.fstat(stream.fileno()).st_ino)
+    except (OSError, ValueError):  # closed, or no file at all
+        return ""
 
 
 def line(message: str, words: Sequence[str] = ()) -> str:

@@ -18,25 +18,31 @@ from labs.notebook import server
 
 def run(source: str) -> int:
     """The exit code of the cell's last command. An interrupted cell interrupts the command, as Ctrl+C would."""
-    process = subprocess.Popen(
-        ["bash", "-c", source],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=server.environment(),
-        start_new_session=True,
-    )
-    assert process.stdout is not None
+    output, theirs = os.pipe()
+    try:
+        process = subprocess.Popen(
+            ["bash", "-c", source],
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=theirs,
+            # by its inode the command knows the cell's pipe from one of the shell's: Korean lines go only there
+            env={**server.environment(), "DOCKER_LABS_CELL": str(os.fstat(theirs).st_ino)},
+            start_new_session=True,
+        )
+    except BaseException:
+        os.close(output)
+        raise
+    finally:
+        os.close(theirs)
     ended = os.pidfd_open(process.pid)
     try:
-        with process.stdout as output:
-            try:
-                _relay(output.fileno(), ended)
-            except KeyboardInterrupt:
-                _interrupt(process)
-                _relay(output.fileno(), ended)
+        _relay(output, ended)
+    except KeyboardInterrupt:
+        _interrupt(process)
+        _relay(output, ended)
     finally:
         os.close(ended)
+        os.close(output)
     return process.wait()
 
 

@@ -23,7 +23,7 @@ def host() -> str:
 
 
 def environment() -> dict[str, str]:
-    """For commands in cells: our `docker` first, this notebook's engine, Korean hints among the output."""
+    """For commands in cells: our `docker` first, and this notebook's engine."""
     programs = str(Path(sys.executable).parent)
     workspace = Path(os.environ.get("DOCKER_LABS_WORKSPACE", Path.cwd()))
     return {
@@ -31,7 +31,6 @@ def environment() -> dict[str, str]:
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "DOCKER_HOST": host(),
         "DOCKER_CONFIG": os.environ.get("DOCKER_CONFIG") or str(workspace / ".docker"),
-        "DOCKER_LABS_CELL": "1",
         "LC_ALL": "C.UTF-8",
         "PYTHONUTF8": "1",
     }

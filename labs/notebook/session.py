@@ -186,7 +186,6 @@ class Session:
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         environment = {**server.environment(), "TERM": "dumb"}
-        environment.pop("DOCKER_LABS_CELL", None)  # it has a terminal: hints go there
         docker = Path(sys.executable).with_name("docker")
         process = subprocess.Popen(
             [str(docker) if docker.exists() else "docker", *self.plan.words],

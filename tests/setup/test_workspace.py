@@ -84,3 +84,22 @@ def test_the_installed_sources_are_linked(course: Path, tmp_path: Path) -> None:
     prepare(workspace, course)
     prepare(workspace, course)
     assert (workspace / "sources/kernel_engine/paths.py").read_text().startswith('"""Where one engine instance')
+
+
+def test_the_courses_own_notebooks_are_trusted_and_changed_ones_are_not(tmp_path: Path) -> None:
+    from nbformat import read
+    from nbformat.sign import NotebookNotary
+
+    from labs.workspace import prepare, trust
+
+    workspace, data = tmp_path / "workspace", tmp_path / "data"
+    data.mkdir()
+    placements = prepare(workspace)
+    mine, *others = [item.path for item in placements if item.path.endswith(".ipynb")]
+    (workspace / mine).write_text((workspace / mine).read_text().replace("docker", "docker docker", 1))
+    trust(workspace, prepare(workspace), data)
+    notary = NotebookNotary(data_dir=str(data))
+    assert others
+    assert all(notary.check_signature(read(workspace / path, as_version=4)) for path in others)
+    assert not notary.check_signature(read(workspace / mine, as_version=4))
+    notary.store.close()

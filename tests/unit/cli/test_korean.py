@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -187,17 +189,22 @@ def test_in_a_pipe_there_is_no_korean_line(monkeypatch: pytest.MonkeyPatch, caps
     assert capsys.readouterr() == ("", "No such container: x\n")
 
 
-def test_in_a_cell_it_goes_to_standard_output(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("stream", "language", "said"),
+    [("stdout", "", True), ("stderr", "", True), ("neither", "", False), ("stdout", "off", False)],
+)
+def test_in_a_cell_it_goes_to_the_cells_own_pipe(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stream: str, language: str, said: bool
 ) -> None:
-    monkeypatch.setenv("DOCKER_LABS_CELL", "1")
-    korean.report("No such container: x", "No such container: x", [])
-    out, error = capsys.readouterr()
-    assert "docker ps -a" in out
-    assert error == "No such container: x\n"
-    monkeypatch.setenv("DOCKER_LABS_LANG", "off")
-    korean.report("No such container: x", "No such container: x", [])
-    assert capsys.readouterr().out == ""
+    """`docker rm $(docker ps x)`: the inner command's output is a pipe of the shell's, and must stay clean."""
+    with open(tmp_path / "cell", "w+") as cell, open(tmp_path / "other", "w+") as other:
+        monkeypatch.setenv("DOCKER_LABS_CELL", str(os.fstat(cell.fileno()).st_ino))
+        monkeypatch.setenv("DOCKER_LABS_LANG", language)
+        monkeypatch.setattr(sys, "stdout", cell if stream == "stdout" else other)
+        monkeypatch.setattr(sys, "stderr", cell if stream == "stderr" else other)
+        korean.report("No such container: x", "No such container: x", [])
+    assert ("docker ps -a" in (tmp_path / "cell").read_text()) is said
+    assert "docker ps -a" not in (tmp_path / "other").read_text()
 
 
 def test_on_a_terminal_it_goes_to_standard_error(

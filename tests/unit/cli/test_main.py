@@ -471,14 +471,6 @@ def test_on_a_terminal_an_error_has_its_korean_line(tmp_path: Path) -> None:
         assert child.before == "Error response from daemon: No such container: nope\r\n"
 
 
-def test_in_a_cell_the_korean_line_is_on_standard_output(tmp_path: Path) -> None:
-    missing = in_json({"message": "No such container: nope"}, 404)
-    with serving(tmp_path, {"POST /containers/nope/stop": missing}) as served:
-        code, out, error = outcome(served.host, "stop", "nope", DOCKER_LABS_CELL="1")
-        assert (code, error) == (1, "Error response from daemon: No such container: nope\n")
-        assert "docker ps -a로" in out
-
-
 def test_an_interactive_run(tmp_path: Path) -> None:
     """The terminal is raw inside, has the window's size, and the detach keys leave with code 0."""
     engine = Engine(tty=True)
