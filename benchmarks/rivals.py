@@ -103,14 +103,24 @@ def _served(arguments: list[str], socket_path: Path, log: Path) -> Iterator[None
                 process.kill()
 
 
+def _installed(place: Path) -> Path:
+    """Our `docker` as set-up installs it. (An editable install looks 12 ms longer for its package.)"""
+    project = Path(__file__).parents[1]
+    packages = place / f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+    packages.mkdir(parents=True)
+    (packages / "kernel_engine").symlink_to(project / "kernel_engine")
+    (place / "bin").mkdir()
+    (place / "bin/python3").symlink_to(sys.executable)
+    return Path(shutil.copy(project / "packaging/bin/docker", place / "bin/docker"))
+
+
 @contextlib.contextmanager
 def kernel_engine(scratch: Path) -> Iterator[Engine]:
     root, run = scratch / "ke-root", scratch / "ke-run"
     base = [sys.executable, "-m", "kernel_engine.daemon"]
     places = ["--root", str(root), "--run", str(run)]
     path = run / "engine.sock"
-    docker = Path(sys.executable).with_name("docker")
-    prefix = (str(docker),) if docker.exists() else (sys.executable, "-m", "kernel_engine.cli.main")
+    prefix = (str(_installed(scratch / "installed")),)
     with registry() as mirror:
         try:
             with _served([*base, "serve", *places, "--registry-mirror", mirror], path, scratch / "ke.log"):
