@@ -211,15 +211,8 @@ def check_device_rules() -> None:
     assert docker("run", "--rm", "-t", "busybox", "sh", "-c", "echo x >/dev/tty; tty").split() == ["x", "/dev/pts/0"]
 
 
-def check_a_given_device() -> None:
-    words = ("run", "--rm", "--device", "/dev/vda:/disk:r", "busybox", "sh", "-c")
-    assert docker(*words, "head -c 1 /disk | wc -c") == "1"
-    refused = run(DOCKER, *words, "echo x >/disk", status=None)
-    assert refused.returncode != 0 and "Operation not permitted" in refused.stderr, refused
-
-
 def check_privileged() -> None:
-    script = f"{_disk()}; grep CapEff /proc/self/status; mount -t tmpfs none /mnt && echo mounted"
+    script = f"{_disk()}; grep CapEff /proc/self/status; mkdir /m && mount -t tmpfs none /m && echo mounted"
     read, held, mounted = docker("run", "--rm", "--privileged", "busybox", "sh", "-c", script).splitlines()
     every = (1 << int(Path("/proc/sys/kernel/cap_last_cap").read_text()) + 1) - 1
     assert (read, int(held.split()[1], 16), mounted) == ("1", every, "mounted")
@@ -263,7 +256,9 @@ def _survives(how: Check) -> Iterator[None]:
     with container("counter", "busybox", "sh", "-c", COUNTER) as name:
         until(lambda: len(numbers(name)) > 2, "it counts")
         process = state(name, "{{.State.Pid}} {{.State.StartedAt}}")
-        with subprocess.Popen([DOCKER, "attach", "--no-stdin", name], stdout=subprocess.PIPE, text=True) as attached:
+        # its streams go on; it cannot hear of the exit code from a daemon that is gone, and says so
+        words = [DOCKER, "attach", "--no-stdin", name]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as attached:
             time.sleep(2)
             how()
             until(engine_answers, "the engine answers")
@@ -380,7 +375,7 @@ def leftovers() -> list[str]:
 BEFORE: tuple[Check, ...] = (
     check_set_up, check_jupyter_answers, check_doctor_is_content, check_hub_images, check_network,
     check_cgroup_namespace, check_memory_limit_kills, check_cpus, check_pids_limit, check_other_limits, check_pause,
-    check_device_rules, check_a_given_device, check_privileged, check_oom_score_is_not_the_engines,
+    check_device_rules, check_privileged, check_oom_score_is_not_the_engines,
     check_exec, check_exec_beside_own_groups,
     check_kill_of_the_daemon, check_restart_of_the_unit, check_an_end_while_the_daemon_is_away,
     check_limits_after_a_restart, check_nothing_of_a_container_stays, check_left_for_the_reboot,
