@@ -234,9 +234,7 @@ class Netlink:
         """To a network ("10.0.0.0/8"; the default one when not given) through a gateway, an interface, or both."""
         network = IPv4Network(destination)
         scope = RT_SCOPE_UNIVERSE if gateway else RT_SCOPE_LINK
-        body = _RTMSG.pack(
-            socket.AF_INET, network.prefixlen, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, scope, RTN_UNICAST, 0
-        )
+        body = _RTMSG.pack(socket.AF_INET, network.prefixlen, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, scope, RTN_UNICAST, 0)
         if network.prefixlen:
             body += _attribute(RTA_DST, network.network_address.packed)
         if gateway:

@@ -58,9 +58,7 @@ class Machine:
     lost: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def connect(self) -> None:
-        self.launcher = await Launcher.connect(
-            self.instance, on_exit=self._on_exit, on_lost=self.lost.set
-        )
+        self.launcher = await Launcher.connect(self.instance, on_exit=self._on_exit, on_lost=self.lost.set)
 
     def _on_exit(self, exited: Exited) -> None:
         future = self.exits.setdefault(exited.id, asyncio.get_running_loop().create_future())
