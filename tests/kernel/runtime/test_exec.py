@@ -42,9 +42,7 @@ async def test_it_is_inside(machine: Machine) -> None:
 
 async def test_its_limits_are_the_container_s(machine: Machine) -> None:
     id = await running(machine, resources=Resources(memory=64 * 1024 * 1024, memory_swap=64 * 1024 * 1024))
-    started = await machine.launcher.exec(
-        secrets.token_hex(8), id, Process(args=("sleep", "100"), env=("PATH=/bin",))
-    )
+    started = await machine.launcher.exec(secrets.token_hex(8), id, Process(args=("sleep", "100"), env=("PATH=/bin",)))
     assert started.pid in cgroups.processes(machine.instance.cgroup, id)
     close(started)
     result = await machine.exec(id, "tail", "-c", "100000000", "/dev/zero")

@@ -99,9 +99,12 @@ async def test_proc_sys_and_dev_are_docker_s(machine: Machine) -> None:
     result = await machine.sh(script)
     lines = result.out.split("\n")
     assert lines[2] == "0"
-    assert "core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero".replace(
-        "core ", "core " if os.path.exists("/proc/kcore") else ""
-    ) in lines
+    assert (
+        "core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero".replace(
+            "core ", "core " if os.path.exists("/proc/kcore") else ""
+        )
+        in lines
+    )
     assert "0" in lines
     assert "ok" in lines
     assert "1777" in lines

@@ -46,9 +46,7 @@ def test_bridge_veth_addresses_routes(namespace: tuple[Netlink, int]) -> None:
         netlink.add_bridge("br0", mac="02:42:00:00:00:01", up=True)
         bridge = netlink.link("br0")
         netlink.add_address(bridge.index, "10.9.0.1/24")
-        netlink.add_veth(
-            "v0", "v1", peer_pid=pid, master=bridge.index, up=True, peer_mac="02:42:0a:09:00:02", mtu=1400
-        )
+        netlink.add_veth("v0", "v1", peer_pid=pid, master=bridge.index, up=True, peer_mac="02:42:0a:09:00:02", mtu=1400)
         netlink.set_link(netlink.link("v1").index, name="eth0", up=True)
         netlink.add_route(gateway="10.9.0.9")
         netlink.add_route("10.77.0.0/16", index=bridge.index)
