@@ -79,6 +79,7 @@ class DockerMagics:
     def _by_hand(self, there: Session) -> int:
         """Line by line through the kernel's stdin."""
         while there.until_waiting():
+            there.catch_up()
             try:
                 text = input(there.prompt)
             except EOFError:

@@ -32,7 +32,7 @@ from labs.notebook.transcript import Transcript
 ROWS, COLUMNS = 24, 160
 #: one question to the engine; the session asks again until it is answered or ended
 _PATIENCE = 1.0
-#: after the last wait: how long the way from the container to here may be silent before the session leaves
+#: after a wait: how long the way from the container to here may be silent before all that was printed is here
 _QUIET = 0.15
 _LEAVE = b"\x10\x11"
 
@@ -100,6 +100,7 @@ class Session:
         self._transcript = Transcript()
         self._mark = ""
         self._swallow = ""
+        self._heard = False  # anything since the last line was typed
         self._container = ""
         self._before = self._exec_ids(self.plan.container) if self.plan.command == "exec" else frozenset()
         self._process, self._master = self._spawn()
@@ -140,10 +141,17 @@ class Session:
                 return True
         return False
 
+    def catch_up(self) -> None:
+        """Relays what was printed before the wait began: the engine sees a wait sooner than its prompt comes here."""
+        end = time.monotonic() + _PATIENCE  # a program may also go on printing
+        while self._relay(_QUIET if self._heard else _PATIENCE) and time.monotonic() < end:
+            pass
+
     def type(self, line: str, *, hide_echo: bool = False) -> None:
         """Types a line and Enter. hide_echo: the learner has typed it in a box already, it need not come twice."""
         if hide_echo:
             self._swallow = self._transcript.take_unfinished() + line
+        self._heard = False
         os.write(self._master, line.encode() + b"\r")
 
     def interrupt(self) -> None:
@@ -217,6 +225,7 @@ class Session:
             data = os.read(self._master, 65536)
         except OSError:  # the other side is closed (EIO)
             return False
+        self._heard = True
         self._write(self._transcript.feed(data))
         return bool(data)
 

@@ -1,0 +1,86 @@
+"""Labs 00 and 01 from top to bottom, as `Run All Cells` runs them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from labs import catalogue
+from labs.catalogue import Lab
+from tests.browser.classroom import Notebook, Server
+
+WIDTHS = (480, 1000, 1600)
+HEIGHT = 900
+#: what of our pages sticks out of the box that holds it, and which buttons and boxes lie on one another
+STRAYS = """() => {
+  const found = [];
+  for (const page of document.querySelectorAll('.jp-OutputArea-output .dl')) {
+    const edge = page.closest('.jp-OutputArea-output').getBoundingClientRect();
+    for (const thing of page.querySelectorAll('*')) {
+      const box = thing.getBoundingClientRect();
+      if (!box.width || thing.closest('.dl-raw')) continue;
+      const words = thing.className + ': ' + thing.textContent.slice(0, 40);
+      if (box.right > edge.right + 1 || box.left < edge.left - 1) found.push('outside ' + words);
+    }
+    const things = [...page.querySelectorAll('button, label, summary')].map((thing) => thing.getBoundingClientRect());
+    things.forEach((one, at) => things.slice(at + 1).forEach((other) => {
+      const across = Math.min(one.right, other.right) - Math.max(one.left, other.left);
+      const down = Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top);
+      if (across > 1 && down > 1) found.push('overlap ' + page.className);
+    }));
+  }
+  return found;
+}"""
+pytestmark = pytest.mark.timeout(600)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A lab whose cells have all been run, and its code cells as they were saved."""
+
+    lab: Lab
+    notebook: Notebook
+    cells: list[Any]
+
+
+@pytest.fixture(scope="module", params=catalogue.labs(), ids=lambda lab: lab.number)
+def ran(request: pytest.FixtureRequest, page: Page, server: Server, has_hub: bool) -> Run:
+    if not has_hub:
+        pytest.skip("needs the offline hub's images: python -m labs.hub fill")
+    lab: Lab = request.param
+    notebook = Notebook.opened(page, server, f"{lab.folder.name}/{lab.notebook.name}")
+    return Run(lab, notebook, notebook.run_all(f"{lab.folder.name}/{lab.notebook.name}"))
+
+
+def test_every_cell_ends_without_an_error(ran: Run) -> None:
+    assert [cell.execution_count for cell in ran.cells] == list(range(1, len(ran.cells) + 1))
+    outputs = [output for cell in ran.cells for output in cell.outputs]
+    assert not [output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"]
+    expect(ran.notebook.page.locator(".jp-Dialog")).to_have_count(0)
+
+
+def test_every_widget_is_alive(ran: Run) -> None:
+    page = ran.notebook.page
+    predictions = len(list(ran.lab.directives("predict")))
+    expect(page.locator(".dl-predict input[type='radio']").first).to_be_visible()
+    expect(page.get_by_role("button", name="풀이 보기")).to_have_count(predictions)
+    expect(page.locator(".dl-quiz fieldset")).to_have_count(3)
+    expect(page.locator(".dl-live").last).to_contain_text("지금")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_is_cut_and_nothing_overlaps(ran: Run, width: int) -> None:
+    page = ran.notebook.page
+    before = page.viewport_size
+    page.set_viewport_size({"width": width, "height": HEIGHT})
+    try:
+        page.wait_for_function("width => document.querySelector('.jp-LabShell').clientWidth === width", arg=width)
+        assert page.evaluate(STRAYS) == []
+        page_is_wide = "e => e.scrollWidth > e.clientWidth + 1"
+        assert not page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer").evaluate(page_is_wide)
+    finally:
+        if before is not None:
+            page.set_viewport_size(before)

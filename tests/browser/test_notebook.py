@@ -1,0 +1,150 @@
+"""A new, empty notebook as a person uses it: what is typed, what is shown, and the keyboard alone."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.classroom import Notebook
+from tests.conftest import remove_containers
+from tests.daemon import Daemon
+
+HANGUL = re.compile("[가-힣]")
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pulled(engine: Daemon) -> None:
+    engine.docker("pull", "busybox")
+
+
+@pytest.fixture(autouse=True)
+def no_containers(engine: Daemon) -> None:
+    remove_containers(engine)
+
+
+def answer(cell: Locator, text: str) -> None:
+    """Type one line where the kernel asks for it."""
+    box = cell.locator(".jp-Stdin-input").last  # the one before may still be going
+    expect(box).to_have_value("")
+    expect(box).to_be_focused()
+    box.press_sequentially(text)
+    box.press("Enter")
+
+
+def test_the_interface_is_korean(empty: Notebook) -> None:
+    expect(empty.page.locator(".lm-MenuBar-item").first).to_have_text("파일")
+
+
+def test_a_command_in_an_empty_notebook(empty: Notebook) -> None:
+    assert empty.run("docker run --rm busybox echo 안녕").strip() == "안녕"
+
+
+def test_a_session_with_a_body(empty: Notebook, engine: Daemon) -> None:
+    shown = empty.run("%%docker run -it --name typed busybox sh\necho $((40 + 2))\nexit 3")
+    lines = [line.strip() for line in shown.strip().splitlines()]
+    assert lines[-3:] == ["/ # echo $((40 + 2))", "42", "/ # exit 3"]
+    assert engine.inspect("typed")["State"]["ExitCode"] == 3
+
+
+def test_a_session_without_a_body_asks_line_by_line(empty: Notebook, engine: Daemon) -> None:
+    cell = empty.start("docker run -it --name asked busybox sh")
+    answer(cell, "echo 받은 글: $((6 * 7))")
+    expect(cell).to_contain_text("받은 글: 42")
+    answer(cell, "exit 5")
+    shown = empty.ended(cell)
+    assert "받은 글: 42" in shown
+    assert engine.inspect("asked")["State"]["ExitCode"] == 5
+
+
+def test_an_error_is_dockers_text_and_a_korean_line(empty: Notebook) -> None:
+    cell = empty.start("docker start nosuch")
+    lines = empty.ended(cell).strip().splitlines()
+    assert lines[0] == "Error response from daemon: No such container: nosuch"
+    assert HANGUL.search(lines[-1])
+    expect(cell.locator("[data-mime-type='application/vnd.jupyter.error']")).to_have_count(0)
+    expect(cell.locator("[data-mime-type='application/vnd.jupyter.stderr']")).to_have_count(0)
+
+
+def test_explain(empty: Notebook) -> None:
+    shown = empty.run("%explain docker run --rm busybox true")
+    for group in ("이미지", "파일 시스템", "네임스페이스", "자원 제한", "네트워크", "보안", "실행"):
+        assert re.search(rf"^\W*{group}\b", shown, re.MULTILINE), group
+
+
+def test_a_live_card_follows_what_other_cells_do(empty: Notebook) -> None:
+    card = empty.start("%live containers images")
+    picture = card.locator(".dl-live")
+    expect(picture.locator(".dl-image")).to_contain_text("busybox:latest")
+    empty.run("docker run -d --name shown busybox sleep 1000")
+    shown = picture.locator(".dl-running")
+    expect(shown).to_contain_text("shown")
+    expect(shown).to_contain_text("실행 중")
+    empty.run("docker rm -f shown")
+    expect(shown).to_have_count(0)
+
+
+def test_a_thing_of_the_card_shows_its_raw_form_by_keyboard(empty: Notebook) -> None:
+    empty.run("docker run --name raw busybox true")
+    card = empty.start("%live containers")
+    thing = card.locator(".dl-exited", has_text="raw")
+    thing.focus()
+    thing.press("Enter")
+    expect(card.locator(".dl-raw")).to_contain_text('"Name": "/raw"')
+
+
+def test_an_older_card_stands_still(empty: Notebook) -> None:
+    first = empty.start("%live containers")
+    empty.run("docker run --name before busybox true")
+    expect(first).to_contain_text("before")
+    second = empty.start("%live containers")
+    expect(second).to_contain_text("before")
+    expect(first).to_contain_text("그때")
+    empty.run("docker run --name after busybox true")
+    expect(second).to_contain_text("after")
+    expect(first).not_to_contain_text("after")
+
+
+def test_a_prediction_by_keyboard(empty: Notebook) -> None:
+    cell = empty.start("%predict 00-1")
+    box = cell.locator(".dl-predict")
+    reveal = box.get_by_role("button", name="풀이 보기")
+    expect(reveal).to_be_disabled()
+    box.get_by_role("radio").first.focus()
+    press(empty, "Space", "ArrowDown")
+    expect(box.get_by_role("radio").nth(1)).to_be_checked()
+    press(empty, "Tab", "Enter")
+    expect(box.get_by_role("status")).to_contain_text("맞아요.")
+
+
+def test_a_quiz_by_keyboard(empty: Notebook) -> None:
+    cell = empty.start("%quiz 00")
+    box = cell.locator(".dl-quiz")
+    questions = box.get_by_role("group")
+    expect(questions).to_have_count(3)
+    questions.nth(0).get_by_role("radio").first.focus()
+    for at in range(3):
+        press(empty, "Space")
+        expect(questions.nth(at).get_by_role("radio").first).to_be_checked()
+        expect(questions.nth(at).get_by_role("status")).to_contain_text(re.compile("맞아요|아니에요"))
+        press(empty, "Tab")
+    expect(box).to_contain_text(re.compile("3문제 가운데 [0-3]문제를 맞혔어요"))
+
+
+def test_a_check_says_what_is_missing_and_then_passes(empty: Notebook) -> None:
+    cell = empty.start("%check 00-2")
+    expect(cell.locator(".dl-notyet")).to_contain_text("기대한 것")
+    hint = cell.locator("summary").first
+    hint.focus()
+    hint.press("Enter")
+    expect(cell.locator("details").first).to_have_attribute("open", "")
+    empty.run("docker run -dit --name stay busybox sh\ndocker run --name leave busybox sh")
+    again = empty.start("%check 00-2")
+    expect(again.locator(".dl-passed")).to_contain_text("00-2 통과")
+
+
+def press(notebook: Notebook, *keys: str) -> None:
+    for key in keys:
+        notebook.page.keyboard.press(key)
