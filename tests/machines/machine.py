@@ -7,6 +7,7 @@ console between two marks, and the machine powers off. Nothing of the host is ch
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -116,10 +117,12 @@ def boot(
         pass  # what the console shows until then is the result
     finally:
         image.unlink(missing_ok=True)
-    return _read(log.read_text(errors="replace").replace("\r", ""))
+    return _read(log.read_bytes().decode(errors="replace"))  # read_text would make lines of carriage returns
 
 
-def _read(console: str) -> Result:
+def _read(written: str) -> Result:
+    # as a terminal would show it: what a carriage return went back over is gone
+    console = re.sub(r"[^\n]*\r(\x1b\[K)?", "", re.sub(r"\r+\n", "\n", written))
     _, _, after = console.partition(f"{BEGIN}\n")
     output, end, rest = after.partition(END)
     status = int(rest.split()[0]) if end and rest.split() and rest.split()[0].isdigit() else -1
