@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,9 @@ import pytest
 
 from tests.busybox_registry import registry
 from tests.daemon import Daemon, running_daemon
+
+# a shell that runs the tests in the background ignores SIGINT, and what it starts inherits that (signal(7))
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: real namespaces, mounts and cgroups")
 

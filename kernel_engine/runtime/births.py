@@ -112,6 +112,12 @@ class Births:
             birth.error = birth.error or {"kind": "Unavailable", "message": reason}
             signal.pidfd_send_signal(birth.entry.pidfd, signal.SIGKILL)
 
+    def close_stdin(self, id: str) -> None:
+        """A client's input may end before the start does: `echo x | docker run -i …`."""
+        birth = self._births.get(id)
+        if birth is not None:
+            birth.entry.close_stream("stdin")
+
     def give_up_waiting(self) -> None:
         for id, birth in tuple(self._births.items()):
             if birth.waiting:

@@ -106,6 +106,9 @@ class Launcher:
                 self.births.go(message["id"])
             case "abort":
                 self.births.abort(message["id"])
+            case "close_stdin":
+                self.births.close_stdin(message["id"])
+                self.register.answer("close_stdin", message)
             case "quit":
                 sys.exit(0)
             case verb:

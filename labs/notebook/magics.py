@@ -66,9 +66,11 @@ class DockerMagics:
                 return 130
 
     def _typed(self, there: Session, body: list[str]) -> int:
-        for text in body:
+        for number, text in enumerate(body):
             if not there.until_waiting():
                 return there.finish()
+            if number == 0 and there.plan.command == "attach":
+                there.catch_up()  # the program draws its prompt anew for the terminal's size: not into the typed line
             there.type(text)
         if not there.until_waiting():
             return there.finish()
