@@ -57,6 +57,7 @@ install_product() {
 # install_settings FOLDER: JupyterLab's and IPython's settings, and what the services run
 install_settings() {
     install -D -m 644 "$1/jupyter/jupyter_server_config.py" "$VENV/etc/jupyter/jupyter_server_config.py"
+    install -D -m 644 "$1/jupyter/custom.css" "$VENV/etc/jupyter/custom.css"
     install -D -m 644 "$1/jupyter/ipython_config.py" "$VENV/etc/ipython/ipython_config.py"
     install -D -m 644 "$1/jupyter/overrides.json" "$VENV/share/jupyter/lab/settings/overrides.json"
     install -D -m 644 "$1/jupyter/page_config.json" "$VENV/etc/jupyter/labconfig/page_config.json"

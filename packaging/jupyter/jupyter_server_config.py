@@ -1,5 +1,7 @@
 """JupyterLab's settings for the course. Address, port and folder come from the command line; the token from a file."""
 
+from pathlib import Path
+
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 - Jupyter's loader defines it
 
 c.ServerApp.open_browser = False
@@ -11,3 +13,7 @@ c.ServerApp.terminado_settings = {"shell_command": ["/bin/bash", "--rcfile", "/o
 c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
 c.LabApp.news_url = None
 c.LabApp.extension_manager = "readonly"
+
+# custom.css beside this file
+c.LabApp.custom_css = True
+c.ServerApp.tornado_settings = {"static_custom_path": [str(Path(__file__).parent)]}

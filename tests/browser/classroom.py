@@ -27,7 +27,6 @@ from urllib.parse import quote
 import nbformat as untyped
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from labs import workspace
 from tests.daemon import REPOSITORY
 
 #: nbformat comes with types that say nothing
@@ -118,11 +117,11 @@ class Server:
 def jupyterlab(place: Path, person: Person, host: str) -> Iterator[Server]:
     """Everything that the server writes is beneath `place`."""
     folder, port, token = place / "workspace", _free_port(), secrets.token_hex(16)
-    folder.mkdir()
-    workspace.prepare(folder)
-    settings = _settings(place)
+    settings, environment = _settings(place), _environment(place, token, host)
     for path in (place, *place.rglob("*")):
-        os.chown(path, person.uid, person.gid, follow_symlinks=False)
+        os.chown(path, person.uid, person.gid)
+    prepare = [*_become(person), sys.executable, "-P", "-m", "labs.workspace", str(folder)]
+    subprocess.run(prepare, cwd=place, env=environment, check=True)
     words = [
         *(*_become(person), sys.executable, "-P", "-m", "jupyterlab", "--no-browser", "--allow-root"),
         *(f"--ServerApp.root_dir={folder}", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"),
@@ -132,7 +131,7 @@ def jupyterlab(place: Path, person: Person, host: str) -> Iterator[Server]:
     with log.open("ab") as output:
         process = subprocess.Popen(
             words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=folder, start_new_session=True,
-            env=_environment(place, token, host),
+            env=environment,
         )  # fmt: skip
     try:
         _wait_until_it_answers(process, port, log)
@@ -151,6 +150,7 @@ def _settings(place: Path) -> Path:
     settings = place / "settings"
     for name, target in {
         "jupyter_server_config.py": settings / "jupyter_server_config.py",
+        "custom.css": settings / "custom.css",
         "page_config.json": settings / "labconfig" / "page_config.json",
         "overrides.json": settings / "lab" / "overrides.json",
         "ipython_config.py": place / "ipython" / "profile_default" / "ipython_config.py",
