@@ -61,9 +61,10 @@ async def kill(house: House, live: Live, signal: str) -> None:
         raise Conflict(f"Cannot kill container: {record.name}: Container {record.id} is not running")
     if number in (signals.SIGKILL, parse_signal(record.config.stop_signal or "SIGTERM")):
         house.roster.save(live, stopped_by_user=True)
-    await _send(house, live, number)
-    if number == signals.SIGKILL and record.state.status == "paused":
-        cgroups.thaw(house.instance.cgroup, record.id)
+    if number == signals.SIGKILL:
+        await end(house, live, signal=number, timeout=None)  # as Docker: it answers when the container has ended
+    else:
+        await _send(house, live, number)
     house.announce(live, "kill", signal=str(number))
 
 
