@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from kernel_engine.cli.main import Call
+    from kernel_engine.cli.grammar import Call
 
 #: what Docker's own command says when the user has left by the detach keys
 LEFT = "read escape sequence"

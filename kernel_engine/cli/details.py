@@ -7,7 +7,7 @@ from kernel_engine.cli.table import columns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kernel_engine.cli.main import Call
+    from kernel_engine.cli.grammar import Call
 
 KINDS = {0: "C", 1: "A", 2: "D"}
 

@@ -15,8 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from kernel_engine.cli.grammar import Parsed
-    from kernel_engine.cli.main import Call
+    from kernel_engine.cli.grammar import Call, Parsed
 
 #: how the engine's refusal begins, which comes where the output would have come
 REFUSED = b"OCI runtime exec failed"

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from kernel_engine.client import Client
+
 TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))
 FALSE = frozenset(("0", "f", "F", "FALSE", "false", "False"))
 REPEATED = frozenset(("list", "map", "filter"))
@@ -62,6 +64,21 @@ class Parsed:
     @property
     def wants_help(self) -> bool:
         return "help" in self.given
+
+
+class Call:
+    """What a command's function gets: the engine, the options and arguments, and how the command was called."""
+
+    __slots__ = ("client", "path", "words")
+
+    def __init__(self, client: Client, words: Parsed, path: str) -> None:
+        self.client = client
+        self.words = words
+        self.path = path
+
+    @property
+    def arguments(self) -> list[str]:
+        return self.words.arguments
 
 
 def options_of(lines: str) -> list[Option]:

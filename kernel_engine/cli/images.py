@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from kernel_engine.cli.main import Call
+    from kernel_engine.cli.grammar import Call
     from kernel_engine.formats.reference import Reference
 
 NONE = "<none>"

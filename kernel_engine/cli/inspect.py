@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from kernel_engine.cli.main import Call
+    from kernel_engine.cli.grammar import Call
     from kernel_engine.client import Client
 
 #: in the order in which a name without --type is looked for

@@ -11,8 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kernel_engine.cli.grammar import Parsed
-    from kernel_engine.cli.main import Call
+    from kernel_engine.cli.grammar import Call, Parsed
 
 
 #: what a function for `each` returns when there is nothing to print

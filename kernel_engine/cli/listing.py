@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from kernel_engine.cli.main import Call
+    from kernel_engine.cli.grammar import Call
 
 CONTAINERS = Listing(
     "*formatter.ContainerContext",

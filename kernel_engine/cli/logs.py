@@ -11,7 +11,7 @@ from kernel_engine.formats.times import timestamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kernel_engine.cli.main import Call
+    from kernel_engine.cli.grammar import Call
 
 
 def logs(call: Call) -> int:

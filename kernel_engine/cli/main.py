@@ -10,7 +10,7 @@ import sys
 
 from kernel_engine.cli.commands import COMMANDS, GLOBAL_OPTIONS, GROUPS, Command, find
 from kernel_engine.cli.failures import Failed
-from kernel_engine.cli.grammar import Misused, Parsed, options_of, parse, wrong_count
+from kernel_engine.cli.grammar import Call, Misused, Parsed, options_of, parse, wrong_count
 from kernel_engine.client import APIError, Client, EngineUnreachable
 
 TYPE_CHECKING = False
@@ -20,21 +20,6 @@ if TYPE_CHECKING:
 #: what Docker's own client prints for --version; the engine's version is in `docker version`
 LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
 GLOBAL_USAGE = "[OPTIONS] COMMAND [ARG...]"
-
-
-class Call:
-    """What a command's function gets: the engine, the options and arguments, and how the command was called."""
-
-    __slots__ = ("client", "path", "words")
-
-    def __init__(self, client: Client, words: Parsed, path: str) -> None:
-        self.client = client
-        self.words = words
-        self.path = path
-
-    @property
-    def arguments(self) -> list[str]:
-        return self.words.arguments
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,7 +11,7 @@ from kernel_engine.formats.reference import Reference, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kernel_engine.cli.main import Call
+    from kernel_engine.cli.grammar import Call
     from kernel_engine.client import Client, Response
 
 #: {} in base64: no credentials

@@ -18,8 +18,7 @@ from kernel_engine.client import APIError, Client, EngineUnreachable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kernel_engine.cli.grammar import Parsed
-    from kernel_engine.cli.main import Call
+    from kernel_engine.cli.grammar import Call, Parsed
 
 PULL = ("always", "missing", "never")
 NOT_FOUND = ("executable file not found", "no such file or directory", "system cannot find the file specified")

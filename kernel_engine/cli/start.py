@@ -8,7 +8,7 @@ from kernel_engine.client import APIError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kernel_engine.cli.main import Call
+    from kernel_engine.cli.grammar import Call
 
 
 def start(call: Call) -> int:

@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from kernel_engine.cli.main import Call
+    from kernel_engine.cli.grammar import Call
 
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 
