@@ -9,7 +9,7 @@ from aiohttp import web
 from kernel_engine.api import networks
 from kernel_engine.api.call import Call, answer, empty
 from kernel_engine.api.wire import container as wire
-from kernel_engine.api.wire.create import read_create
+from kernel_engine.api.wire.create import read_create, read_update
 from kernel_engine.api.wire.network import endpoints_json, network_name
 from kernel_engine.containers.record import Container
 from kernel_engine.errors import InvalidRequest, NotFound
@@ -127,6 +127,11 @@ async def unpause(call: Call) -> web.StreamResponse:
 async def rename(call: Call) -> web.StreamResponse:
     await call.engine.containers.rename(call.id, call.text("name").removeprefix("/"))
     return empty()
+
+
+async def update(call: Call) -> web.StreamResponse:
+    warnings = await call.engine.containers.update(call.id, read_update(await call.json()))
+    return answer({"Warnings": list(warnings) or None})
 
 
 async def remove(call: Call) -> web.StreamResponse:

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from kernel_engine.api import containers, execs, images, logs, networks, own, system
+from kernel_engine.api import containers, execs, images, logs, networks, own, stats, system
 from kernel_engine.api.call import Call
 from kernel_engine.errors import NotFound, NotSupported
 
@@ -60,7 +60,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/containers/{id}/logs", logs.logs, watches=True),
     Route("GET", "/containers/{id}/changes", containers.changes),
     Route("GET", "/containers/{id}/export", _ARCHIVE),
-    Route("GET", "/containers/{id}/stats", _later("docker stats is not served by this engine yet")),
+    Route("GET", "/containers/{id}/stats", stats.stats, watches=True),
     Route("GET", "/containers/{id}/attach/ws", _later("attaching through a websocket is not served yet")),
     Route("GET", "/containers/{id}/archive", _COPY),
     Route("HEAD", "/containers/{id}/archive", _COPY),
@@ -74,7 +74,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/containers/{id}/rename", containers.rename),
     Route("POST", "/containers/{id}/resize", containers.resize),
     Route("POST", "/containers/{id}/wait", containers.wait, watches=True),
-    Route("POST", "/containers/{id}/update", _later("docker update is not served by this engine yet")),
+    Route("POST", "/containers/{id}/update", containers.update),
     Route("POST", "/containers/{id}/exec", execs.create),
     Route("DELETE", "/containers/{id}", containers.remove),
     Route("GET", "/exec/{id}/json", execs.inspect),

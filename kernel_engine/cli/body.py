@@ -128,6 +128,17 @@ def host_config(words: Parsed, console: tuple[int, int]) -> dict[str, Any]:
 def resources(words: Parsed) -> dict[str, Any]:
     """Limits. A swap limit is memory and swap together; -1 is none."""
     return {
+        **update_limits(words),
+        "Devices": [device(item) for item in words["device"]],
+        "MemorySwappiness": words["memory-swappiness"],
+        "OomKillDisable": words["oom-kill-disable"],
+        "Ulimits": [ulimit(item) for item in words["ulimit"]],
+    }
+
+
+def update_limits(words: Parsed) -> dict[str, Any]:
+    """The limits that `docker update` may change, too."""
+    return {
         "CpuShares": words["cpu-shares"] or 0,
         "Memory": words["memory"] or 0,
         "NanoCpus": words["cpus"] or 0,
@@ -135,13 +146,9 @@ def resources(words: Parsed) -> dict[str, Any]:
         "CpuQuota": words["cpu-quota"] or 0,
         "CpusetCpus": words["cpuset-cpus"],
         "CpusetMems": words["cpuset-mems"],
-        "Devices": [device(item) for item in words["device"]],
         "MemoryReservation": words["memory-reservation"] or 0,
         "MemorySwap": words["memory-swap"] or 0,
-        "MemorySwappiness": words["memory-swappiness"],
-        "OomKillDisable": words["oom-kill-disable"],
         "PidsLimit": words["pids-limit"] or 0,
-        "Ulimits": [ulimit(item) for item in words["ulimit"]],
     }
 
 

@@ -233,10 +233,20 @@ COMMANDS: Mapping[str, Command] = {
         "[OPTIONS] IMAGE [IMAGE...]", "images:rmi", "force,f bool\nno-prune bool\nplatform list\n", minimum=1
     ),
     "start": Command(SOME, "start:start", "attach,a bool\ndetach-keys string\ninteractive,i bool\n", minimum=1),
+    "stats": Command(
+        "[OPTIONS] [CONTAINER...]", "stats:stats", "all,a bool\nno-stream bool\nno-trunc bool\n" + LIST_FORMAT
+    ),
     "stop": Command(SOME, "lifecycle:stop", "signal,s string\ntime int\ntimeout,t int\n", minimum=1),
     "tag": Command("SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]", "images:tag", minimum=2, maximum=2),
     "top": Command("CONTAINER [ps OPTIONS]", "details:top", minimum=1, interspersed=False),
     "unpause": Command("CONTAINER [CONTAINER...]", "lifecycle:unpause", minimum=1),
+    "update": Command(
+        SOME,
+        "lifecycle:update",
+        "cpu-period int\ncpu-quota int\ncpu-shares,c int\ncpus cpus\ncpuset-cpus string\ncpuset-mems string\n"
+        "memory,m bytes\nmemory-reservation bytes\nmemory-swap swap\npids-limit int\nrestart string\n",
+        minimum=1,
+    ),
     "wait": Command("CONTAINER [CONTAINER...]", "lifecycle:wait", minimum=1),
     # only under their groups
     "container inspect": Command(SOME, "inspect:inspect_containers", SHORT_FORMAT + "size,s bool\n", minimum=1),
@@ -251,7 +261,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         **{
             name: name
             for name in (
-                "attach commit create diff exec kill logs pause port rename restart rm run start stop top unpause wait"
+                "attach commit create diff exec kill logs pause port rename restart rm run start stats stop top "
+                "unpause update wait"
             ).split()
         },
         "inspect": "container inspect",

@@ -117,6 +117,15 @@ _TEXTS: tuple[tuple[str, str], ...] = (
     ),
     (r"[Ii]nvalid signal: (?P<name>\S+)", "{name} 신호는 없어요. SIGTERM, SIGKILL, SIGINT 같은 이름을 써 보세요."),
     (
+        r"Memory limit should be smaller than already set memoryswap limit",
+        "메모리와 스왑을 더한 한도보다 큰 메모리는 줄 수 없어요. "
+        "docker update -m 256m --memory-swap 512m 이름처럼 --memory-swap도 함께 늘려 보세요.",
+    ),
+    (
+        r"Restart policy cannot be updated because AutoRemove",
+        "--rm으로 만든 컨테이너는 끝나면 지워져서 재시작 정책을 줄 수 없어요.",
+    ),
+    (
         r"Minimum memory limit allowed is 6MB",
         "메모리 제한이 너무 작아요. 6MB 이상으로 정해 주세요 (예: -m 64m).",
     ),

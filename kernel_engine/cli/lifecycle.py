@@ -78,6 +78,24 @@ def wait(call: Call) -> int:
     return each(call, do)
 
 
+def update(call: Call) -> int:
+    """New limits for containers that exist, whether they run or not."""
+    from kernel_engine.cli.body import restart_policy, update_limits
+
+    words = call.words
+    if not words.given:
+        raise Failed("you must provide one or more flags when using this command")
+    body = update_limits(words)
+    if words["restart"]:
+        body["RestartPolicy"] = restart_policy(words["restart"])
+
+    def do(name: str) -> None:
+        for warning in call.client.post(f"/containers/{name}/update", body=body).json()["Warnings"] or ():
+            print(warning, file=sys.stderr)
+
+    return each(call, do)
+
+
 def remove(call: Call) -> int:
     words = call.words
     query = {"v": words["volumes"] or None, "link": words["link"] or None, "force": words["force"] or None}

@@ -13,9 +13,18 @@ from kernel_engine.containers import attach as attaching
 from kernel_engine.containers import commit as committing
 from kernel_engine.containers import create as creating
 from kernel_engine.containers import execs, listing, pause, processes, remove, start, stop
+from kernel_engine.containers import stats as sampling
+from kernel_engine.containers import update as updating
 from kernel_engine.containers.house import House
 from kernel_engine.containers.logs import LogLine, read_logs
-from kernel_engine.containers.options import AttachOptions, CommitOptions, ContainerOptions, ExecOptions, LogOptions
+from kernel_engine.containers.options import (
+    AttachOptions,
+    CommitOptions,
+    ContainerOptions,
+    ExecOptions,
+    HostOptions,
+    LogOptions,
+)
 from kernel_engine.containers.record import Container, Exec, WaitResult
 from kernel_engine.containers.roster import Condition, Live
 from kernel_engine.errors import Conflict, InvalidRequest, NotFound
@@ -89,6 +98,10 @@ class Containers:
         async with live.lock:
             old = await self._house.roster.rename(live, name)
         self._house.announce(live, "rename", oldName=f"/{old}")
+
+    async def update(self, reference: str, wanted: HostOptions) -> tuple[str, ...]:
+        """Other limits, another restart policy. Warnings."""
+        return await updating.update(self._house, self._live(reference), wanted)
 
     async def remove(self, reference: str, *, force: bool = False) -> None:
         await remove.remove(self._house, self._live(reference), force=force)
@@ -206,6 +219,10 @@ class Containers:
         live = self._live(reference)
         execs.check_running(live)
         return await processes.top(self._house, live.record.id, ps_args)
+
+    def stats(self, reference: str) -> AsyncIterator[sampling.Sample]:
+        """What it uses, now and every second, until it is removed."""
+        return sampling.samples(self._house, self._live(reference))
 
     def trace(self, reference: str) -> tuple[Step, ...]:
         """The kernel calls of the last start; also of a container that was removed lately."""

@@ -1,7 +1,8 @@
-"""Control groups of one instance: made, limited, entered, frozen, read and removed; v1 and v2.
+"""Control groups of one instance: made, limited, entered, frozen and removed; v1 and v2.
 
 v1: `/sys/fs/cgroup/<controller>/<instance>/<id>`; v2: `/sys/fs/cgroup/<instance>/<id>`. What to write is planned
-(`plan_v1`, `plan_v2`, pure); the writing is a loop. Device rules of v2 are a BPF program (`syscalls.bpf`).
+(`plan_v1`, `plan_v2`, pure); the writing is a loop. What a group has used is `usage`. Device rules of v2 are a BPF
+program (`syscalls.bpf`).
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ ROOT = "/sys/fs/cgroup"
 CONTROLLERS_V1 = ("memory", "cpu", "cpuacct", "pids", "devices", "freezer", "blkio")
 CONTROLLERS_V2 = ("memory", "cpu", "pids", "cpuset", "io")
 CPUSET = "cpuset"
-_UNLIMITED_V1 = 1 << 62
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,16 +33,6 @@ class Setting:
     controller: str
     file: str
     value: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """What a container uses now."""
-
-    memory: int  #: bytes, page cache included
-    memory_limit: int  #: bytes; 0 = none
-    cpu: int  #: nanoseconds
-    pids: int
 
 
 @cache
@@ -308,29 +298,6 @@ def oom_kills(cgroup: str, id: str) -> int:
         return 0
     counts = dict(line.split() for line in text.splitlines())
     return int(counts.get("oom_kill", 0))
-
-
-def usage(cgroup: str, id: str) -> Usage:
-    """FileNotFoundError when the container does not run."""
-    if mode() == "v2":
-        directory = f"{ROOT}/{cgroup}/{id}"
-        cpu = dict(line.split() for line in cgroupfs.read(f"{directory}/cpu.stat").splitlines())
-        limit = cgroupfs.read(f"{directory}/memory.max").strip()
-        return Usage(
-            memory=int(cgroupfs.read(f"{directory}/memory.current")),
-            memory_limit=0 if limit == "max" else int(limit),
-            cpu=int(cpu["usage_usec"]) * 1000,
-            pids=int(cgroupfs.read(f"{directory}/pids.current")),
-        )
-    tail = f"{cgroup}/{id}"
-    places = hierarchies()
-    number = int(cgroupfs.read(f"{places['memory']}/{tail}/memory.limit_in_bytes"))
-    return Usage(
-        memory=int(cgroupfs.read(f"{places['memory']}/{tail}/memory.usage_in_bytes")),
-        memory_limit=0 if number >= _UNLIMITED_V1 else number,
-        cpu=int(cgroupfs.read(f"{places['cpuacct']}/{tail}/cpuacct.usage")),
-        pids=int(cgroupfs.read(f"{places['pids']}/{tail}/pids.current")),
-    )
 
 
 def remove(cgroup: str, id: str) -> None:

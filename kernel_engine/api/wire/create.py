@@ -45,6 +45,14 @@ def read_create(body: Mapping[str, Any]) -> ContainerOptions:
     )
 
 
+def read_update(body: Mapping[str, Any]) -> HostOptions:
+    """The body of POST /containers/{id}/update: limits and a restart policy, named "" where none is given."""
+    fields = Fields(body)
+    restart = fields.inner("RestartPolicy")
+    policy = RestartPolicy(name=restart.text("Name"), maximum_retry_count=restart.number("MaximumRetryCount"))
+    return _with_limits(HostOptions(restart=policy), fields)
+
+
 def read_host(fields: Fields) -> tuple[HostOptions, tuple[str, ...]]:
     """HostConfig, and the anonymous volumes that its Mounts ask for."""
     binds, tmpfs, volumes = _mounts(fields.objects("Mounts"))

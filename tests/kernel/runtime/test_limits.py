@@ -10,6 +10,7 @@ import pytest
 
 from kernel_engine.runtime import cgroups
 from kernel_engine.runtime.spec import Resources
+from kernel_engine.runtime.usage import usage
 from kernel_engine.syscalls import cgroupfs
 from tests.kernel.runtime.conftest import Machine, close
 
@@ -62,14 +63,14 @@ async def test_usage_processes_and_update(machine: Machine) -> None:
     started = await machine.start(spec)
     close(started)
     await asyncio.sleep(0.05)
-    usage = cgroups.usage(spec.cgroup, spec.id)
-    assert usage.pids == 2
-    assert usage.memory_limit == 64 * MIB
-    assert 0 < usage.memory < 64 * MIB
-    assert usage.cpu > 0
+    used = usage(spec.cgroup, spec.id)
+    assert used.pids == 2
+    assert used.memory_limit == 64 * MIB
+    assert 0 < used.memory < 64 * MIB
+    assert used.cpu > 0
     assert started.pid in cgroups.processes(spec.cgroup, spec.id)
     cgroups.update(spec.cgroup, spec.id, Resources(memory=128 * MIB, memory_swap=256 * MIB, pids=9))
-    assert cgroups.usage(spec.cgroup, spec.id).memory_limit == 128 * MIB
+    assert usage(spec.cgroup, spec.id).memory_limit == 128 * MIB
     await machine.launcher.signal(spec.id, signal.SIGKILL)
     await machine.exit_of(spec.id)
     await machine.gone(spec.id)
