@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from kernel_engine.containers import recover, roster
+from kernel_engine.containers import probing, recover, roster
 from kernel_engine.containers.containers import Containers
 from kernel_engine.containers.events import Events
 from kernel_engine.containers.exits import process_ended
@@ -71,6 +71,7 @@ class Engine:
         for live in self._house.roster.all():
             if live.restart is not None:
                 live.restart.cancel()
+            probing.stop(live)
         if self._house.background:
             await asyncio.wait(self._house.background, timeout=_PATIENCE)
         self._house.launcher.close()

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from kernel_engine.cli.grammar import Parsed
 
 STREAMS = ("stdin", "stdout", "stderr")
+HEALTH = (
+    "health-cmd",
+    "health-interval",
+    "health-retries",
+    "health-start-interval",
+    "health-start-period",
+    "health-timeout",
+)
 
 
 def create_body(words: Parsed, *, detached: bool, console: tuple[int, int]) -> dict[str, Any]:
@@ -48,6 +56,10 @@ def create_body(words: Parsed, *, detached: bool, console: tuple[int, int]) -> d
         body["StopSignal"] = words["stop-signal"]
     if words["stop-timeout"] is not None:
         body["StopTimeout"] = words["stop-timeout"]
+    if words["no-healthcheck"] or any(words[name] for name in HEALTH):
+        from kernel_engine.cli.health import health_config
+
+        body["Healthcheck"] = health_config(words)
     if words["mac-address"]:
         body["MacAddress"] = mac_address(words["mac-address"])
     if words["publish"] or words["expose"]:

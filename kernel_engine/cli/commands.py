@@ -43,6 +43,12 @@ env,e list
 env-file list
 expose list
 group-add list
+health-cmd string
+health-interval duration
+health-retries int
+health-start-interval duration
+health-start-period duration
+health-timeout duration
 hostname,h string
 init bool
 interactive,i bool
@@ -64,6 +70,7 @@ net list
 net-alias list
 network list
 network-alias list
+no-healthcheck bool
 oom-kill-disable bool
 oom-score-adj int
 pid string

@@ -1,7 +1,7 @@
 """Words of a command line to options and arguments, as Docker's own parser (pflag) reads them. Pure.
 
 A command's options are lines of `name[,shorthand] kind [default]` (commands.py). Kinds: bool string int list map
-filter bytes cpus. What a kind accepts, and the words of a refusal, are Docker's.
+filter bytes cpus duration (nanoseconds). What a kind accepts, and the words of a refusal, are Docker's.
 """
 
 from __future__ import annotations
@@ -182,6 +182,10 @@ def read_value(option: Option, text: str) -> Any:
         from kernel_engine.formats.sizes import parse_size
 
         return -1 if kind == "swap" and text == "-1" else parse_size(text)
+    if kind == "duration":
+        from kernel_engine.formats.times import parse_duration
+
+        return round(parse_duration(text) * 1e9)
     if kind == "cpus":
         return nano_cpus(text)
     return text

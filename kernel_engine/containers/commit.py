@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from kernel_engine.containers.health import to_config
 from kernel_engine.containers.house import House
 from kernel_engine.containers.options import CommitOptions, ContainerOptions
 from kernel_engine.containers.record import Container
@@ -74,6 +75,8 @@ def image_config(record: Container) -> dict[str, Any]:
         "WorkingDir": config.working_dir,
         "Labels": dict(config.labels),
         "StopSignal": config.stop_signal,
+        "Healthcheck": to_config(config.healthcheck) if config.healthcheck else None,
+        "Shell": list(config.shell),
     }
     return {key: value for key, value in words.items() if value}
 

@@ -25,10 +25,16 @@ def create_exec(house: House, live: Live, options: ExecOptions) -> Exec:
     if not options.command:
         raise InvalidRequest("No exec command specified")
     record = Exec(id=secrets.token_hex(32), container_id=live.record.id, options=options)
-    house.execs[record.id] = LiveExec(record)
-    _forget_oldest(house)
-    house.announce(live, f"exec_create: {' '.join(options.command)}", execID=record.id)
+    remember(house, live, LiveExec(record))
     return record
+
+
+def remember(house: House, live: Live, running: LiveExec) -> None:
+    """From now on it can be asked for and started."""
+    record = running.record
+    house.execs[record.id] = running
+    _forget_oldest(house)
+    house.announce(live, f"exec_create: {' '.join(record.options.command)}", execID=record.id)
 
 
 def get_exec(house: House, exec_id: str) -> LiveExec:
@@ -80,12 +86,9 @@ async def start_exec(
     options = replace(running.record.options, tty=tty or running.record.options.tty)
     if rows and columns:
         options = replace(options, console_size=(rows, columns))
-    running.record = replace(running.record, running=True, options=options)
-    house.announce(live, f"exec_start: {' '.join(options.command)}", execID=exec_id)
+    running.record = replace(running.record, options=options)
     try:
-        if client is not None and not detach:
-            await _attach(house, exec_id, options, client, multiplexed, leftover)
-        await _launch(house, live, running, options)
+        await begin(house, live, running, client=None if detach else client, multiplexed=multiplexed, leftover=leftover)
     except EngineError as error:
         exit_code = error.exit_code if isinstance(error, StartFailed) else 126
         running.record = replace(running.record, running=False, exit_code=exit_code)
@@ -97,6 +100,24 @@ async def start_exec(
     finally:
         if client is not None:
             client.close()
+
+
+async def begin(
+    house: House,
+    live: Live,
+    running: LiveExec,
+    *,
+    client: socket.socket | None,
+    multiplexed: bool,
+    leftover: bytes = b"",
+) -> None:
+    """Starts what is remembered, its output going to `client` too. The EngineError that says why it does not."""
+    options = running.record.options
+    running.record = replace(running.record, running=True)
+    house.announce(live, f"exec_start: {' '.join(options.command)}", execID=running.record.id)
+    if client is not None:
+        await _attach(house, running.record.id, options, client, multiplexed, leftover)
+    await _launch(house, live, running, options)
 
 
 async def _attach(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from kernel_engine.containers import probing
 from kernel_engine.containers.house import House, LiveExec
 from kernel_engine.containers.record import WaitResult
 from kernel_engine.containers.remove import remove_locked
@@ -27,7 +28,7 @@ def process_ended(house: House, exited: Exited) -> None:
     elif (live := house.roster.by_id(exited.id)) is not None:
         house.later(container_ended(house, live, exited))
     else:
-        house.later(house.launcher.forget(exited.id))
+        house.later(_let_go(house, exited.id))  # an exec of a daemon that died
 
 
 async def container_ended(house: House, live: Live, exited: Exited) -> None:
@@ -36,6 +37,7 @@ async def container_ended(house: House, live: Live, exited: Exited) -> None:
         if record.state.pid == 0 and record.state.status not in ("running", "paused"):
             await house.launcher.forget(exited.id)
             return
+        probing.stop(live)
         await house.log_writer.drained(record.id, _DRAIN)
         delay = next_delay(
             record.config.host.restart,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 
+from kernel_engine.containers.health import check_possible
 from kernel_engine.containers.options import ContainerOptions, HostOptions, RestartPolicy
 from kernel_engine.errors import InvalidRequest, NotSupported
 
@@ -18,6 +19,8 @@ def check_options(options: ContainerOptions) -> None:
     _check_memory(host)
     _check_cpus(host)
     _check_restart(host.restart, host.auto_remove)
+    if options.healthcheck is not None:
+        check_possible(options.healthcheck)
     if options.hostname and not _HOSTNAME.fullmatch(options.hostname):
         raise InvalidRequest(f"invalid hostname format: {options.hostname}")
     if options.working_dir and not options.working_dir.startswith("/"):

@@ -14,6 +14,7 @@ _KNOWN = {
     "publish", "expose", "volume", "isolation",
 }  # fmt: skip
 _STATUSES = {"created", "running", "paused", "restarting", "removing", "exited", "dead"}
+_HEALTH = {"none", "starting", "healthy", "unhealthy"}
 
 
 def select(
@@ -47,6 +48,9 @@ def _check(filters: Filters) -> None:
     for value in filters.get("status", ()):
         if value not in _STATUSES:
             raise InvalidRequest(f"invalid filter 'status={value}'")
+    for value in filters.get("health", ()):
+        if value not in _HEALTH:
+            raise InvalidRequest(f"Unrecognised filter value for health: {value}")
     for value in filters.get("exited", ()):
         if not value.lstrip("-").isdigit():
             raise InvalidRequest(f"invalid filter 'exited={value}'")
@@ -64,7 +68,7 @@ def _fits(item: Container, filters: Filters, same_image: Callable[[Container, st
         and any_of("exited", lambda code: item.state.status == "exited" and item.state.exit_code == int(code))
         and any_of("ancestor", lambda word: same_image(item, word))
         and any_of("network", lambda word: word in _networks(item))
-        and any_of("health", lambda word: word == "none")
+        and any_of("health", lambda word: word == (item.state.health.status if item.state.health else "none"))
         and any_of("is-task", lambda word: word.lower() in ("false", "0"))
         and all_labels(item.config.labels, filters.get("label", ()))
     )

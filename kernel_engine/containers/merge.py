@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from kernel_engine.containers.health import from_config, inherit
 from kernel_engine.containers.options import ContainerOptions
 from kernel_engine.errors import InvalidRequest
 
@@ -33,6 +34,8 @@ def merge(options: ContainerOptions, image: Mapping[str, Any]) -> ContainerOptio
         exposed_ports=_union(options.exposed_ports, image.get("ExposedPorts") or ()),
         volumes=_union(options.volumes, image.get("Volumes") or ()),
         stop_signal=options.stop_signal or str(image.get("StopSignal") or ""),
+        healthcheck=inherit(options.healthcheck, from_config(image.get("Healthcheck"))),
+        shell=options.shell or _words(image.get("Shell")) or (),
     )
     if not merged.entrypoint and not merged.command:
         raise InvalidRequest("No command specified")

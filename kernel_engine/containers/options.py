@@ -19,6 +19,18 @@ class LogConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Healthcheck:
+    """How the engine finds out whether a container works. Times in nanoseconds; 0 = the image's value, or Docker's."""
+
+    test: tuple[str, ...] = ()  #: () inherits | ("NONE",) | ("CMD", word…) | ("CMD-SHELL", line)
+    interval: int = 0
+    timeout: int = 0
+    start_period: int = 0
+    start_interval: int = 0
+    retries: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostOptions:
     """HostConfig: how the container sits on this machine."""
 
@@ -90,6 +102,8 @@ class ContainerOptions:
     stop_timeout: int | None = None
     network_disabled: bool = False
     mac_address: str = ""
+    healthcheck: Healthcheck | None = None
+    shell: tuple[str, ...] = ()  #: what CMD-SHELL is run with; () = /bin/sh -c
     host: HostOptions = HostOptions()
 
 

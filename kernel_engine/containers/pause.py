@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from kernel_engine.containers import probing
 from kernel_engine.containers.house import House
 from kernel_engine.containers.roster import Live, not_running
 from kernel_engine.errors import Conflict
@@ -20,7 +21,8 @@ async def pause(house: House, live: Live) -> None:
         if status != "running":
             raise not_running(live.record)
         await asyncio.to_thread(cgroups.freeze, house.instance.cgroup, live.record.id)
-        await house.roster.save_state(live, status="paused")
+        probing.stop(live)
+        await house.roster.save_state(live, status="paused", health=live.record.state.unwatched)
         house.announce(live, "pause")
 
 
@@ -30,4 +32,5 @@ async def unpause(house: House, live: Live) -> None:
             raise Conflict(f"Container {live.record.id} is not paused")
         await asyncio.to_thread(cgroups.thaw, house.instance.cgroup, live.record.id)
         await house.roster.save_state(live, status="running")
+        probing.begin(house, live)
         house.announce(live, "unpause")

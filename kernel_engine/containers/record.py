@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from kernel_engine.containers.options import ContainerOptions, ExecOptions
 from kernel_engine.network.endpoint import Endpoint
 
+HealthStatus = Literal["starting", "healthy", "unhealthy"]
 Status = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """One health check that was run. Times are seconds since the epoch."""
+
+    start: float
+    end: float
+    exit_code: int  #: 0 healthy; -1 it could not be run, or took too long
+    output: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """Docker's `.State.Health`."""
+
+    status: HealthStatus = "starting"
+    failing_streak: int = 0
+    log: tuple[Probe, ...] = ()  #: the last five, oldest first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,11 +42,17 @@ class State:
     error: str = ""
     started_at: float = 0.0
     finished_at: float = 0.0
+    health: Health | None = None  #: None: nothing is checked
 
     @property
     def running(self) -> bool:
         """Docker counts a paused and a restarting container as running."""
         return self.status in ("running", "paused", "restarting")
+
+    @property
+    def unwatched(self) -> Health | None:
+        """The health once nobody probes any more (paused, ended): Docker calls it unhealthy."""
+        return None if self.health is None else replace(self.health, status="unhealthy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ import os
 import time
 from pathlib import Path
 
+from kernel_engine.containers import health, probing
 from kernel_engine.containers.exits import container_ended, process_ended
 from kernel_engine.containers.house import House
 from kernel_engine.containers.record import WaitResult
@@ -74,12 +75,20 @@ async def _recover_one(house: House, live: Live, known: Known | None, held: froz
         # the record may be older than the truth: the daemon died between the start and its commit
         if status not in ("running", "paused"):
             house.roster.save_state(
-                live, status="running", pid=known.pid, started_at=known.started_at, exit_code=0, finished_at=0.0
+                live,
+                status="running",
+                pid=known.pid,
+                started_at=known.started_at,
+                exit_code=0,
+                finished_at=0.0,
+                health=health.starting(record.config, record.state.health),
             )
         if record.id not in held:
             await _adopt_again(house, live)
         if known.exited is not None:
             await container_ended(house, live, known.exited)
+        elif live.record.state.status == "running":
+            probing.begin(house, live)
         return
     was_running = status in ("running", "paused", "restarting")
     if was_running:
@@ -112,11 +121,11 @@ async def _adopt_again(house: House, live: Live) -> None:
 
 
 async def _end_unknown(house: House, item: Known) -> None:
-    """A process whose container has no record any more, or an exec of a daemon that died."""
+    """A process whose container has no record any more, or an exec of a daemon that died: only a user's goes on."""
     if item.exited is not None:
         await house.log_writer.release(item.id)
         await house.launcher.forget(item.id)
-    elif item.container == item.id:
+    elif item.container == item.id or probing.is_probe(item.id):
         await house.launcher.signal(item.id, 9)
 
 

@@ -37,6 +37,7 @@ class Live:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     waiting: list[tuple[Condition, asyncio.Future[WaitResult]]] = field(default_factory=list)
     restart: asyncio.Task[None] | None = None
+    probing: asyncio.Task[None] | None = None  #: the health checks, while the container runs
 
     def settle(self, condition: Condition, result: WaitResult) -> None:
         """Answers everyone who waits for `condition`."""
@@ -146,7 +147,14 @@ def missing(reference: str) -> NotFound:
 
 def ended(state: State, *, exit_code: int, finished_at: float, oom_killed: bool, error: str) -> State:
     return replace(
-        state, status="exited", pid=0, exit_code=exit_code, finished_at=finished_at, oom_killed=oom_killed, error=error
+        state,
+        status="exited",
+        pid=0,
+        exit_code=exit_code,
+        finished_at=finished_at,
+        oom_killed=oom_killed,
+        error=error,
+        health=state.unwatched,
     )
 
 

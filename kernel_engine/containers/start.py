@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from kernel_engine.containers import identity
+from kernel_engine.containers import health, identity
 from kernel_engine.containers.create import recorded
 from kernel_engine.containers.house import House
 from kernel_engine.containers.options import HostOptions
@@ -76,9 +76,14 @@ async def start_locked(house: House, live: Live) -> None:
         exit_code=0,
         finished_at=0.0,
         oom_killed=False,
+        health=health.starting(record.config, record.state.health),
     )
     # not waited for: the launcher knows the truth, and a restarted daemon asks it
     house.roster.save(live, endpoint=endpoint, stopped_by_user=False, state=state)
+    if state.health is not None:
+        from kernel_engine.containers import probing  # whose execs need this module
+
+        probing.begin(house, live)
     house.announce(live, "start")
 
 

@@ -75,13 +75,36 @@ def parse_duration(text: str) -> float:
         while unit_end < len(rest) and not (rest[unit_end].isdigit() or rest[unit_end] == "."):
             unit_end += 1
         unit = rest[end:unit_end]
-        if end == at or unit not in UNITS:
+        if end == at or rest[at:end].count(".") > 1 or rest[at:end] == ".":
             raise ValueError(f'time: invalid duration "{text}"')
+        if not unit:
+            raise ValueError(f'time: missing unit in duration "{text}"')
+        if unit not in UNITS:
+            raise ValueError(f'time: unknown unit "{unit}" in duration "{text}"')
         total += float(rest[at:end]) * UNITS[unit]
         at = unit_end
     if not rest:
         raise ValueError(f'time: invalid duration "{text}"')
     return sign * total
+
+
+def go_duration(nanoseconds: int) -> str:
+    """`300ms`, `1m30s`, `1.5s`: as Go prints a duration."""
+    if nanoseconds < 0:
+        return f"-{go_duration(-nanoseconds)}"
+    for unit, size in (("ns", 1), ("µs", 1000), ("ms", 10**6)):
+        if nanoseconds < size * 1000:
+            return f"{_fraction(nanoseconds, size)}{unit}" if nanoseconds else "0s"
+    minutes, rest = divmod(nanoseconds, 60 * 10**9)
+    hours, minutes = divmod(minutes, 60)
+    head = f"{hours}h{minutes}m" if hours else f"{minutes}m" if minutes else ""
+    return f"{head}{_fraction(rest, 10**9)}s"
+
+
+def _fraction(value: int, size: int) -> str:
+    whole, rest = divmod(value, size)
+    digits = f"{rest:0{len(str(size)) - 1}d}".rstrip("0")
+    return f"{whole}.{digits}" if digits else str(whole)
 
 
 def timestamp(text: str, now: float) -> str:

@@ -9,9 +9,10 @@ from kernel_engine.api.versions import Version
 from kernel_engine.api.wire.host import host_json
 from kernel_engine.api.wire.moments import rfc3339
 from kernel_engine.api.wire.status import status_text
+from kernel_engine.containers.health import to_config
 from kernel_engine.containers.limits import parse_bind
 from kernel_engine.containers.options import ContainerOptions
-from kernel_engine.containers.record import Container, State
+from kernel_engine.containers.record import Container, Health, State
 
 #: what the engine calls its way of stacking layers
 STORAGE_DRIVER = "overlay2"
@@ -58,7 +59,7 @@ def inspect_json(
 
 
 def state_json(state: State) -> dict[str, Any]:
-    return {
+    answer: dict[str, Any] = {
         "Status": state.status,
         "Running": state.running,
         "Paused": state.status == "paused",
@@ -71,6 +72,17 @@ def state_json(state: State) -> dict[str, Any]:
         "StartedAt": rfc3339(state.started_at),
         "FinishedAt": rfc3339(state.finished_at),
     }
+    if state.health is not None:
+        answer["Health"] = _health_json(state.health)
+    return answer
+
+
+def _health_json(health: Health) -> dict[str, Any]:
+    log = [
+        {"Start": rfc3339(item.start), "End": rfc3339(item.end), "ExitCode": item.exit_code, "Output": item.output}
+        for item in health.log
+    ]
+    return {"Status": health.status, "FailingStreak": health.failing_streak, "Log": log}
 
 
 def config_json(config: ContainerOptions) -> dict[str, Any]:
@@ -98,6 +110,8 @@ def config_json(config: ContainerOptions) -> dict[str, Any]:
         "NetworkDisabled": config.network_disabled,
         "MacAddress": config.mac_address,
         "StopSignal": config.stop_signal,
+        "Healthcheck": to_config(config.healthcheck) if config.healthcheck else None,
+        "Shell": list(config.shell),
     }
     answer |= {key: value for key, value in optional.items() if value}
     if config.stop_timeout is not None:

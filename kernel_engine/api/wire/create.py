@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from kernel_engine.api.wire.fields import Fields
-from kernel_engine.containers.options import ContainerOptions, HostOptions, LogConfig, RestartPolicy
+from kernel_engine.containers.options import ContainerOptions, Healthcheck, HostOptions, LogConfig, RestartPolicy
 from kernel_engine.errors import InvalidRequest, NotSupported
 
 
@@ -37,6 +37,8 @@ def read_create(body: Mapping[str, Any]) -> ContainerOptions:
         stop_timeout=fields.optional_number("StopTimeout"),
         network_disabled=fields.flag("NetworkDisabled"),
         mac_address=fields.text("MacAddress"),
+        healthcheck=None if fields.data.get("Healthcheck") is None else _healthcheck(fields.inner("Healthcheck")),
+        shell=fields.words("Shell"),
     )
     host, volumes = read_host(fields.inner("HostConfig"))
     mode = _network_mode(host.network_mode, fields.inner("NetworkingConfig"))
@@ -51,6 +53,17 @@ def read_update(body: Mapping[str, Any]) -> HostOptions:
     restart = fields.inner("RestartPolicy")
     policy = RestartPolicy(name=restart.text("Name"), maximum_retry_count=restart.number("MaximumRetryCount"))
     return _with_limits(HostOptions(restart=policy), fields)
+
+
+def _healthcheck(fields: Fields) -> Healthcheck:
+    return Healthcheck(
+        test=fields.words("Test"),
+        interval=fields.number("Interval"),
+        timeout=fields.number("Timeout"),
+        start_period=fields.number("StartPeriod"),
+        start_interval=fields.number("StartInterval"),
+        retries=fields.number("Retries"),
+    )
 
 
 def read_host(fields: Fields) -> tuple[HostOptions, tuple[str, ...]]:

@@ -11,7 +11,7 @@ def status_text(state: State, now: float) -> str:
     up = human_duration(now - state.started_at)
     ago = human_duration(now - state.finished_at)
     texts = {
-        "running": f"Up {up}",
+        "running": f"Up {up}{_health(state)}",
         "paused": f"Up {up} (Paused)",
         "restarting": f"Restarting ({state.exit_code}) {ago} ago",
         "removing": "Removal In Progress",
@@ -21,3 +21,9 @@ def status_text(state: State, now: float) -> str:
     if state.status in texts:
         return texts[state.status]
     return f"Exited ({state.exit_code}) {ago} ago" if state.finished_at else "Created"
+
+
+def _health(state: State) -> str:
+    if state.health is None:
+        return ""
+    return " (health: starting)" if state.health.status == "starting" else f" ({state.health.status})"

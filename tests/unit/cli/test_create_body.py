@@ -275,3 +275,26 @@ def test_host_options_that_are_refused(words: tuple[str, ...], sentence: str) ->
 def test_host_options_that_fit() -> None:
     made = host("--pid", "container:web", "--dns", "::1", "--add-host", "v6=::1", "--sysctl", "kernel.msgmax=1")
     assert (made["PidMode"], made["Dns"], made["ExtraHosts"]) == ("container:web", ["::1"], ["v6=::1"])
+
+
+def test_health() -> None:
+    assert "Healthcheck" not in body("busybox")
+    made = body("--health-cmd", "curl -f localhost", "--health-interval", "1m30s", "--health-timeout", "500ms",
+                "--health-start-period", "10s", "--health-start-interval", "1s", "--health-retries", "5",
+                "busybox")  # fmt: skip
+    assert made["Healthcheck"] == {
+        "Test": ["CMD-SHELL", "curl -f localhost"],
+        "Interval": 90_000_000_000,
+        "Timeout": 500_000_000,
+        "StartPeriod": 10_000_000_000,
+        "StartInterval": 1_000_000_000,
+        "Retries": 5,
+    }
+    assert body("--health-retries", "2", "busybox")["Healthcheck"] == {"Retries": 2}
+    assert body("--no-healthcheck", "busybox")["Healthcheck"] == {"Test": ["NONE"]}
+    with pytest.raises(Failed, match="--no-healthcheck conflicts with --health-\\* options"):
+        body("--no-healthcheck", "--health-cmd", "true", "busybox")
+    with pytest.raises(Failed, match="--health-retries cannot be negative"):
+        body("--health-retries", "-1", "busybox")
+    with pytest.raises(Misused, match='"5" for "--health-interval" flag: time: missing unit in duration "5"'):
+        body("--health-interval", "5", "busybox")

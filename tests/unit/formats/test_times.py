@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel_engine.formats.times import (
+    go_duration,
     human_duration,
     local_stamp,
     parse_duration,
@@ -84,3 +86,37 @@ def test_a_time_without_zone_is_local(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_timestamps_that_are_none(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         timestamp(text, 0)
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "words"),
+    [
+        (0, "0s"),
+        (999, "999ns"),
+        (1_500, "1.5µs"),
+        (300_000_000, "300ms"),
+        (1_000_000_000, "1s"),
+        (1_050_000_000, "1.05s"),
+        (90_000_000_000, "1m30s"),
+        (3_600_000_000_000, "1h0m0s"),
+        (-2_000_000_000, "-2s"),
+    ],
+)
+def test_durations_as_go_prints_them(nanoseconds: int, words: str) -> None:
+    assert go_duration(nanoseconds) == words
+    assert round(parse_duration(words) * 1e9) == nanoseconds
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("5", 'time: missing unit in duration "5"'),
+        ("5x", 'time: unknown unit "x" in duration "5x"'),
+        ("", 'time: invalid duration ""'),
+        ("s", 'time: invalid duration "s"'),
+        ("1.2.3s", 'time: invalid duration "1.2.3s"'),
+    ],
+)
+def test_what_is_wrong_with_a_duration(text: str, error: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(error)}$"):
+        parse_duration(text)
