@@ -8,31 +8,13 @@ import signal as signals
 from kernel_engine.containers.house import House
 from kernel_engine.containers.record import WaitResult
 from kernel_engine.containers.roster import Live, not_running
-from kernel_engine.errors import Conflict, InvalidRequest, NotFound, NotModified
+from kernel_engine.errors import Conflict, NotFound, NotModified
+from kernel_engine.formats.signals import parse_signal
 from kernel_engine.runtime import cgroups
 
 DEFAULT_TIMEOUT = 10
 #: after SIGKILL: the kernel needs a moment, a process in uninterruptible sleep perhaps more
 _KILL_PATIENCE = 30.0
-
-
-def parse_signal(word: str) -> int:
-    """ "TERM", "SIGTERM", "15", "RTMIN+3" → 15; Docker's refusal for what is no signal."""
-    name = word.upper().removeprefix("SIG")
-    if name.isdigit():
-        number = int(name)
-        if 0 < number < signals.NSIG:
-            return number
-        raise InvalidRequest(f"Invalid signal: {word}")
-    base, plus, offset = name.partition("+")
-    if base in ("RTMIN", "RTMAX") or (plus and offset.isdigit()):
-        start = {"RTMIN": signals.SIGRTMIN, "RTMAX": signals.SIGRTMAX}.get(base)
-        if start is not None:
-            return int(start) + int(offset or 0)
-    try:
-        return int(signals.Signals[f"SIG{name}"])
-    except KeyError:
-        raise InvalidRequest(f"Invalid signal: {word}") from None
 
 
 async def stop(house: House, live: Live, timeout: int | None, signal: str = "") -> None:

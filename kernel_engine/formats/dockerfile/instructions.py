@@ -22,7 +22,7 @@ class Heredoc:
     """`<<NAME`, `<<"NAME"` (nothing is replaced in it) or `<<-NAME` (leading tabs are taken away)."""
 
     name: str
-    content: str  #: with its last newline
+    content: str  #: with its last newline; the tabs of `<<-` are away already
     expand: bool = True
 
 
@@ -77,6 +77,8 @@ class RunMount:
 class Run(Instruction):
     command: CommandLine
     heredocs: tuple[Heredoc, ...] = ()
+    mount_flags: tuple[str, ...] = ()  #: the values of --mount as written
+    #: the same understood; one whose keys hold variables is complete only after `expansion.expand`
     mounts: tuple[RunMount, ...] = ()
     network: str = "default"  #: default | none | host
     security: str = "sandbox"  #: sandbox | insecure
@@ -187,5 +189,9 @@ class Dockerfile:
 
     arguments: tuple[Arg, ...]  #: ARG before FROM
     stages: tuple[tuple[From, tuple[Instruction, ...]], ...]
+    name: str = "Dockerfile"  #: the file's name, for errors
     escape: str = "\\"
     syntax: str = ""  #: `# syntax=…`; noted, not obeyed
+    check: str = ""  #: `# check=…`; noted, not obeyed
+    #: the lines that Docker prints before the build starts
+    warnings: tuple[str, ...] = ()
