@@ -6,6 +6,7 @@ from aiohttp import web
 
 from kernel_engine import __version__
 from kernel_engine.api.call import Call, answer
+from kernel_engine.api.wire import image as wire
 from kernel_engine.errors import InvalidRequest
 
 _LONGEST_WAIT = 600.0
@@ -17,6 +18,17 @@ async def info(call: Call) -> web.StreamResponse:
     return answer(
         {"Instance": instance.id, "Version": __version__, "Root": str(instance.root), "Run": str(instance.run)}
     )
+
+
+async def layers(call: Call) -> web.StreamResponse:
+    """The rows of `docker history`, newest first, each with the layer that it made."""
+    return answer([wire.layer_row_json(row) for row in call.engine.images.history(call.name)])
+
+
+async def layer_files(call: Call) -> web.StreamResponse:
+    """What a layer adds, changes and deletes, in the form of GET /containers/{id}/changes."""
+    found = await call.engine.images.layer_changes(call.name, call.id)
+    return answer([{"Path": item.path, "Kind": item.kind} for item in found])
 
 
 async def trace(call: Call) -> web.StreamResponse:

@@ -115,6 +115,8 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", "/volumes/{name}", networks.inspect_volume),
     # our own
     Route("GET", "/kernel-engine/info", own.info),
+    Route("GET", "/kernel-engine/images/{name}/layers", own.layers),
+    Route("GET", "/kernel-engine/images/{name}/layers/{id}", own.layer_files),
     Route("GET", "/kernel-engine/containers/{id}/trace", own.trace),
     Route("GET", "/kernel-engine/containers/{id}/terminal", own.terminal, watches=True),
     # what is left of Docker's

@@ -83,6 +83,7 @@ class HistoryRow:
     comment: str
     size: int
     tags: tuple[str, ...]
+    diff_id: str = ""  #: of the layer that this step made; "" where it only changed settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

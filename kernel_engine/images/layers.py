@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +27,22 @@ _RESERVE_PART = 20
 _LINE_LIMIT = 64 << 20
 
 
+class Changed(Protocol):
+    """One path that a layer adds (kind 1), changes (0) or deletes (2), absolute, as inside."""
+
+    @property
+    def kind(self) -> int: ...
+    @property
+    def path(self) -> str: ...
+
+
 class LayerStore(Protocol):
     """Unpacked layers, by chain id. Each is a directory in overlayfs's own format."""
 
     def has(self, chain_id: str) -> bool: ...
     def path(self, chain_id: str) -> Path: ...
     def size(self, chain_id: str) -> int: ...
+    def changes(self, chain_id: str) -> Sequence[Changed]: ...
     def stage(self) -> Path: ...
     def discard(self, staged: Path) -> None: ...
     async def commit(

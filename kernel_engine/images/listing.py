@@ -120,18 +120,20 @@ def history(
     image: Image, *, layer_size: Callable[[str], int], get: Callable[[str], Image | None]
 ) -> tuple[HistoryRow, ...]:
     """Newest first; ids only as far as parents are images of this engine (moby's ImageHistory)."""
-    chain = list(chain_ids(image.diff_ids))
+    layers = list(zip(image.diff_ids, chain_ids(image.diff_ids), strict=True))
     rows: list[HistoryRow] = []
     for words in image.config.get("history") or ():
-        empty = bool(words.get("empty_layer")) or not chain
+        empty = bool(words.get("empty_layer")) or not layers
+        diff_id, chain_id = ("", "") if empty else layers.pop(0)
         rows.append(
             HistoryRow(
                 id="<missing>",
                 created=int(epoch(str(words.get("created") or ""))),
                 created_by=str(words.get("created_by") or ""),
                 comment=str(words.get("comment") or ""),
-                size=0 if empty else layer_size(chain.pop(0)),
+                size=0 if empty else layer_size(chain_id),
                 tags=(),
+                diff_id=diff_id,
             )
         )
     rows.reverse()

@@ -26,7 +26,7 @@ from kernel_engine.images.image import (
     PushResult,
     Removed,
 )
-from kernel_engine.images.layers import LayerStore
+from kernel_engine.images.layers import Changed, LayerStore
 from kernel_engine.images.listing import Filters
 from kernel_engine.images.manifest import DOCKER_LAYER, Descriptor
 from kernel_engine.images.pull import Pulls
@@ -97,6 +97,14 @@ class Images:
     def history(self, reference_or_id: str) -> tuple[HistoryRow, ...]:
         image = self.get(reference_or_id)
         return listing.history(image, layer_size=self._layers.size, get=self._catalogue.by_id)
+
+    async def layer_changes(self, reference_or_id: str, diff_id: str) -> Sequence[Changed]:
+        """What one layer of an image adds, changes and deletes. NotFound where the image has no such layer."""
+        image = self.get(reference_or_id)
+        chains = dict(zip(image.diff_ids, chain_ids(image.diff_ids), strict=True))
+        if (chain_id := chains.get(Digest(diff_id))) is None:
+            raise NotFound(f"No such layer in {reference_or_id}: {diff_id}")
+        return await asyncio.to_thread(self._layers.changes, chain_id)
 
     # registries -------------------------------------------------------------------------------------------------
     async def pull(

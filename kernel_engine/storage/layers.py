@@ -20,7 +20,9 @@ from typing import Any
 from kernel_engine.errors import Conflict, EngineError, NotFound
 from kernel_engine.paths import Instance
 from kernel_engine.records import Records
+from kernel_engine.storage import changes as comparing
 from kernel_engine.storage import init_layer, overlay
+from kernel_engine.storage.changes import Change
 from kernel_engine.storage.refusal import refusal
 from kernel_engine.storage.trash import STAGED, Trash
 from kernel_engine.syscalls.files import fsync_directory, syncfs
@@ -90,6 +92,11 @@ class Layers:
     def size(self, chain_id: str) -> int:
         """Bytes of this layer's own files, without its parents."""
         return self._get(chain_id).size
+
+    def changes(self, chain_id: str) -> tuple[Change, ...]:
+        """What the layer adds, changes and deletes, sorted by path. Reads the disk: to be called in a thread."""
+        layer = self._get(chain_id)
+        return comparing.changes(str(self.path(chain_id)), self.paths(layer.parent))
 
     def chain(self, chain_id: str | None) -> tuple[Layer, ...]:
         """The layer and everything beneath it, topmost first; () for None."""

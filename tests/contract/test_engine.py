@@ -256,6 +256,12 @@ def test_top_changes_and_commit(clean: Daemon, sleeper: str) -> None:
     assert len(image["RootFS"]["Layers"]) == 2
     rows = ask(clean, "GET", "/images/mine:1/history").json()
     assert (rows[0]["Id"], rows[0]["Comment"], rows[0]["Tags"]) == (image["Id"], "hello", ["mine:1"])
+    own = ask(clean, "GET", "/kernel-engine/images/mine:1/layers").json()
+    assert [{**row, "DiffId": None} for row in own] == [{**row, "DiffId": None} for row in rows]
+    assert [row["DiffId"] for row in own if row["DiffId"]] == image["RootFS"]["Layers"][::-1]
+    files = f"/kernel-engine/images/mine:1/layers/{image['RootFS']['Layers'][1]}"
+    assert ask(clean, "GET", files).json() == changes
+    assert ask(clean, "GET", "/kernel-engine/images/mine:1/layers/sha256:0").status == 404
     removed = ask(clean, "DELETE", "/images/mine:1").json()
     assert removed[0] == {"Untagged": "mine:1"} and {"Deleted": image["Id"]} in removed
 

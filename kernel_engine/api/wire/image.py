@@ -101,6 +101,11 @@ def history_json(row: HistoryRow) -> dict[str, Any]:
     }
 
 
+def layer_row_json(row: HistoryRow) -> dict[str, Any]:
+    """The same, with what Docker does not tell: which layer the step made, "" for one that only changed settings."""
+    return {**history_json(row), "DiffId": row.diff_id}
+
+
 def removed_json(item: Removed) -> dict[str, str]:
     """One line of `docker rmi`: an untagged name or a deleted image."""
     return {"Untagged": item.untagged} if item.untagged else {"Deleted": item.deleted}

@@ -92,6 +92,7 @@ def test_history() -> None:
         ("<missing>", "ADD", 10, ""),
     ]
     assert found[0].tags == ("a:1",)
+    assert [row.diff_id for row in found] == [image.diff_ids[1], "", image.diff_ids[0]]
 
 
 @pytest.mark.parametrize(
