@@ -199,8 +199,37 @@ def test_the_live_card_as_text(cell: Cell) -> None:
     assert set(data) == {"text/plain", "text/html"}
 
 
+def test_the_layers_of_images_as_text(cell: Cell, clean: Daemon) -> None:
+    cell("docker run --name made busybox sh -c 'echo x > /new'\ndocker commit made made:1")
+    [data] = cell("%layers busybox made:1").data
+    assert set(data) == {"text/plain", "text/html"}
+    text = data["text/plain"]
+    assert re.search(
+        r"^  made:1 · 레이어 2장 · .*\n    레이어 1 · .* · 함께 쓰는 이미지: busybox:latest$", text, re.MULTILINE
+    )
+    assert "    레이어 2 · sh -c echo x > /new · 2B\n" in text
+    raw = cell(
+        "from labs.notebook import server\nfrom labs.notebook.learning import card\nengine = server.client()\n"
+        "image = engine.get('/images/made:1/json').json()['Id']\nsteps = engine.get('/images/made:1/history').json()\n"
+        "print(card.raw_form(engine, f'step:{image}:{len(steps) - 1}'))"
+    )
+    assert "A /new" in raw.text
+    clean.docker("rmi", "made:1")
+
+
 @pytest.mark.parametrize(
-    "line", ["%check 99-1", "%predict 99-1", "%quiz 99", "%card 99", "%map 99", "%check", "%live x"]
+    "line",
+    [
+        "%layers",
+        "%layers nosuch",
+        "%check 99-1",
+        "%predict 99-1",
+        "%quiz 99",
+        "%card 99",
+        "%map 99",
+        "%check",
+        "%live x",
+    ],
 )
 def test_a_wrong_magic_line_is_one_sentence(cell: Cell, line: str) -> None:
     ran = cell(line)

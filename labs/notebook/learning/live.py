@@ -6,16 +6,12 @@ looks on.
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from typing import Any
-
-import anywidget
-import traitlets
 
 from kernel_engine.client import APIError, Client, EngineUnreachable
 from labs.notebook.learning import facts, markup, picture
+from labs.notebook.learning.card import Card, card
 
 LIVE = "지금"
 STOOD = "그때 (다음 그림을 그리면서 멈췄어요)"
@@ -25,17 +21,6 @@ _LOOK_SECONDS = 3.0
 #: events come in bursts: one drawing for each
 _BURST_SECONDS = 0.15
 _AGAIN_SECONDS = 2.0
-
-
-class Card(anywidget.AnyWidget):
-    """`markup` is the picture; a click asks for a thing's raw form ({"show": "container:ID"})."""
-
-    _esm = markup.STATIC / "live.js"
-    _css = markup.style()
-    markup = traitlets.Unicode("").tag(sync=True)
-
-    def __repr__(self) -> str:
-        return "Card()"
 
 
 class Listener(threading.Thread):
@@ -102,19 +87,18 @@ def show_live(client: Client, parts: tuple[str, ...]) -> None:
     """A card at the end of the cell. Raises EngineUnreachable when nobody answers."""
     global _newest, _listener  # noqa: PLW0603 - one page has one newest card
     found = facts.Reader(client)()
-    card = None
+    shown = None
     if not markup.still():
         stand_still()
-        card = Card(markup=picture.as_html(found, parts, note=LIVE))
-        card.on_msg(lambda _, message, __: card.send({"raw": raw_form(client, str(message.get("show", "")))}))
+        shown = card(client, "live", picture.as_html(found, parts, note=LIVE))
         if _listener is None:
             _listener = Listener(client)
             _listener.start()
-        _newest = Watch(card, client, parts, _listener.happened)
+        _newest = Watch(shown, client, parts, _listener.happened)
         _newest.start()
     body = picture.as_html(found, parts)
     html = markup.section("live", body, label=picture.TITLE, boxed=False)
-    markup.show(text=picture.as_text(found, parts), html=html, widget=card)
+    markup.show(text=picture.as_text(found, parts), html=html, widget=shown)
 
 
 def stand_still() -> None:
@@ -123,16 +107,3 @@ def stand_still() -> None:
     if _newest is not None:
         _newest.stand_still()
         _newest = None
-
-
-def raw_form(client: Client, thing: str) -> str:
-    """The JSON behind a sign ("container:ID", "image:ID"), and where it was read."""
-    kind, _, name = thing.partition(":")
-    path = {"container": f"/containers/{name}/json", "image": f"/images/{name}/json"}.get(kind)
-    if path is None:
-        return ""
-    try:
-        found: Any = client.get(path).json()
-    except APIError as error:
-        return f"GET {path}\n{error.message}"
-    return f"GET {path}\n{json.dumps(found, ensure_ascii=False, indent=2)}"

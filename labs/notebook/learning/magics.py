@@ -1,4 +1,4 @@
-"""The magics `%map`, `%predict`, `%quiz`, `%card`, `%live` and `%check`. Each says what went wrong in one sentence."""
+"""The magics of a lab's page, from `%map` to `%check`. Each says what went wrong in one sentence."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
+from kernel_engine.cli import korean
 from kernel_engine.client import APIError, Client, EngineUnreachable
 from labs import catalogue, checks
 from labs.directives import BadSource
 from labs.engine_view import CommandFailed, EngineView
 from labs.notebook import server
-from labs.notebook.learning import choices, live, pages, picture, results
+from labs.notebook.learning import choices, layers, live, pages, picture, results
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -50,6 +51,15 @@ def show_live(line: str) -> None:
     _said(lambda: live.show_live(server.require_this_engine(), parts))
 
 
+def show_layers(line: str) -> None:
+    """%layers web:1 web:2: the layers of one or more images, and what they share."""
+    names = tuple(dict.fromkeys(line.split()))
+    if not names:
+        print("%layers 다음에 이미지 이름을 써 주세요. 예: %layers debian:bookworm")
+        return
+    _said(lambda: layers.show_layers(server.require_this_engine(), names))
+
+
 def check(line: str) -> None:
     """%check 01-3 [answer]: has the exercise been done? `--host ADDRESS` asks another server."""
     _said(lambda: _check(line))
@@ -85,7 +95,7 @@ def _said(work: Callable[[], None]) -> None:
     except EngineUnreachable as error:
         print(f"{error.message}\n{NOBODY}")
     except APIError as error:
-        print(error.message)
+        print("\n".join(filter(None, (error.message, korean.line(error.message)))))
 
 
 MAGICS: dict[str, Callable[[str], None]] = {
@@ -94,6 +104,7 @@ MAGICS: dict[str, Callable[[str], None]] = {
     "quiz": quiz,
     "card": card,
     "live": show_live,
+    "layers": show_layers,
     "check": check,
 }
 

@@ -22,6 +22,8 @@ STATIC = Path(__file__).parent.parent / "static"
 _CODE = re.compile(r"`([^`]+)`")
 #: for what can have the focus: there Enter unfolds an answer, it is no shortcut of JupyterLab's
 KEYS = 'data-lm-suppress-shortcuts="true"'
+#: kinds of output with rules of their own
+OWN_RULES = ("layers",)
 _BOLD = re.compile(r"\*\*([^*]+)\*\*")
 
 
@@ -51,9 +53,10 @@ def plain(text: str) -> str:
 
 
 @cache
-def style() -> str:
-    """The palette and the rules, once for each output: an output must look right on its own."""
-    rules = "".join((STATIC / name).read_text(encoding="utf-8") for name in ("palette.css", "labs.css"))
+def style(*kinds: str) -> str:
+    """The palette, the rules and those of some kinds, once for each output: an output must look right on its own."""
+    files = [STATIC / f"{name}.css" for name in ("palette", "labs", *(kind for kind in kinds if kind in OWN_RULES))]
+    rules = "".join(file.read_text(encoding="utf-8") for file in files)
     return re.sub(r"\s+", " ", re.sub(r"/\*.*?\*/", "", rules, flags=re.DOTALL)).strip()
 
 
@@ -61,7 +64,7 @@ def section(kind: str, body: str, *, label: str, boxed: bool = True) -> str:
     """A whole output: the style and one labelled region."""
     box = " dl-box" if boxed else ""
     opening = f'<section class="dl{box} dl-{kind}" aria-label="{escape(label)}">'
-    return f"<style>{style()}</style>{opening}{body}</section>"
+    return f"<style>{style(kind)}</style>{opening}{body}</section>"
 
 
 def show(*, text: str, html: str, widget: AnyWidget | None = None) -> None:

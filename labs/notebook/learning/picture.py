@@ -105,12 +105,12 @@ def _container(container: Container) -> str:
     counts = changes(container)
     small = f"{escape(container.command)}<br>쓰기 레이어 {counts}" if counts else escape(container.command)
     words = f'<b>{escape(container.name)}</b> <span class="dl-state">{state(container)}</span><small>{small}</small>'
-    return _thing(kind, kind, f"container:{container.id}", f"컨테이너 {container.id}", words)
+    return thing(kind, kind, f"container:{container.id}", f"컨테이너 {container.id}", words)
 
 
 def _image(image: Image) -> str:
     words = f"<b>{escape(image_name(image))}</b><small>이미지 · {in_words(image.size)}</small>"
-    return _thing("image", "image", f"image:{image.id}", f"이미지 {image.id}", words)
+    return thing("image", "image", f"image:{image.id}", f"이미지 {image.id}", words)
 
 
 def _sheets(layers: tuple[Layer, ...]) -> list[str]:
@@ -125,15 +125,16 @@ def _sheets(layers: tuple[Layer, ...]) -> list[str]:
 def _sheet(number: int, layer: Layer) -> str:
     shared = f" · 이미지 {layer.images}개가 함께 써요" if layer.images > 1 else ""
     title = escape(f"레이어 {layer.id}")
-    return f'<div class="dl-thing dl-layer" title="{title}">{_sign("layer")}<span>레이어 {number}{shared}</span></div>'
+    return f'<div class="dl-thing dl-layer" title="{title}">{sign("layer")}<span>레이어 {number}{shared}</span></div>'
 
 
-def _thing(kind: str, sign: str, show: str, title: str, words: str) -> str:
+def thing(kind: str, drawn: str, show: str, title: str, words: str) -> str:
+    """A box with its sign (`drawn`); a click asks for `show`."""
     return (
         f'<button type="button" class="dl-thing dl-{kind}" data-show="{escape(show)}" title="{escape(title)}" {KEYS}>'
-        f"{_sign(sign)}<span>{words}</span></button>"
+        f"{sign(drawn)}<span>{words}</span></button>"
     )
 
 
-def _sign(kind: str) -> str:
+def sign(kind: str) -> str:
     return f'<svg {_LINES} aria-hidden="true">{_SIGNS[kind]}</svg>'

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labs import catalogue
+from labs import build, catalogue
 from labs.directives import BadSource, CardGroup, Choice, card, directives, exercise, question, questions
 
 QUESTION = """무엇이 나올까요?
@@ -69,6 +69,16 @@ def test_an_exercise_may_ask_for_an_answer() -> None:
     assert (said.id, said.title, said.answer, said.text) == ("00-3", "번호 찾기", "여기에 숫자", "글")
     with pytest.raises(BadSource):
         exercise(next(directives("```{exercise} 첫째\n글\n```\n")))
+
+
+def test_a_picture_of_layers_becomes_a_folded_cell(tmp_path: Path) -> None:
+    folder = tmp_path / "00_name"
+    folder.mkdir()
+    (folder / "lab.md").write_text(
+        "---\ndocker_labs: {lab: '00', title: 제목, minutes: 5, goals: [볼 수]}\n---\n```{layers} web:1 web:2\n```\n",
+        encoding="utf-8",
+    )
+    assert "```{code-cell}\n:tags: [hide-input]\n\n%layers web:1 web:2\n```" in build.as_myst(catalogue.read(folder))
 
 
 @given(st.text(max_size=200))

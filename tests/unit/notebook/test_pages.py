@@ -17,7 +17,7 @@ from labs.notebook.learning import choices, markup, pages, picture, results
 from labs.notebook.learning.facts import Container, Facts, Image, Layer
 
 PALETTE = (markup.STATIC / "palette.css").read_text(encoding="utf-8")
-VOID = {"br", "rect", "circle", "path", "input"}
+VOID = {"br", "rect", "circle", "path", "line", "input"}
 
 
 class Balanced(html.parser.HTMLParser):

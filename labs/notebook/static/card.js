@@ -1,4 +1,4 @@
-// The live card: shows the picture that the kernel draws, and the raw form of a thing that is clicked.
+// A card: shows the picture that the kernel draws, and the raw form of a thing that is clicked.
 function render({ model, el }) {
   const box = document.createElement("div");
   const raw = document.createElement("pre");
@@ -6,7 +6,7 @@ function render({ model, el }) {
   raw.tabIndex = 0;
   raw.hidden = true;
   const frame = document.createElement("div");
-  frame.className = "dl dl-live";
+  frame.className = `dl dl-${model.get("kind")}`;
   frame.append(box, raw);
   el.append(frame);
 

@@ -1,0 +1,65 @@
+"""A picture as a widget: the kernel draws it, a click shows the raw form of what was clicked."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import anywidget
+import traitlets
+
+from kernel_engine.client import APIError, Client
+from labs.notebook.learning import markup
+
+#: so many files of a layer are listed
+FILES = 300
+_LETTERS = {0: "C", 1: "A", 2: "D"}
+
+
+class Card(anywidget.AnyWidget):
+    """`markup` is the picture; a click asks for a thing's raw form ({"show": "container:ID"})."""
+
+    _esm = markup.STATIC / "card.js"
+    _css = markup.style(*markup.OWN_RULES)
+    kind = traitlets.Unicode("").tag(sync=True)
+    markup = traitlets.Unicode("").tag(sync=True)
+
+    def __repr__(self) -> str:
+        return f"Card({self.kind})"
+
+
+def card(client: Client, kind: str, drawn: str) -> Card:
+    """A card that answers clicks."""
+    made = Card(kind=kind, markup=drawn)
+    made.on_msg(lambda _, message, __: made.send({"raw": raw_form(client, str(message.get("show", "")))}))
+    return made
+
+
+def raw_form(client: Client, thing: str) -> str:
+    """What is behind a sign ("container:ID", "image:ID", "step:IMAGE:PLACE"), and where it was read."""
+    kind, _, name = thing.partition(":")
+    try:
+        if kind == "step":
+            return _step(client, *name.rsplit(":", 1))
+        path = {"container": f"/containers/{name}/json", "image": f"/images/{name}/json"}.get(kind)
+        return f"GET {path}\n{_json(client.get(path).json())}" if path else ""
+    except APIError as error:
+        return error.message
+
+
+def _step(client: Client, image: str, at: str) -> str:
+    """A row of an image's history, and the files of the layer that it made."""
+    path = f"/kernel-engine/images/{image}/layers"
+    row = client.get(path).json()[::-1][int(at)]
+    text = f"GET {path}\n{_json(row)}"
+    if not row["DiffId"]:
+        return f"{text}\n\n설정만 바꾼 단계라서 파일이 없어요."
+    path = f"{path}/{row['DiffId']}"
+    files = client.get(path).json()
+    lines = [f"{_LETTERS[file['Kind']]} {file['Path']}" for file in files[:FILES]]
+    lines += [f"… 그 밖에 {len(files) - FILES}개"] if len(files) > FILES else []
+    return "\n".join([text, "", f"GET {path}  (A 더함, C 바꿈, D 지움)", *lines])
+
+
+def _json(found: Any) -> str:
+    return json.dumps(found, ensure_ascii=False, indent=2)
