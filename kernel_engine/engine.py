@@ -7,6 +7,8 @@ import os
 import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from kernel_engine.containers import probing, recover, roster
 from kernel_engine.containers.containers import Containers
@@ -17,6 +19,7 @@ from kernel_engine.containers.roster import Roster
 from kernel_engine.containers.traces import Traces
 from kernel_engine.errors import Unavailable
 from kernel_engine.images import store
+from kernel_engine.images.certificates import DIRECTORY
 from kernel_engine.images.store import Images
 from kernel_engine.network import bridge as bridges
 from kernel_engine.network.bridge import Bridge
@@ -46,8 +49,19 @@ class Engine:
     _records: Records
 
     @classmethod
-    async def open(cls, instance: Instance, *, mirrors: tuple[str, ...] = (), subnet: str | None = None) -> Engine:
-        """Finds what an earlier daemon left (running containers, their streams) and goes on from there."""
+    async def open(
+        cls,
+        instance: Instance,
+        *,
+        mirrors: tuple[str, ...] = (),
+        insecure: tuple[str, ...] = (),
+        certificates: Path = DIRECTORY,
+        subnet: str | None = None,
+    ) -> Engine:
+        """Finds what an earlier daemon left (running containers, their streams) and goes on from there.
+
+        mirrors, insecure, certificates: see `Images`.
+        """
         for directory in (instance.root, instance.run):
             directory.mkdir(mode=0o711, parents=True, exist_ok=True)
         for directory in (instance.blobs, instance.layers, instance.staging, instance.containers):
@@ -57,7 +71,8 @@ class Engine:
             (roster.SCHEMA, layers.SCHEMA, snapshots.SCHEMA, store.SCHEMA, bridges.SCHEMA),
         )
         try:
-            house = await _furnish(instance, records, mirrors, subnet)
+            make_images = partial(Images, mirrors=mirrors, insecure=insecure, certificates=certificates)
+            house = await _furnish(instance, records, make_images, subnet)
         except BaseException:
             records.close()
             raise
@@ -81,12 +96,14 @@ class Engine:
         self._records.close()
 
 
-async def _furnish(instance: Instance, records: Records, mirrors: tuple[str, ...], subnet: str | None) -> House:
+async def _furnish(
+    instance: Instance, records: Records, make_images: Callable[[Instance, Records, Layers], Images], subnet: str | None
+) -> House:
     layer_store = Layers(instance, records)
     await layer_store.load()
     snapshot_store = Snapshots(instance, records, layer_store)
     await snapshot_store.load()
-    image_store = Images(instance, records, layer_store, mirrors=mirrors)
+    image_store = make_images(instance, records, layer_store)
     await image_store.load()
     house_roster = Roster(records)
     await house_roster.load()

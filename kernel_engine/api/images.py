@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from kernel_engine.images.image import Image, Progress
 
 _FILTERS = frozenset({"dangling", "label", "before", "since", "until", "reference"})
+_SEARCH_FILTERS = frozenset({"is-official", "is-automated", "stars"})
+_LIMIT = 25  #: results of a search, as Docker's
 _PRUNE_FILTERS = frozenset({"dangling", "label", "label!", "until"})
 
 Report = Callable[["Progress"], None]
@@ -84,6 +86,33 @@ def read_auth(word: str) -> Auth | None:
         registry_token=fields.text("registrytoken"),
     )
     return auth if auth != Auth() else None
+
+
+async def search(call: Call) -> web.StreamResponse:
+    filters = call.filters()
+    filtering.refuse_unknown(filters, _SEARCH_FILTERS)
+    official, stars = filtering.flag(filters, "is-official"), _stars(filters)
+    if not call.text("term"):
+        raise InvalidRequest("term is required")
+    found = await call.engine.images.search(
+        call.text("term"),
+        limit=_LIMIT if (limit := call.number("limit")) is None else limit,
+        auth=read_auth(call.request.headers.get("X-Registry-Auth", "")),
+    )
+    chosen = [item for item in found if item.stars >= stars and official in (None, item.official)]
+    return answer([wire.offer_json(item) for item in chosen])
+
+
+def _stars(filters: Mapping[str, tuple[str, ...]]) -> int:
+    words = filters.get("stars", ())
+    if not all(word.isascii() and word.isdigit() for word in words):
+        raise InvalidRequest(f"invalid filter 'stars={words[0]}'")
+    return max((int(word) for word in words), default=0)
+
+
+async def distribution(call: Call) -> web.StreamResponse:
+    auth = read_auth(call.request.headers.get("X-Registry-Auth", ""))
+    return answer(wire.distribution_json(await call.engine.images.distribution(call.name, auth=auth)))
 
 
 async def list_(call: Call) -> web.StreamResponse:

@@ -40,7 +40,6 @@ _NETWORK = _later("user-defined networks are not served by this engine yet")
 _VOLUME = _later("named volumes are not served by this engine yet")
 _PLUGIN = _later("plugins are not served by this engine")
 _SWARM = _later("swarm mode is not served by this engine yet")
-_HUB = _later("searching and logging in to registries is not served by this engine yet")
 _OTHER = _later("this endpoint is not served by this engine yet")
 
 ROUTES: tuple[Route, ...] = (
@@ -50,7 +49,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/info", system.info),
     Route("GET", "/events", system.events, watches=True),
     Route("GET", "/system/df", _later("docker system df is not served by this engine yet")),
-    Route("POST", "/auth", _HUB),
+    Route("POST", "/auth", system.auth),
     # containers
     Route("POST", "/containers/create", containers.create),
     Route("POST", "/containers/prune", containers.prune),
@@ -84,7 +83,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/images/load", _ARCHIVE),
     Route("POST", "/images/prune", images.prune),
     Route("GET", "/images/json", images.list_),
-    Route("GET", "/images/search", _HUB),
+    Route("GET", "/images/search", images.search),
     Route("GET", "/images/get", _ARCHIVE),
     Route("GET", "/images/{name}/get", _ARCHIVE),
     Route("GET", "/images/{name}/json", images.inspect),
@@ -92,7 +91,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/images/{name}/push", images.push, watches=True),
     Route("POST", "/images/{name}/tag", images.tag),
     Route("DELETE", "/images/{name}", images.remove),
-    Route("GET", "/distribution/{name}/json", _HUB),
+    Route("GET", "/distribution/{name}/json", images.distribution),
     Route("POST", "/commit", images.commit),
     Route("POST", "/build", _BUILD),
     Route("POST", "/build/prune", _BUILD),

@@ -9,8 +9,10 @@ from aiohttp import web
 from kernel_engine.api import host
 from kernel_engine.api.call import Call, answer
 from kernel_engine.api.wire.events import event_json
+from kernel_engine.api.wire.fields import Fields
 from kernel_engine.api.wire.system import info_json, version_json
 from kernel_engine.errors import InvalidRequest
+from kernel_engine.images.image import Auth
 
 
 async def ping(call: Call) -> web.StreamResponse:
@@ -40,9 +42,22 @@ async def info(call: Call) -> web.StreamResponse:
             states=states,
             images=len(engine.images.list(all=False, filters={})),
             mirrors=engine.images.mirrors,
+            insecure=engine.images.insecure,
             pool=engine.bridge.subnet,
         )
     )
+
+
+async def auth(call: Call) -> web.StreamResponse:
+    """`docker login`: whether a registry takes these credentials. They are not kept here."""
+    fields = Fields(await call.json())
+    wanted = Auth(
+        username=fields.text("username"),
+        password=fields.text("password"),
+        identity_token=fields.text("identitytoken"),
+    )
+    await call.engine.images.log_in(fields.text("serveraddress"), wanted)
+    return answer({"Status": "Login Succeeded", "IdentityToken": ""})
 
 
 async def events(call: Call) -> web.StreamResponse:

@@ -224,6 +224,10 @@ COMMANDS: Mapping[str, Command] = {
         minimum=1,
     ),
     "kill": Command(SOME, "lifecycle:kill", "signal,s string\n", minimum=1),
+    "login": Command(
+        "[OPTIONS] [SERVER]", "login:login", "password,p string\npassword-stdin bool\nusername,u string\n", maximum=1
+    ),
+    "logout": Command("[SERVER]", "login:logout", maximum=1),
     "logs": Command(
         "[OPTIONS] CONTAINER",
         "logs:logs",
@@ -238,6 +242,13 @@ COMMANDS: Mapping[str, Command] = {
     "rm": Command(SOME, "lifecycle:remove", "force,f bool\nlink,l bool\nvolumes,v bool\n", minimum=1),
     "rmi": Command(
         "[OPTIONS] IMAGE [IMAGE...]", "images:rmi", "force,f bool\nno-prune bool\nplatform list\n", minimum=1
+    ),
+    "search": Command(
+        "[OPTIONS] TERM",
+        "login:search",
+        "filter,f filter\nlimit int\nno-trunc bool\n" + LIST_FORMAT,
+        minimum=1,
+        maximum=1,
     ),
     "start": Command(SOME, "start:start", "attach,a bool\ndetach-keys string\ninteractive,i bool\n", minimum=1),
     "stats": Command(

@@ -190,6 +190,41 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "localhost는 명령을 실행하는 엔진 자신을 가리켜요.",
     ),
     (
+        r"no basic auth credentials",
+        "이 레지스트리는 로그인한 사람만 쓸 수 있어요. docker login 레지스트리주소 명령으로 먼저 로그인해 보세요.",
+    ),
+    (
+        r"login attempt to \S+ failed with status: 401|unauthorized: incorrect username or password",
+        "사용자 이름이나 비밀번호가 맞지 않아요. 다시 확인하고 로그인해 보세요.",
+    ),
+    (
+        r"unauthorized: authentication required",
+        "이 레지스트리는 로그인한 사람만 쓸 수 있어요. docker login으로 로그인했는지, 이름의 네임스페이스가 맞는지 "
+        "확인해 보세요.",
+    ),
+    (
+        r"Cannot perform an interactive login from a non TTY device",
+        "여기서는 비밀번호를 물어볼 수 없어요. "
+        "echo 비밀번호 | docker login -u 이름 --password-stdin 주소 형태로 로그인해 보세요.",
+    ),
+    (
+        r"Must provide --username with --password-stdin",
+        "--password-stdin을 쓸 때는 -u 사용자이름도 함께 적어 주세요.",
+    ),
+    (
+        r"x509: certificate signed by unknown authority",
+        "레지스트리의 인증서를 누가 보증하는지 몰라요. 인증 기관의 인증서(ca.crt)를 "
+        "/etc/docker/certs.d/주소:포트/ 폴더에 넣어 주세요.",
+    ),
+    (
+        r"x509: .*certificate is (not )?valid for",
+        "인증서에 적힌 주소와 접속한 주소가 달라요. 인증서를 만든 이름이나 주소로 접속해 보세요.",
+    ),
+    (
+        r"Error loading config file: (?P<path>[^:]+):",
+        "로그인 정보를 적어 두는 {path} 파일을 읽지 못했어요. 내용을 고치거나 파일을 지우고 다시 로그인해 보세요.",
+    ),
+    (
         r"server gave HTTP response to HTTPS client",
         "이 레지스트리는 암호화(HTTPS)를 쓰지 않아요. localhost나 127.0.0.1 주소로 부르거나 엔진 설정에 등록해야 해요.",
     ),
@@ -308,8 +343,8 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "docker {command} 명령 뒤에는 옵션만 올 수 있어요. 조건으로 고르려면 --filter를 써 보세요.",
     ),
     (
-        r"unknown command: docker (?P<command>(compose|build|network|volume|cp|save|load|export|import|stats|update|"
-        r"login|logout|search|swarm|service|stack|node|buildx|builder|context|prune)\b[^\n]*)",
+        r"unknown command: docker (?P<command>(compose|build|network|volume|cp|save|load|export|import|"
+        r"swarm|service|stack|node|buildx|builder|context|prune)\b[^\n]*)",
         "docker {command} 명령은 이 엔진에 아직 없어요. docker --help에서 쓸 수 있는 명령을 볼 수 있어요.",
     ),
     (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from kernel_engine.cli.failures import Failed
+from kernel_engine.cli.login import auth_header
 from kernel_engine.cli.progress import Display
 from kernel_engine.errors import InvalidRequest
 from kernel_engine.formats.reference import Reference, parse
@@ -13,9 +14,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kernel_engine.cli.grammar import Call
     from kernel_engine.client import Client, Response
-
-#: {} in base64: no credentials
-NO_AUTH = {"X-Registry-Auth": "e30="}
 
 
 def pull(call: Call) -> int:
@@ -42,7 +40,7 @@ def pull_image(
         "tag": None if all_tags else reference.tagged().tag_or_digest,
         "platform": platform or None,
     }
-    with client.post("/images/create", query=query, headers=NO_AUTH) as response:
+    with client.post("/images/create", query=query, headers=auth_header(reference.name)) as response:
         show(response, quiet=quiet, descriptor=descriptor)
 
 
@@ -56,7 +54,9 @@ def push(call: Call) -> int:
         if not words["quiet"]:
             print("Using default tag: latest", flush=True)
     query = {"tag": reference.tag or None, "platform": words["platform"] or None}
-    with call.client.post(f"/images/{reference.name}/push", query=query, headers=NO_AUTH) as response:
+    with call.client.post(
+        f"/images/{reference.name}/push", query=query, headers=auth_header(reference.name)
+    ) as response:
         show(response, quiet=words["quiet"], descriptor=1)
     if words["quiet"]:
         print(str(reference), flush=True)

@@ -32,6 +32,8 @@ def _run(options: argparse.Namespace, instance: Instance) -> int:
             Settings(
                 instance=instance,
                 mirrors=tuple(options.registry_mirror),
+                insecure=tuple(options.insecure_registry),
+                certificates=options.certificates,
                 group=options.group,
                 subnet=options.subnet,
                 verbose=options.debug,
@@ -60,6 +62,20 @@ def _parser() -> argparse.ArgumentParser:
         verb.add_argument("--group", default="", help=f"who may use the socket ({SOCKET_GROUP}, if there is one)")
     serve.add_argument(
         "--registry-mirror", action="append", default=[], metavar="URL", help="ask here before docker.io; repeatable"
+    )
+    serve.add_argument(
+        "--insecure-registry",
+        action="append",
+        default=[],
+        metavar="HOST[:PORT]|CIDR",
+        help="a registry that may be spoken to without TLS; loopback always may; repeatable",
+    )
+    serve.add_argument(
+        "--certificates",
+        type=Path,
+        default=Path("/etc/docker/certs.d"),
+        metavar="DIR",
+        help="DIR/HOST[:PORT]/*.crt: whom to trust for that registry (/etc/docker/certs.d)",
     )
     serve.add_argument("--subnet", default=None, metavar="CIDR", help="of the default bridge; chosen if not given")
     serve.add_argument("--debug", action="store_true", help="log more")

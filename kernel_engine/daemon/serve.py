@@ -12,6 +12,7 @@ import socket
 import sqlite3
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from kernel_engine import __version__
@@ -20,6 +21,7 @@ from kernel_engine.daemon.lock import daemon_lock
 from kernel_engine.daemon.notify import Notifier
 from kernel_engine.engine import Engine
 from kernel_engine.errors import EngineError, Forbidden, InvalidRequest
+from kernel_engine.images.certificates import DIRECTORY
 from kernel_engine.paths import SOCKET_GROUP, Instance
 
 log = logging.getLogger("kernel_engine")
@@ -32,6 +34,8 @@ _CLOSING = 15.0
 class Settings:
     instance: Instance
     mirrors: tuple[str, ...] = ()
+    insecure: tuple[str, ...] = ()
+    certificates: Path = DIRECTORY
     group: str = ""  #: "" = docker-labs, if there is one
     subnet: str | None = None
     verbose: bool = False
@@ -65,7 +69,13 @@ async def _serve(settings: Settings, notifier: Notifier) -> None:
         loop.add_signal_handler(number, stopping.set)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     instance = settings.instance
-    engine = await Engine.open(instance, mirrors=settings.mirrors, subnet=settings.subnet)
+    engine = await Engine.open(
+        instance,
+        mirrors=settings.mirrors,
+        insecure=settings.insecure,
+        certificates=settings.certificates,
+        subnet=settings.subnet,
+    )
     api: Api | None = None
     try:
         api = await Api.serve(engine, listen(instance, settings.group))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from kernel_engine.errors import InvalidRequest
@@ -20,20 +21,26 @@ class Endpoint:
     url: str
     mirror: bool = False
     verify: bool = True  #: whether its TLS certificate must be good
+    certificates: Path | None = None  #: the host's own folder of them (`certificates.trust`)
 
 
 def endpoints(
-    domain: str, *, mirrors: Sequence[str] = (), insecure: Collection[str] = (), hub: str = HUB
+    domain: str,
+    *,
+    mirrors: Sequence[str] = (),
+    insecure: Collection[str] = (),
+    hub: str = HUB,
+    certificates: Path | None = None,
 ) -> tuple[Endpoint, ...]:
     """In the order of asking. Mirrors serve docker.io only; plain HTTP is for loopback and for names in `insecure`.
 
-    insecure: `host`, `host:port` or an address range (`10.0.0.0/8`).
+    insecure: `host`, `host:port` or an address range (`10.0.0.0/8`). certificates: where each host may have a folder.
     """
     if domain == DEFAULT_DOMAIN:
         return (*(_mirror(url) for url in mirrors), Endpoint(url=hub))
     if is_loopback(_host(domain)) or _is_named(domain, insecure):
         return (Endpoint(url=f"https://{domain}", verify=False), Endpoint(url=f"http://{domain}"))
-    return (Endpoint(url=f"https://{domain}"),)
+    return (Endpoint(url=f"https://{domain}", certificates=certificates / domain if certificates else None),)
 
 
 def is_loopback(host: str) -> bool:

@@ -21,6 +21,7 @@ from kernel_engine import __version__
 from kernel_engine.errors import CorruptData
 from kernel_engine.images import digest as digests
 from kernel_engine.images.blobs import Incoming
+from kernel_engine.images.certificates import trust
 from kernel_engine.images.endpoints import Endpoint, is_loopback
 from kernel_engine.images.failures import RegistryAnswer, Unreachable, answer, unreachable
 from kernel_engine.images.image import Auth
@@ -74,7 +75,7 @@ class Remote:
         timeout = aiohttp.ClientTimeout(
             total=None, connect=self.timeouts.connect, sock_connect=self.timeouts.connect, sock_read=self.timeouts.idle
         )
-        connector = aiohttp.TCPConnector(ssl=self.endpoint.verify)
+        connector = aiohttp.TCPConnector(ssl=_trust(self.endpoint))
         async with aiohttp.ClientSession(
             connector=connector,
             timeout=timeout,
@@ -97,6 +98,11 @@ class Session:
         """`GET /v2/`: whether anybody speaks the protocol there, and what it wants to know of us."""
         async with self.request("GET", f"{self._remote.endpoint.url}/v2/", accept=(200, 404)):
             pass
+
+    async def document(self, url: str) -> bytes:
+        """A small JSON answer that is no manifest."""
+        async with self.request("GET", url) as response:
+            return await _limited(response, SIZE_LIMIT)
 
     async def manifest(self, tag_or_digest: str) -> Fetched:
         """CorruptData where it does not have the digest that was asked for."""
@@ -295,6 +301,12 @@ async def _error_body(response: aiohttp.ClientResponse) -> bytes:
         return await response.content.read(_ERROR_LIMIT)
     except TROUBLES:
         return b""  # the status alone says enough
+
+
+def _trust(endpoint: Endpoint) -> ssl.SSLContext | bool:
+    if not endpoint.verify or endpoint.certificates is None:
+        return endpoint.verify
+    return trust(endpoint.certificates)
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

@@ -11,12 +11,15 @@ from typing import Any
 from kernel_engine.errors import Conflict, InvalidRequest, NotFound
 from kernel_engine.formats import reference as references
 from kernel_engine.formats.reference import DEFAULT_DOMAIN, Reference
-from kernel_engine.images import catalogue, child, listing, platforms, removal
+from kernel_engine.images import catalogue, child, listing, login, platforms, removal
 from kernel_engine.images import layers as packing
+from kernel_engine.images import search as searching
 from kernel_engine.images.blobs import Blobs, disk_errors
 from kernel_engine.images.catalogue import Catalogue, LayerBlob
+from kernel_engine.images.certificates import DIRECTORY
 from kernel_engine.images.digest import EMPTY_LAYER, Digest, chain_ids, of
-from kernel_engine.images.endpoints import HUB, endpoints
+from kernel_engine.images.distribution import Distribution, look_up
+from kernel_engine.images.endpoints import HUB, Endpoint, endpoints
 from kernel_engine.images.image import (
     Auth,
     HistoryRow,
@@ -33,6 +36,7 @@ from kernel_engine.images.pull import Pulls
 from kernel_engine.images.push import Pushes
 from kernel_engine.images.registry import Timeouts
 from kernel_engine.images.removal import InUse, Removal
+from kernel_engine.images.search import INDEX, Offer
 from kernel_engine.images.stock import Stock
 from kernel_engine.paths import Instance
 from kernel_engine.records import Records
@@ -57,20 +61,23 @@ class Images:
         *,
         mirrors: tuple[str, ...] = (),
         insecure: Collection[str] = (),
+        certificates: Path = DIRECTORY,
         timeouts: Timeouts | None = None,
         hub: str = HUB,
     ) -> None:
         """mirrors: addresses that serve docker.io's images, asked in order before Docker Hub itself.
 
-        insecure: registries that may be spoken to without TLS; loopback always may.
+        insecure: registries that may be spoken to without TLS; loopback always may. certificates: see there.
         """
         self.mirrors = mirrors
-        self._insecure = tuple(insecure)
+        self.insecure = tuple(insecure)
+        self._certificates = certificates
         self._hub = hub
+        self._index = INDEX if hub == HUB else hub
         self._catalogue = Catalogue(records, layers.size)
         self._layers = layers
         self._stock = Stock(self._catalogue, Blobs(instance.blobs), layers)
-        timeouts = timeouts or Timeouts()
+        self._timeouts = timeouts = timeouts or Timeouts()
         self._pulls = Pulls(self._stock, timeouts)
         self._pushes = Pushes(self._stock, timeouts)
         endpoints(DEFAULT_DOMAIN, mirrors=mirrors)  # a bad address is told at the start
@@ -118,7 +125,7 @@ class Images:
         """Fetches what is missing. A cancelled or failed pull keeps what it has fetched for the next one, unseen."""
         name = references.parse(reference).tagged()
         wanted = platforms.parse(platform) if platform else None
-        places = endpoints(name.domain, mirrors=self.mirrors, insecure=self._insecure, hub=self._hub)
+        places = self._endpoints(name.domain, self.mirrors)
         try:
             with disk_errors("pull"):
                 return await self._pulls.pull(name, places, platform=wanted, auth=auth, progress=progress)
@@ -137,9 +144,31 @@ class Images:
         image = self._catalogue.find(name.tagged())
         if image is None:
             raise NotFound(f"An image does not exist locally with the tag: {name.familiar_name}")
-        places = endpoints(name.domain, insecure=self._insecure, hub=self._hub)
+        places = self._endpoints(name.domain)
         with disk_errors("push"):
             return await self._pushes.push(image, name.tagged(), places, auth=auth, progress=progress)
+
+    async def log_in(self, address: str, auth: Auth) -> None:
+        """Returns when the registry at `address` takes this name and password (or token). Nothing is kept."""
+        await login.log_in(self._endpoints(login.domain_of(address)), auth, self._timeouts)
+
+    async def search(self, term: str, *, limit: int = 25, auth: Auth | None = None) -> tuple[Offer, ...]:
+        """What the mirrors have and Docker Hub finds; for `host/word` what that registry has."""
+        name = references.parse(term.lower().strip("/") or "-")
+        places = self._endpoints(name.domain, self.mirrors)
+        return await searching.search(
+            term, places, domain=name.domain, limit=limit, auth=auth, timeouts=self._timeouts, index=self._index
+        )
+
+    async def distribution(self, reference: str, *, auth: Auth | None = None) -> Distribution:
+        """What a registry says of a name, without fetching any of it."""
+        name = references.parse(reference).tagged()
+        return await look_up(name, self._endpoints(name.domain, self.mirrors), auth=auth, timeouts=self._timeouts)
+
+    def _endpoints(self, domain: str, mirrors: tuple[str, ...] = ()) -> tuple[Endpoint, ...]:
+        return endpoints(
+            domain, mirrors=mirrors, insecure=self.insecure, hub=self._hub, certificates=self._certificates
+        )
 
     # names ------------------------------------------------------------------------------------------------------
     async def tag(self, source: str, target: str) -> None:

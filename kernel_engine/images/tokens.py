@@ -59,6 +59,11 @@ class Tokens:
     _known: dict[str, tuple[str, float]] = field(default_factory=dict)
     _basic: str = ""
 
+    @property
+    def uses_password(self) -> bool:
+        """Whether the registry asked for name and password themselves, and got them."""
+        return bool(self._basic)
+
     def header(self, scope: str) -> str:
         """What to send before being asked; "" for nothing."""
         if self.auth is not None and self.auth.registry_token:

@@ -10,7 +10,9 @@ from kernel_engine.api.wire.container import STORAGE_DRIVER
 from kernel_engine.api.wire.moments import rfc3339
 
 if TYPE_CHECKING:
+    from kernel_engine.images.distribution import Distribution
     from kernel_engine.images.image import HistoryRow, Image, Removed
+    from kernel_engine.images.search import Offer
 
 
 def summary_json(image: Image, version: Version, *, containers: int, shared_size: int) -> dict[str, Any]:
@@ -109,3 +111,29 @@ def layer_row_json(row: HistoryRow) -> dict[str, Any]:
 def removed_json(item: Removed) -> dict[str, str]:
     """One line of `docker rmi`: an untagged name or a deleted image."""
     return {"Untagged": item.untagged} if item.untagged else {"Deleted": item.deleted}
+
+
+def offer_json(offer: Offer) -> dict[str, Any]:
+    """One result of GET /images/search."""
+    return {
+        "name": offer.name,
+        "description": offer.description,
+        "star_count": offer.stars,
+        "is_official": offer.official,
+        "is_automated": offer.automated,
+    }
+
+
+def distribution_json(found: Distribution) -> dict[str, Any]:
+    """GET /distribution/{name}/json."""
+    return {
+        "Descriptor": found.descriptor.json(),
+        "Platforms": [
+            {
+                "architecture": item.architecture,
+                "os": item.os,
+                **({"variant": item.variant} if item.variant else {}),
+            }
+            for item in found.platforms
+        ],
+    }

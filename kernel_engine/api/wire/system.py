@@ -47,6 +47,7 @@ def info_json(
     states: Mapping[str, int],
     images: int,
     mirrors: tuple[str, ...],
+    insecure: tuple[str, ...],
     pool: str,
 ) -> dict[str, Any]:
     """`states`: how many containers are in which state."""
@@ -81,7 +82,7 @@ def info_json(
         "OSType": "linux",
         "Architecture": host.machine,
         "IndexServerAddress": "https://index.docker.io/v1/",
-        "RegistryConfig": _registries(mirrors),
+        "RegistryConfig": _registries(mirrors, insecure),
         "NCPU": host.processors,
         "MemTotal": host.memory,
         "GenericResources": None,
@@ -130,12 +131,17 @@ def _features(host: Host) -> dict[str, bool]:
     }
 
 
-def _registries(mirrors: tuple[str, ...]) -> dict[str, Any]:
+def _registries(mirrors: tuple[str, ...], insecure: tuple[str, ...]) -> dict[str, Any]:
+    """`insecure`: address ranges, and hosts by name."""
+    named = {
+        host: {"Name": host, "Mirrors": [], "Secure": False, "Official": False} for host in insecure if "/" not in host
+    }
+    hub = {_OFFICIAL: {"Name": _OFFICIAL, "Mirrors": list(mirrors), "Secure": True, "Official": True}}
     return {
         "AllowNondistributableArtifactsCIDRs": None,
         "AllowNondistributableArtifactsHostnames": None,
-        "InsecureRegistryCIDRs": ["127.0.0.0/8"],
-        "IndexConfigs": {_OFFICIAL: {"Name": _OFFICIAL, "Mirrors": list(mirrors), "Secure": True, "Official": True}},
+        "InsecureRegistryCIDRs": [*(host for host in insecure if "/" in host), "127.0.0.0/8"],
+        "IndexConfigs": {**named, **hub},
         "Mirrors": list(mirrors),
     }
 
