@@ -30,6 +30,7 @@ from kernel_engine.runtime.log_writer.client import LogWriter
 from kernel_engine.storage import layers, snapshots
 from kernel_engine.storage.layers import Layers
 from kernel_engine.storage.snapshots import Snapshots
+from kernel_engine.workers.pool import Workers
 
 _ATTEMPTS, _PAUSE = 50, 0.02
 #: seconds that work beside the requests gets to finish when the daemon closes
@@ -92,25 +93,29 @@ class Engine:
         self._house.launcher.close()
         await self._house.log_writer.close()  # ends what waits for an attached client, for days perhaps
         await asyncio.gather(*self._house.background, return_exceptions=True)
+        await self._house.workers.close()
         await self.bridge.close()
         self._records.close()
 
 
 async def _furnish(
-    instance: Instance, records: Records, make_images: Callable[[Instance, Records, Layers], Images], subnet: str | None
+    instance: Instance,
+    records: Records,
+    make_images: Callable[[Instance, Records, Layers, Workers], Images],
+    subnet: str | None,
 ) -> House:
     layer_store = Layers(instance, records)
     await layer_store.load()
     snapshot_store = Snapshots(instance, records, layer_store)
     await snapshot_store.load()
-    image_store = make_images(instance, records, layer_store)
+    workers = Workers("kernel_engine.images.worker")
+    image_store = make_images(instance, records, layer_store, workers)
     await image_store.load()
     house_roster = Roster(records)
     await house_roster.load()
-    snapshot_store = Snapshots(instance, records, layer_store)
-    await snapshot_store.load()
     house = House(
         instance=instance,
+        workers=workers,
         images=image_store,
         snapshots=snapshot_store,
         bridge=await Bridge.open(instance, records, subnet=subnet),

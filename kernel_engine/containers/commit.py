@@ -34,7 +34,7 @@ async def commit(house: House, live: Live, options: CommitOptions) -> Image:
         if freeze:
             await asyncio.to_thread(cgroups.freeze, house.instance.cgroup, record.id)
         try:
-            image = await house.images.commit(
+            image = await house.images.add(
                 parent=parent,
                 upper=house.snapshots.upper(record.id),
                 config=config,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kernel_engine.runtime.client import Launcher
     from kernel_engine.runtime.log_writer.client import LogWriter
     from kernel_engine.storage.snapshots import Snapshots
+    from kernel_engine.workers.pool import Workers
 
 
 @dataclass(slots=True, eq=False)
@@ -34,6 +35,7 @@ class LiveExec:
 @dataclass(slots=True, kw_only=True)
 class House:
     instance: Instance
+    workers: Workers
     images: Images
     snapshots: Snapshots
     bridge: Bridge

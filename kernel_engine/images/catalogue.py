@@ -36,6 +36,9 @@ CREATE TABLE IF NOT EXISTS image_references (
     name TEXT PRIMARY KEY,
     image_id TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE
 );
+CREATE TABLE IF NOT EXISTS image_steps (
+    image_id TEXT PRIMARY KEY REFERENCES images (id) ON DELETE CASCADE
+);
 CREATE TABLE IF NOT EXISTS image_layers (
     chain_id TEXT PRIMARY KEY,
     diff_id TEXT NOT NULL
@@ -76,9 +79,10 @@ class Catalogue:
         self._found: dict[str, str] = {}  # what `get` was asked → image id; emptied by every change
         self.layers: dict[str, Digest] = {}  #: chain id → diff id of every layer that this room has put into the store
         self.blobs: dict[str, LayerBlob] = {}  #: by digest
+        self.steps: set[str] = set()  #: ids of images that are only steps of a build
 
     async def load(self) -> None:
-        tables = ("images", "image_references", "image_layers", "image_blobs", "image_blob_sources")
+        tables = ("images", "image_references", "image_steps", "image_layers", "image_blobs", "image_blob_sources")
 
         def work(connection: sqlite3.Connection) -> dict[str, list[sqlite3.Row]]:
             return {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
@@ -86,6 +90,7 @@ class Catalogue:
         rows = await self._transact(work)
         self.layers = {row["chain_id"]: Digest(row["diff_id"]) for row in rows["image_layers"]}
         self.blobs = _blobs(rows["image_blobs"], rows["image_blob_sources"])
+        self.steps = {row["image_id"] for row in rows["image_steps"]}
         for row in rows["image_references"]:
             self._names[references.parse(row["name"])] = row["image_id"]
         for row in rows["images"]:
@@ -159,14 +164,19 @@ class Catalogue:
         manifest: tuple[str, bytes] | None = None,
         blobs: Iterable[LayerBlob] = (),
         layers: Mapping[str, Digest] | None = None,
+        step: bool = False,
     ) -> Image:
-        """An image, its names and its blobs, in one transaction. Names move here from wherever they were."""
+        """An image, its names and its blobs, in one transaction. Names move here from wherever they were.
+
+        step: a new image that is nobody's result yet; a name makes it one.
+        """
         names, blobs, layers = tuple(names), tuple(blobs), dict(layers or {})
         known = self._images.get(image.id)
         now = time.time()
         tagged = now if any(name.tag for name in names) else image.last_tagged
         parent = (known.parent if known is not None else "") or image.parent
         image = replace(known or image, last_tagged=tagged, parent=parent, size=image.size)
+        step = step and known is None and not names
 
         def work(connection: sqlite3.Connection) -> None:
             kind, data = manifest or ("", None)
@@ -182,8 +192,16 @@ class Catalogue:
                 _insert_blob(connection, blob)
             for name in names:
                 connection.execute("INSERT OR REPLACE INTO image_references VALUES (?, ?)", (str(name), image.id))
+            if step:
+                connection.execute("INSERT OR IGNORE INTO image_steps VALUES (?)", (image.id,))
+            elif names:
+                connection.execute("DELETE FROM image_steps WHERE image_id = ?", (image.id,))
 
         await self._transact(work)
+        if step:
+            self.steps.add(image.id)
+        elif names:
+            self.steps.discard(image.id)
         self.layers |= layers
         for blob in blobs:
             self._keep_blob(blob)
@@ -194,6 +212,17 @@ class Catalogue:
         self._keep(image)
         self._refresh(losers)
         return self._images[image.id]
+
+    async def publish(self, image_id: str) -> None:
+        """An image that was only a step is a result now."""
+        if image_id in self.steps:
+            statement = "DELETE FROM image_steps WHERE image_id = ?"
+            await self._transact(lambda connection: connection.execute(statement, (image_id,)))
+            self.steps.discard(image_id)
+
+    async def add_blob(self, blob: LayerBlob) -> None:
+        await self._transact(lambda connection: _insert_blob(connection, blob))
+        self._keep_blob(blob)
 
     async def expect_layer(self, chain_id: str, diff_id: Digest) -> None:
         """Before a layer goes into the store: what a crash leaves there without an image is found again by this."""
@@ -214,6 +243,7 @@ class Catalogue:
         for image_id in image_ids:
             image = self._images.pop(image_id)
             self._manifests.pop(image_id, None)
+            self.steps.discard(image_id)
             self._children.get(image.parent, set()).discard(image_id)
         self._refresh(losers)
 

@@ -171,3 +171,27 @@ class Deflater:
         view = memoryview(data)
         while view:
             view = view[os.write(self._descriptor, view) :]
+
+
+class Hasher:
+    """Takes tar bytes and gives their diff id: a layer that nobody has asked to be compressed yet."""
+
+    def __init__(self) -> None:
+        self._diff = hashlib.sha256()
+        self._pending: list[bytes] = []
+        self._pending_size = 0
+
+    def write(self, data: bytes) -> None:
+        self._pending.append(data)  # many headers are small: a call of the hash for each costs more than joining
+        self._pending_size += len(data)
+        if self._pending_size >= CHUNK:
+            self._flush()
+
+    def finish(self) -> str:
+        self._flush()
+        return f"sha256:{self._diff.hexdigest()}"
+
+    def _flush(self) -> None:
+        self._diff.update(b"".join(self._pending))
+        self._pending.clear()
+        self._pending_size = 0

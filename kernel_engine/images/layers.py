@@ -6,25 +6,21 @@ implements `LayerStore`.
 
 from __future__ import annotations
 
-import asyncio
-import json
+import errno
 import os
-import signal
-import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from kernel_engine import errors
-from kernel_engine.errors import CorruptData, EngineError, KernelRefused, Unavailable
+from kernel_engine.errors import EngineError, KernelRefused, NoSpace, Unavailable
 from kernel_engine.images.digest import Digest, parse
+from kernel_engine.workers.pool import Workers
 
 #: what unpacking leaves free on the disk: this many bytes, or this part of a small disk
 _RESERVE = 64 << 20
 _RESERVE_PART = 20
-_LINE_LIMIT = 64 << 20
 
 
 class Changed(Protocol):
@@ -44,6 +40,7 @@ class LayerStore(Protocol):
     def size(self, chain_id: str) -> int: ...
     def changes(self, chain_id: str) -> Sequence[Changed]: ...
     def stage(self) -> Path: ...
+    def take(self, directory: Path) -> Path: ...
     def discard(self, staged: Path) -> None: ...
     async def commit(
         self, staged: Path, *, chain_id: str, parent: str | None, diff_id: str, size: int, implied: tuple[str, ...]
@@ -68,7 +65,17 @@ class Packed:
     compressed: int
 
 
-async def unpack(blob: Path, target: Path, *, on_progress: Callable[[int], None] = lambda count: None) -> Unpacked:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A directory that is a layer now."""
+
+    diff_id: Digest
+    size: int
+
+
+async def unpack(
+    workers: Workers, blob: Path, target: Path, *, on_progress: Callable[[int], None] = lambda count: None
+) -> Unpacked:
     """Unpacks the archive in `blob` into the empty directory `target`.
 
     CorruptData for a damaged or hostile archive, NoSpace for a full disk; `target` is then half full. A cancelled
@@ -77,21 +84,39 @@ async def unpack(blob: Path, target: Path, *, on_progress: Callable[[int], None]
     with ExitStack() as opened:
         source = _open(opened, blob, os.O_RDONLY)
         root = _open(opened, target, os.O_RDONLY | os.O_DIRECTORY)
-        order = {"do": "unpack", "blob": source, "root": root, "limit": _room(root)}
-        done = await _work(order, (source, root), on_progress)
+        order = {"limit": _room(root)}
+        done = await _work(
+            workers, "unpack_layer", order, (source, root), on_said=lambda words: on_progress(words["progress"])
+        )
     return Unpacked(
         digest=parse(done["digest"]), diff_id=parse(done["diff_id"]), size=done["size"], implied=tuple(done["implied"])
     )
 
 
-async def pack(source: Path, blob: Path) -> Packed:
+async def pack(workers: Workers, source: Path, blob: Path) -> Packed:
     """Packs the directory `source` (overlay upper format) into the new file `blob`, synced to the disk."""
     with ExitStack() as opened:
         target = _open(opened, blob, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         root = _open(opened, source, os.O_RDONLY | os.O_DIRECTORY)
-        done = await _work({"do": "pack", "blob": target, "root": root}, (target, root), lambda count: None)
-        await asyncio.to_thread(os.fsync, target)
+        done = await _work(workers, "pack_layer", {}, (target, root))
     return Packed(digest=parse(done["digest"]), diff_id=parse(done["diff_id"]), compressed=done["compressed"])
+
+
+async def settle(workers: Workers, directory: Path, *, latest: int | None) -> Settled:
+    """Makes an upper directory that nobody writes to any more a layer, in place. latest: see `pack.normalise`."""
+    with ExitStack() as opened:
+        root = _open(opened, directory, os.O_RDONLY | os.O_DIRECTORY)
+        done = await _work(workers, "settle_layer", {"latest": latest}, (root,))
+    return Settled(diff_id=parse(done["diff_id"]), size=done["size"])
+
+
+async def copy(workers: Workers, source: Path, target: Path) -> Settled:
+    """Makes the empty directory `target` a layer with what the upper directory `source` holds."""
+    with ExitStack() as opened:
+        upper = _open(opened, source, os.O_RDONLY | os.O_DIRECTORY)
+        root = _open(opened, target, os.O_RDONLY | os.O_DIRECTORY)
+        done = await _work(workers, "copy_layer", {}, (upper, root))
+    return Settled(diff_id=parse(done["diff_id"]), size=done["size"])
 
 
 def _room(root: int) -> int:
@@ -108,58 +133,23 @@ def _open(opened: ExitStack, path: Path, flags: int) -> int:
 
 
 async def _work(
-    order: dict[str, Any], descriptors: tuple[int, ...], on_progress: Callable[[int], None]
+    workers: Workers,
+    job: str,
+    order: dict[str, Any],
+    descriptors: tuple[int, ...],
+    on_said: Callable[[dict[str, Any]], None] = lambda words: None,
 ) -> dict[str, Any]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-I",
-        "-m",
-        "kernel_engine.images.worker",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        pass_fds=descriptors,
-        limit=_LINE_LIMIT,
-        env={},
-    )
-    assert process.stdin is not None and process.stdout is not None
-    ended = False
+    """Its errors with Docker's words in front."""
+    doing = "register" if job == "unpack_layer" else "export"
     try:
-        process.stdin.write(json.dumps({**order, "daemon": os.getpid()}).encode() + b"\n")
-        answer = await _answer(process.stdout, on_progress)
-        ended = True
-    finally:
-        if not ended and process.returncode is None:
-            _kill(process.pid)
-        process.stdin.close()
-        await process.wait()
-    if "error" in answer:
-        raise _error(order["do"], answer["error"])
-    if "done" not in answer:
-        raise Unavailable(f"the process that works on layers ended without an answer ({process.returncode})")
-    done: dict[str, Any] = answer["done"]
-    return done
-
-
-async def _answer(lines: asyncio.StreamReader, on_progress: Callable[[int], None]) -> dict[str, Any]:
-    """The worker's last line; {} where it ended without one."""
-    async for line in lines:
-        words: dict[str, Any] = json.loads(line)
-        if "progress" not in words:
-            return words
-        on_progress(words["progress"])
-    return {}
-
-
-def _kill(pid: int) -> None:
-    """Not `Process.kill`: it polls, so that it may reap the process before asyncio does, which then warns."""
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-
-
-def _error(doing: str, words: dict[str, Any]) -> EngineError:
-    """What the worker reported, as the error that it was; with Docker's words in front."""
-    message = f"failed to {'register' if doing == 'unpack' else 'export'} layer: {words['message']}"
-    if words["kind"] == "KernelRefused":
-        return KernelRefused(doing, int(words["errno"] or 0), message)
-    kind = getattr(errors, words["kind"], CorruptData)
-    return kind(message) if issubclass(kind, EngineError) else CorruptData(message)
+        return await workers.run(f"kernel_engine.images.worker:{job}", order, descriptors, on_said=on_said)
+    except Unavailable:
+        raise Unavailable("the process that works on layers ended without an answer") from None
+    except EngineError as error:
+        raise type(error)(f"failed to {doing} layer: {error.message}") from None
+    except OSError as error:
+        where = f"/{error.filename}: " if error.filename else ""
+        message = f"failed to {doing} layer: {where}{os.strerror(error.errno or 0).lower()}"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NoSpace(message) from None
+        raise KernelRefused(job, error.errno or 0, message) from None

@@ -20,11 +20,12 @@ def choose(
     all: bool,
     filters: Filters,
     get: Callable[[str], Image],
-    has_children: Callable[[str], bool],
+    is_step: Callable[[str], bool],
 ) -> tuple[Image, ...]:
     """Newest first. Filters: dangling, label, reference, before, since, until. InvalidRequest for a bad value.
 
-    With a `reference` filter an image carries only the names that fit.
+    With a `reference` filter an image carries only the names that fit. is_step: an image on the way to another one,
+    which only `all` shows where it has no name.
     """
     dangling = truth(filters, "dangling")
     before = min((get(text).created_at for text in filters.get("before", ())), default=None)
@@ -40,9 +41,9 @@ def choose(
             and (since is None or image.created_at > since)
             and (until is None or image.created_at <= until)
             and has_labels(image, labels)
-            and (named or (not patterns and (all or not has_children(image.id))))
+            and (named or (not patterns and (all or not is_step(image.id))))
             and (dangling is None or dangling == (not image.tags))
-            and not (dangling and has_children(image.id))
+            and not (dangling and is_step(image.id))
         )
         if wanted:
             found.append(image)

@@ -1,4 +1,4 @@
-"""An overlay upper directory to a layer archive. Runs in the worker process.
+"""An overlay upper directory to a layer archive, and to a layer itself. Runs in a worker process.
 
 The same directory gives the same bytes: entries are sorted, times are whole seconds, names of users are left out, as
 Docker's `pkg/archive` does. Whiteout devices become `.wh.` files, opaque directories get `.wh..wh..opq`; sockets are
@@ -28,6 +28,7 @@ from kernel_engine.images.tar_reader import (
 from kernel_engine.images.unpack import OPAQUE, OPAQUE_XATTR, WHITEOUT
 
 _READ = 1 << 18
+_SECOND = 1_000_000_000
 _OCTAL_7 = 0o7777777
 _OCTAL_11 = 0o77777777777
 _OVERLAY = ("trusted.overlay.", "user.overlay.")
@@ -47,8 +48,9 @@ class Sink(Protocol):
     def write(self, data: bytes) -> None: ...
 
 
-def pack(root: int, sink: Sink) -> None:
-    """Writes the archive of the directory open as `root` to `sink`."""
+def pack(root: int, sink: Sink) -> int:
+    """Writes the archive of the directory open as `root` to `sink`. Returns the bytes of files and links in it."""
+    size = 0
     links: dict[tuple[int, int], bytes] = {}
     for folder, name, directory in _walk(root):
         path = folder + name
@@ -71,11 +73,43 @@ def pack(root: int, sink: Sink) -> None:
         if kind == SYMLINK:
             entry.target = os.readlink(name, dir_fd=directory)
         sink.write(header(entry))
+        size += entry.size + (len(entry.target) if kind == SYMLINK else 0)
         if entry.kind == REGULAR:
             _content(name, directory, entry.size, sink)
         if opaque:
             sink.write(header(_whiteout(path + b"/" + OPAQUE, status)))
     sink.write(bytes(2 * BLOCK))
+    return size
+
+
+def normalise(root: int, latest: int | None) -> None:
+    """Makes an upper directory look as its own archive unpacked would: whole seconds, nothing of overlayfs but
+    whiteouts and opaque directories, no sockets.
+
+    latest: no time is later than this (seconds; SOURCE_DATE_EPOCH); None = as they are.
+    """
+    os.fchmod(root, 0o755)
+    os.fchown(root, 0, 0)
+    _drop_private(f"/proc/self/fd/{root}", keep=())
+    for _, name, directory in _walk(root):
+        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        if stat.S_ISSOCK(status.st_mode):
+            before = os.fstat(directory)
+            os.unlink(name, dir_fd=directory)
+            os.utime(directory, ns=(before.st_atime_ns, before.st_mtime_ns))
+            continue
+        if stat.S_ISDIR(status.st_mode):
+            _drop_private(f"/proc/self/fd/{directory}/{os.fsdecode(name)}", keep=(OPAQUE_XATTR,))
+        second = status.st_mtime_ns // _SECOND
+        wanted = (second if latest is None else min(second, latest)) * _SECOND
+        if wanted != status.st_mtime_ns:
+            os.utime(name, ns=(wanted, wanted), dir_fd=directory, follow_symlinks=False)
+
+
+def _drop_private(path: str, keep: tuple[str, ...]) -> None:
+    for key in os.listxattr(path):
+        if key.startswith(_OVERLAY) and key not in keep:
+            os.removexattr(path, key)
 
 
 def _walk(root: int) -> Iterator[tuple[bytes, bytes, int]]:
@@ -118,7 +152,7 @@ def _entry(path: bytes, kind: bytes, status: os.stat_result) -> Entry:
         uid=status.st_uid,
         gid=status.st_gid,
         size=status.st_size if kind == REGULAR else 0,
-        mtime=int(status.st_mtime_ns // 1_000_000_000) * 1_000_000_000,
+        mtime=status.st_mtime_ns // _SECOND * _SECOND,
         target=b"",
         major=os.major(status.st_rdev) if devices else 0,
         minor=os.minor(status.st_rdev) if devices else 0,
@@ -133,7 +167,7 @@ def _whiteout(path: bytes, status: os.stat_result) -> Entry:
         uid=status.st_uid,
         gid=status.st_gid,
         size=0,
-        mtime=int(status.st_mtime_ns // 1_000_000_000) * 1_000_000_000,
+        mtime=status.st_mtime_ns // _SECOND * _SECOND,
         target=b"",
     )
 

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernel_engine.errors import CorruptData, EngineError
+from kernel_engine.errors import EngineError
 from kernel_engine.formats.reference import Reference
+from kernel_engine.images import made
 from kernel_engine.images import manifest as manifests
-from kernel_engine.images.catalogue import LayerBlob
-from kernel_engine.images.digest import Digest, of, short
+from kernel_engine.images.digest import Digest, chain_ids, of, short
 from kernel_engine.images.endpoints import Endpoint
 from kernel_engine.images.failures import RegistryAnswer, Unreachable, push_failed
 from kernel_engine.images.image import Auth, Image, Listener, Progress, PushResult
@@ -55,7 +55,7 @@ class Pushes:
         progress: Listener,
     ) -> PushResult:
         """`reference` has a tag. Endpoints are tried until one answers; mirrors are not among them."""
-        document = self._document(image)
+        document = await self._document(image)
         progress(Progress(status=f"The push refers to repository [{reference.name}]"))
         failure: Exception | None = None
         for endpoint in endpoints:
@@ -148,7 +148,7 @@ class Pushes:
         return next((name for name in names if name != reference.path), "")
 
     # the manifest -----------------------------------------------------------------------------------------------
-    def _document(self, image: Image) -> _Document:
+    async def _document(self, image: Image) -> _Document:
         """The manifest that the image came with, if every layer it names is here; else a new one."""
         kept = self._stock.catalogue.manifest(image.id)
         if kept is not None:
@@ -156,18 +156,13 @@ class Pushes:
             read = manifests.read(data, media_type)
             if isinstance(read, Manifest) and all(self._stock.blobs.has(item.digest) for item in read.layers):
                 return _Document(media_type=media_type, data=data, config=read.config, layers=read.layers)
-        blobs = [self._blob(diff_id) for diff_id in image.diff_ids]
+        chain = chain_ids(image.diff_ids)
+        blobs = [await made.compressed(self._stock, *ids) for ids in zip(image.diff_ids, chain, strict=True)]
         config = Descriptor(media_type=manifests.DOCKER_CONFIG, digest=Digest(image.id), size=len(image.raw))
         media_type, data = manifests.write(config, [blob.descriptor for blob in blobs])
         read = manifests.read(data, media_type)
         assert isinstance(read, Manifest)
         return _Document(media_type=media_type, data=data, config=read.config, layers=read.layers)
-
-    def _blob(self, diff_id: Digest) -> LayerBlob:
-        blob = self._stock.catalogue.blob_of(diff_id)
-        if blob is None or not self._stock.blobs.has(blob.descriptor.digest):
-            raise CorruptData(f"the compressed layer {diff_id} is missing from the store")
-        return blob
 
 
 def _reading(path: Path, total: int, name: str, progress: Listener) -> Callable[[], AsyncIterator[bytes]]:

@@ -18,6 +18,7 @@ from kernel_engine.images.blobs import Blobs
 from kernel_engine.images.catalogue import Catalogue
 from kernel_engine.images.digest import Digest
 from kernel_engine.images.layers import LayerStore
+from kernel_engine.workers.pool import Workers
 
 #: workers that unpack at the same time
 _UNPACKING = 2
@@ -26,8 +27,9 @@ _UNPACKING = 2
 class Stock:
     """The three stores of one instance."""
 
-    def __init__(self, catalogue: Catalogue, blobs: Blobs, layers: LayerStore) -> None:
+    def __init__(self, catalogue: Catalogue, blobs: Blobs, layers: LayerStore, workers: Workers) -> None:
         self.catalogue = catalogue
+        self.workers = workers
         self.blobs = blobs
         self.layers = layers
         #: held by whoever changes names or images
@@ -69,7 +71,7 @@ class Stock:
         staged = self.layers.stage()
         try:
             async with self._unpacking:
-                unpacked = await work.unpack(blob, staged, on_progress=on_progress)
+                unpacked = await work.unpack(self.workers, blob, staged, on_progress=on_progress)
             if unpacked.digest != digest:
                 raise CorruptData(f"filesystem layer verification failed for digest {digest}")
             if unpacked.diff_id != diff_id:

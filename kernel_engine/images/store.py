@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
 from kernel_engine.errors import Conflict, InvalidRequest, NotFound
 from kernel_engine.formats import reference as references
 from kernel_engine.formats.reference import DEFAULT_DOMAIN, Reference
-from kernel_engine.images import catalogue, child, listing, login, platforms, removal
-from kernel_engine.images import layers as packing
+from kernel_engine.images import catalogue, child, listing, login, made, platforms, removal
 from kernel_engine.images import search as searching
 from kernel_engine.images.blobs import Blobs, disk_errors
-from kernel_engine.images.catalogue import Catalogue, LayerBlob
+from kernel_engine.images.catalogue import Catalogue
 from kernel_engine.images.certificates import DIRECTORY
-from kernel_engine.images.digest import EMPTY_LAYER, Digest, chain_ids, of
+from kernel_engine.images.digest import Digest, chain_ids, of
 from kernel_engine.images.distribution import Distribution, look_up
 from kernel_engine.images.endpoints import HUB, Endpoint, endpoints
 from kernel_engine.images.image import (
@@ -31,7 +30,6 @@ from kernel_engine.images.image import (
 )
 from kernel_engine.images.layers import Changed, LayerStore
 from kernel_engine.images.listing import Filters
-from kernel_engine.images.manifest import DOCKER_LAYER, Descriptor
 from kernel_engine.images.pull import Pulls
 from kernel_engine.images.push import Pushes
 from kernel_engine.images.registry import Timeouts
@@ -40,6 +38,7 @@ from kernel_engine.images.search import INDEX, Offer
 from kernel_engine.images.stock import Stock
 from kernel_engine.paths import Instance
 from kernel_engine.records import Records
+from kernel_engine.workers.pool import Workers
 
 SCHEMA = catalogue.SCHEMA
 
@@ -58,6 +57,7 @@ class Images:
         instance: Instance,
         records: Records,
         layers: LayerStore,
+        workers: Workers,
         *,
         mirrors: tuple[str, ...] = (),
         insecure: Collection[str] = (),
@@ -76,7 +76,7 @@ class Images:
         self._index = INDEX if hub == HUB else hub
         self._catalogue = Catalogue(records, layers.size)
         self._layers = layers
-        self._stock = Stock(self._catalogue, Blobs(instance.blobs), layers)
+        self._stock = Stock(self._catalogue, Blobs(instance.blobs), layers, workers)
         self._timeouts = timeouts = timeouts or Timeouts()
         self._pulls = Pulls(self._stock, timeouts)
         self._pushes = Pushes(self._stock, timeouts)
@@ -98,7 +98,7 @@ class Images:
             all=all,
             filters=filters or {},
             get=self._catalogue.get,
-            has_children=lambda image_id: bool(self._catalogue.children(image_id)),
+            is_step=lambda image_id: image_id in self._catalogue.steps or bool(self._catalogue.children(image_id)),
         )
 
     def history(self, reference_or_id: str) -> tuple[HistoryRow, ...]:
@@ -210,36 +210,14 @@ class Images:
             await self._stock.collect()
 
     # new images -------------------------------------------------------------------------------------------------
-    async def commit(
-        self,
-        *,
-        parent: Image | None,
-        upper: Path,
-        config: Mapping[str, Any],
-        created_by: str = "",
-        author: str = "",
-        comment: str = "",
-        container: str = "",
-        container_config: Mapping[str, Any] | None = None,
-    ) -> Image:
-        """An image of `parent` and what the overlay upper directory holds. No layer is made of an empty one."""
-        return await self.add(
-            parent=parent,
-            upper=upper,
-            config=config,
-            created_by=created_by,
-            author=author,
-            comment=comment,
-            container=container,
-            container_config=container_config,
-        )
-
     async def add(
         self,
         *,
         parent: Image | None,
         config: Mapping[str, Any],
         upper: Path | None = None,
+        take: bool = False,
+        latest: int | None = None,
         created_by: str = "",
         author: str = "",
         comment: str = "",
@@ -247,17 +225,22 @@ class Images:
         container_config: Mapping[str, Any] | None = None,
         created: str = "",
         names: Sequence[str] = (),
+        step: bool = False,
     ) -> Image:
-        """One more step on top of `parent`: a layer (upper), or only settings (upper None)."""
+        """One more image on top of `parent`: with a layer (upper: an overlay upper directory), or only settings.
+
+        take, latest: see `made.add_layer`. step: one on the way to another image; `publish` makes it a result.
+        """
         new_names = [_new_name(name) for name in names]
         beneath = parent.diff_ids if parent is not None else ()
         with ExitStack() as held, disk_errors("commit"):
             held.enter_context(self._stock.hold(chain_ids(beneath)))
-            blob = await self._pack(upper, held) if upper is not None else None
-            layers = await self._new_layer(beneath, blob, held) if blob is not None else {}
+            diff_id = None
+            if upper is not None:
+                diff_id = await made.add_layer(self._stock, beneath, upper, held, take=take, latest=latest)
             raw = child.configuration(
                 parent,
-                diff_id=blob.diff_id if blob is not None else None,
+                diff_id=diff_id,
                 config=config,
                 created_by=created_by,
                 created=created or child.now(),
@@ -268,41 +251,17 @@ class Images:
             )
             image = self._catalogue.make(of(raw), raw, parent.id if parent is not None else "")
             async with self._stock.changing:
-                blobs = (blob,) if blob is not None else ()
-                return await self._catalogue.add(image, names=new_names, blobs=blobs, layers=layers)
+                return await self._catalogue.add(image, names=new_names, step=step)
 
-    async def _pack(self, upper: Path, held: ExitStack) -> LayerBlob | None:
-        """The directory as a blob of the store; None for one that changes nothing."""
-        blobs = self._stock.blobs
-        temporary = blobs.temporary()
-        try:
-            packed = await packing.pack(upper, temporary)
-            if packed.diff_id == EMPTY_LAYER:
-                return None
-            known = self._catalogue.blob_of(packed.diff_id)
-            digest = known.descriptor.digest if known is not None else packed.digest
-            held.enter_context(self._stock.hold([digest]))
-            if known is not None and blobs.has(digest):
-                return known
-            await asyncio.to_thread(blobs.adopt, temporary, packed.digest)
-        finally:
-            temporary.unlink(missing_ok=True)
-        descriptor = Descriptor(media_type=f"{DOCKER_LAYER}.gzip", digest=packed.digest, size=packed.compressed)
-        return LayerBlob(descriptor=descriptor, diff_id=packed.diff_id)
+    async def publish(self, image_id: str) -> Image:
+        """A step that is somebody's result: `docker images` shows it from now on."""
+        async with self._stock.changing:
+            await self._catalogue.publish(image_id)
+            return self._catalogue.get(image_id)
 
-    async def _new_layer(self, beneath: Sequence[Digest], blob: LayerBlob, held: ExitStack) -> dict[str, Digest]:
-        """Unpacks a packed directory again, so that what the store has is what the blob says."""
-        chain = chain_ids((*beneath, blob.diff_id))
-        held.enter_context(self._stock.hold(chain))
-        if not self._layers.has(chain[-1]):
-            await self._stock.add_layer(
-                self._stock.blobs.path(blob.descriptor.digest),
-                digest=blob.descriptor.digest,
-                diff_id=blob.diff_id,
-                chain_id=chain[-1],
-                parent=chain[-2] if len(chain) > 1 else None,
-            )
-        return {chain[-1]: blob.diff_id}
+    def hold(self, image: Image) -> AbstractContextManager[None]:
+        """The image's layers stay, also where the image is removed meanwhile."""
+        return self._stock.hold(chain_ids(image.diff_ids))
 
     # removing ---------------------------------------------------------------------------------------------------
     async def _carry_out(self, decided: Removal) -> tuple[tuple[Removed, ...], int]:

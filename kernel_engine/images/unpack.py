@@ -197,6 +197,8 @@ class Unpacker:
         with suppress(FileExistsError):
             os.mknod(path, stat.S_IFCHR, 0)
             self._whiteouts.add(path)
+            when = _time(entry)  # so that packing gives the same archive again
+            os.utime(path, ns=(when, when), follow_symlinks=False)
 
     def _make_opaque(self, path: bytes) -> None:
         os.setxattr(path or b".", OPAQUE_XATTR, b"y", follow_symlinks=False)

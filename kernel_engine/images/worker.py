@@ -1,47 +1,48 @@
-"""The worker process: `python -I -m kernel_engine.images.worker`. Unpacks or packs one layer, then ends.
+"""What worker processes do with layers: unpack, pack, copy, or make a directory a layer as it is.
 
-It gets one JSON line on stdin ({"do", "daemon", "blob", "root", …}: process id and descriptor numbers), and writes JSON
-lines to stdout: {"progress": bytes} now and then, one {"done": {…}} or {"error": {"kind", "message"}} at last. Alone,
-so that the daemon's loop is never held up and a hostile archive meets a process that sees one directory only.
+Each function is a job of `kernel_engine.workers`: (order, descriptors, say) → result. Alone, so that the daemon's loop
+is never held up and a hostile archive meets a process that sees one directory only.
 """
 
 from __future__ import annotations
 
-import errno
-import json
 import os
-import signal
-import sys
+import queue
+import threading
 import time
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from kernel_engine import errors
-from kernel_engine.images.compression import Deflater, Inflater
-from kernel_engine.images.pack import pack
+from kernel_engine.images.compression import Deflater, Hasher, Inflater
+from kernel_engine.images.pack import normalise, pack
 from kernel_engine.images.tar_reader import Stream, TarReader
 from kernel_engine.images.unpack import Unpacker, enter
-from kernel_engine.syscalls.process import Prctl, prctl
+from kernel_engine.workers.pool import Say
 
 #: seconds between two lines of progress
 _EVERY = 0.1
+_AHEAD = 16
 
 
 class Progress:
-    """Writes progress lines, not too many."""
+    """Says how far it is, not too often."""
 
-    def __init__(self) -> None:
+    def __init__(self, say: Say) -> None:
+        self._say = say
         self._next = 0.0
 
     def __call__(self, count: int) -> None:
         now = time.monotonic()
         if now >= self._next:
             self._next = now + _EVERY
-            _say({"progress": count})
+            self._say({"progress": count})
 
 
-def unpack_layer(blob: int, root: int, limit: int) -> dict[str, Any]:
+def unpack_layer(order: dict[str, Any], descriptors: Sequence[int], say: Say) -> dict[str, Any]:
+    """Descriptors: the blob, an empty directory. order: {"limit": bytes}."""
+    blob, root = descriptors
     enter(root)
-    inflater = Inflater(blob, limit=limit, on_progress=Progress())
+    inflater = Inflater(blob, limit=order["limit"], on_progress=Progress(say))
     unpacked = Unpacker().unpack(TarReader(Stream(inflater)))
     return {
         "digest": inflater.digest,
@@ -52,43 +53,60 @@ def unpack_layer(blob: int, root: int, limit: int) -> dict[str, Any]:
     }
 
 
-def pack_layer(blob: int, root: int) -> dict[str, Any]:
+def pack_layer(order: dict[str, Any], descriptors: Sequence[int], say: Say) -> dict[str, Any]:
+    """Descriptors: an empty file, the directory."""
+    blob, root = descriptors
     deflater = Deflater(blob)
     pack(root, deflater)
     digest, diff_id, size = deflater.finish()
+    os.fsync(blob)
     return {"digest": digest, "compressed": size, "diff_id": diff_id}
 
 
-def main() -> int:
-    order = json.loads(sys.stdin.readline())
-    # a daemon that was killed is followed at once: its successor empties the directory that is being filled here
-    prctl(Prctl.PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != order["daemon"]:
-        return 1
-    try:
-        if order["do"] == "unpack":
-            done = unpack_layer(order["blob"], order["root"], order["limit"])
+def settle_layer(order: dict[str, Any], descriptors: Sequence[int], say: Say) -> dict[str, Any]:
+    """Makes the directory a layer as it lies there. order: {"latest": seconds or null}."""
+    (root,) = descriptors
+    normalise(root, order["latest"])
+    hasher = Hasher()
+    size = pack(root, hasher)
+    return {"diff_id": hasher.finish(), "size": size}
+
+
+def copy_layer(order: dict[str, Any], descriptors: Sequence[int], say: Say) -> dict[str, Any]:
+    """Descriptors: the directory, an empty one that becomes the layer: what the first one's archive unpacks to."""
+    source, target = descriptors
+    through = _Through(source)
+    os.fchdir(target)  # no chroot: packing reads attributes through /proc, and this archive is our own
+    os.umask(0)
+    unpacked = Unpacker().unpack(TarReader(Stream(through)))
+    return {"diff_id": through.hasher.finish(), "size": unpacked.size}
+
+
+class _Through:
+    """The archive of a directory as chunks, packed and hashed in a thread beside the one that unpacks."""
+
+    def __init__(self, source: int) -> None:
+        self.hasher = Hasher()
+        self._queue: queue.Queue[bytes | BaseException | None] = queue.Queue(_AHEAD)
+        self._thread = threading.Thread(target=self._produce, args=(source,), daemon=True)
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._thread.start()
+        while (item := self._queue.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+        self._thread.join()
+
+    def write(self, data: bytes) -> None:
+        self.hasher.write(data)
+        if data:
+            self._queue.put(data)
+
+    def _produce(self, source: int) -> None:
+        try:
+            pack(source, self)
+        except Exception as error:  # carried to the consumer
+            self._queue.put(error)
         else:
-            done = pack_layer(order["blob"], order["root"])
-    except errors.EngineError as error:
-        _say({"error": {"kind": type(error).__name__, "message": error.message}})
-        return 1
-    except OSError as error:
-        kind = "NoSpace" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "KernelRefused"
-        where = f"/{os.fsdecode(error.filename)}: " if isinstance(error.filename, bytes) else ""
-        message = where + os.strerror(error.errno or 0).lower()
-        _say({"error": {"kind": kind, "message": message, "errno": error.errno}})
-        return 1
-    _say({"done": done})
-    return 0
-
-
-def _say(words: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(words) + "\n")
-    sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    status = main()
-    sys.stdout.flush()
-    os._exit(status)  # the inflating thread may still wait with bytes that nobody wants
+            self._queue.put(None)

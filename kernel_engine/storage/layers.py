@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import sqlite3
 import tempfile
 from collections import Counter
@@ -115,6 +116,12 @@ class Layers:
         """A new empty directory (mode 0755) on the same file system, for `commit` or `discard`."""
         path = Path(tempfile.mkdtemp(prefix=STAGED, dir=self._staging))
         path.chmod(0o755)
+        return path
+
+    def take(self, directory: Path) -> Path:
+        """Stages a directory of this file system that holds what a layer shall hold; it is gone from its place."""
+        path = self._staging / f"{STAGED}{secrets.token_hex(8)}"
+        directory.rename(path)
         return path
 
     def discard(self, staged: Path) -> None:

@@ -20,6 +20,7 @@ from kernel_engine.paths import Instance
 from kernel_engine.records import Records
 from kernel_engine.storage import layers
 from kernel_engine.storage.layers import Layers
+from kernel_engine.workers.pool import Workers
 from tests.kernel.images.double import Double, running
 
 #: never resolves (RFC 2606)
@@ -60,14 +61,16 @@ async def opened(root: Path, *, mirrors: tuple[str, ...] = (), hub: str = NOWHER
     for directory in (instance.blobs, instance.layers, instance.staging):
         directory.mkdir(parents=True, exist_ok=True)
     records = Records(instance.database, (layers.SCHEMA, store.SCHEMA))
+    workers = Workers("kernel_engine.images.worker")
     try:
         layer_store = Layers(instance, records)
         await layer_store.load()
-        images = Images(instance, records, layer_store, mirrors=mirrors, timeouts=QUICK, hub=hub)
+        images = Images(instance, records, layer_store, workers, mirrors=mirrors, timeouts=QUICK, hub=hub)
         await images.load()
         yield Shop(root, images, layer_store, records)
         await layer_store.trash.emptied()
     finally:
+        await workers.close()
         records.close()
 
 

@@ -8,14 +8,26 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from kernel_engine.images.manifest import DOCKER_CONFIG, DOCKER_MANIFEST, OCI_INDEX
+from kernel_engine.workers.pool import Workers
 
 MACHINE = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
 GZIP_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+
+
+@asynccontextmanager
+async def working() -> AsyncIterator[Workers]:
+    """Worker processes of the test's own."""
+    workers = Workers("kernel_engine.images.worker")
+    try:
+        yield workers
+    finally:
+        await workers.close()
 
 
 def digest(data: bytes) -> str:

@@ -12,10 +12,17 @@ import pytest
 
 from kernel_engine.errors import NotSupported
 from kernel_engine.images.digest import EMPTY_LAYER
-from kernel_engine.images.layers import pack, unpack
+from kernel_engine.images.layers import Packed, copy, settle, unpack
+from kernel_engine.images.layers import pack as pack_with
+from tests.kernel.images.making import working
 from tests.kernel.images.test_unpack import NET_RAW
 
 AT = 1_600_000_000
+
+
+async def pack(source: Path, blob: Path) -> Packed:
+    async with working() as workers:
+        return await pack_with(workers, source, blob)
 
 
 def make_upper(root: Path) -> None:
@@ -67,7 +74,8 @@ async def test_there_and_back(tmp_path: Path) -> None:
     root.mkdir()
     make_upper(upper)
     packed = await pack(upper, blob)
-    unpacked = await unpack(blob, root)
+    async with working() as workers:
+        unpacked = await unpack(workers, blob, root)
     assert (unpacked.digest, unpacked.diff_id) == (packed.digest, packed.diff_id)
     assert packed.compressed == blob.stat().st_size
     expected = look(upper)
@@ -116,3 +124,38 @@ async def test_what_an_archive_cannot_say_is_refused(tmp_path: Path) -> None:
     os.setxattr(tmp_path / "upper/moved", "trusted.overlay.redirect", b"/old")
     with pytest.raises(NotSupported, match="cannot commit /moved: overlayfs made it with redirect"):
         await pack(tmp_path / "upper", tmp_path / "blob")
+
+
+async def test_a_directory_that_becomes_a_layer_looks_as_its_archive_unpacked(tmp_path: Path) -> None:
+    """In place and copied: the same diff id and size, the same files, whatever the times and overlayfs left."""
+    for name in ("taken", "copied"):
+        (tmp_path / name).mkdir()
+        make_upper(tmp_path / name)
+        os.utime(tmp_path / name / "etc/file", ns=(1, AT * 10**9 + 999))
+        os.setxattr(tmp_path / name, "trusted.overlay.impure", b"y")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "copy").mkdir()
+    packed = await pack(tmp_path / "copied", tmp_path / "blob")
+    async with working() as workers:
+        settled = await settle(workers, tmp_path / "taken", latest=None)
+        copied = await copy(workers, tmp_path / "copied", tmp_path / "copy")
+        unpacked = await unpack(workers, tmp_path / "blob", tmp_path / "root")
+    assert settled == copied
+    assert (settled.diff_id, settled.size) == (packed.diff_id, unpacked.size)
+    assert look(tmp_path / "taken") == look(tmp_path / "copy") == look(tmp_path / "root")
+    assert (tmp_path / "taken/etc/file").stat().st_mtime_ns == AT * 10**9
+    assert os.listxattr(tmp_path / "taken") == []
+    assert os.listxattr(tmp_path / "taken/etc/sub") == ["trusted.overlay.opaque"]
+
+
+async def test_no_time_is_later_than_asked(tmp_path: Path) -> None:
+    for name, when in (("one", AT + 5), ("two", AT + 77)):
+        (tmp_path / name / "d").mkdir(parents=True)
+        (tmp_path / name / "d/old").write_text("x")
+        (tmp_path / name / "d/new").write_text("y")
+        for path, at in (("d/old", AT - 9), ("d/new", when), ("d", when)):
+            os.utime(tmp_path / name / path, (at, at))
+    async with working() as workers:
+        one = await settle(workers, tmp_path / "one", latest=AT)
+        assert one == await settle(workers, tmp_path / "two", latest=AT)
+    assert [int((tmp_path / "one/d" / name).stat().st_mtime) for name in ("old", "new")] == [AT - 9, AT]

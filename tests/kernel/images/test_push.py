@@ -29,7 +29,7 @@ async def committed(shop: Shop, parent: Image | None, upper: Path, **more: Any) 
     (upper / "new").write_bytes(b"new")
     os.mknod(upper / "old", stat.S_IFCHR, 0)
     config = {"Cmd": ["sh"], "Env": ["A=b"]}
-    return await shop.images.commit(parent=parent, upper=upper, config=config, created_by="sh -c x", **more)
+    return await shop.images.add(parent=parent, upper=upper, config=config, created_by="sh -c x", **more)
 
 
 def manifest(address: str, name: str) -> tuple[dict[str, Any], str]:
@@ -59,7 +59,7 @@ async def test_commit_adds_a_layer_and_a_history_row(shop: Shop, double: Double,
 async def test_commit_of_nothing_adds_no_layer(shop: Shop, double: Double, tmp_path: Path) -> None:
     parent = await base(shop, double)
     (tmp_path / "upper").mkdir()
-    made = await shop.images.commit(parent=parent, upper=tmp_path / "upper", config={"Cmd": ["x"]}, created_by="c")
+    made = await shop.images.add(parent=parent, upper=tmp_path / "upper", config={"Cmd": ["x"]}, created_by="c")
     assert made.diff_ids == parent.diff_ids
     assert made.config["history"][-1]["empty_layer"] is True
     assert made.id != parent.id

@@ -22,7 +22,7 @@ from kernel_engine.images import layers
 from kernel_engine.images.layers import Unpacked, unpack
 from kernel_engine.images.tar_reader import Stream, TarReader
 from kernel_engine.images.unpack import Unpacker
-from tests.kernel.images.making import device, digest, directory, file, link, tar
+from tests.kernel.images.making import device, digest, directory, file, link, tar, working
 
 #: cap_net_raw+ep, as the kernel keeps it (linux/capability.h, version 2)
 NET_RAW = struct.pack("<IIIII", 0x02000001, 1 << 13, 0, 0, 0)
@@ -32,7 +32,8 @@ async def unpacked(target: Path, data: bytes) -> Unpacked:
     target.mkdir(exist_ok=True)
     blob = target.parent / "blob"
     blob.write_bytes(data)
-    return await unpack(blob, target)
+    async with working() as workers:
+        return await unpack(workers, blob, target)
 
 
 def is_whiteout(path: Path) -> bool:

@@ -36,7 +36,7 @@ PARENT = C.id
 def chosen(*, all: bool = False, parents: tuple[str, ...] = (), **filters: str) -> list[Image]:
     words = {key: (value,) for key, value in filters.items()}
     get = {"a": A, "b": B}.__getitem__
-    return list(listing.choose((A, B, C), all=all, filters=words, get=get, has_children=lambda i: i in parents))
+    return list(listing.choose((A, B, C), all=all, filters=words, get=get, is_step=lambda i: i in parents))
 
 
 def test_newest_first_and_filters() -> None:
@@ -66,7 +66,7 @@ def test_a_reference_filter_leaves_the_names_that_fit() -> None:
 @pytest.mark.parametrize(("key", "value"), [("dangling", "maybe"), ("until", "yesterday"), ("reference", "[")])
 def test_bad_filters(key: str, value: str) -> None:
     with pytest.raises(InvalidRequest):
-        listing.choose((A,), all=False, filters={key: (value,)}, get=lambda text: A, has_children=bool)
+        listing.choose((A,), all=False, filters={key: (value,)}, get=lambda text: A, is_step=bool)
 
 
 def test_moments() -> None:

@@ -1,0 +1,179 @@
+"""The daemon's side of the workers: sends orders, hears answers, ends what nobody waits for any more."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import count
+from typing import Any
+
+from kernel_engine import errors
+from kernel_engine.errors import EngineError, Unavailable
+
+#: a line of an answer: an image's list of implied directories, say
+_LINE_LIMIT = 64 << 20
+#: seconds without a job after which the preloaded process goes (about 30 MB)
+_IDLE = 60.0
+
+#: kinds that say more than a message
+_OF_MORE_WORDS = (errors.KernelRefused, errors.StartFailed)
+
+Say = Callable[[dict[str, Any]], None]
+
+
+def _quiet(_: dict[str, Any]) -> None:
+    """For callers that do not watch."""
+
+
+class Workers:
+    """Starts its process with the first job; `close` at the end. Jobs of one pool run beside each other."""
+
+    def __init__(self, *modules: str) -> None:
+        """modules: what the process loads before it forks, so that no job has to."""
+        self._modules = modules
+        self._numbers = count(1)
+        self._control: socket.socket | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._starting = asyncio.Lock()
+        self._running = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def run(
+        self, job: str, order: dict[str, Any], descriptors: Sequence[int] = (), *, on_said: Say = _quiet
+    ) -> dict[str, Any]:
+        """What the job returned. Its error is raised here: an EngineError as it was, an OSError with its errno.
+
+        A cancelled call returns when the job's process is gone.
+        """
+        self._running += 1
+        try:
+            return await self._run(job, order, descriptors, on_said)
+        finally:
+            self._running -= 1
+            self._let_go_later()
+
+    async def warm(self) -> None:
+        """Starts the process, for somebody who will need it soon."""
+        async with self._starting:
+            if self._control is None:
+                await self._start()
+        self._let_go_later()
+
+    async def close(self) -> None:
+        """Jobs that still run end with it."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._process is not None:
+            await self._process.wait()
+            self._process = None
+
+    # ------------------------------------------------------------------------------------------------------------
+    async def _run(self, job: str, order: dict[str, Any], descriptors: Sequence[int], on_said: Say) -> dict[str, Any]:
+        number = next(self._numbers)
+        mine, theirs = socket.socketpair()
+        reader, writer = await asyncio.open_connection(sock=mine, limit=_LINE_LIMIT)
+        ended = False
+        try:
+            with theirs:
+                await self._send({"job": job, "number": number}, (theirs.fileno(), *descriptors))
+            with suppress(ConnectionError):  # one that ends at once does not read; its answer tells
+                writer.write(json.dumps(order).encode() + b"\n")
+                await writer.drain()
+            answer = await _answer(reader, on_said)
+            ended = True
+        finally:
+            if not ended:
+                self._kill(number)
+                await _gone(reader)
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+        return _result(answer)
+
+    async def _send(self, message: dict[str, Any], descriptors: tuple[int, ...]) -> None:
+        data = json.dumps(message).encode()
+        async with self._starting:
+            if self._control is not None:
+                try:
+                    socket.send_fds(self._control, [data], descriptors)
+                except OSError:  # it was killed: another one
+                    await self._forget()
+                else:
+                    return
+            await self._start()
+            assert self._control is not None
+            socket.send_fds(self._control, [data], descriptors)
+
+    async def _start(self) -> None:
+        mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-I", "-m", "kernel_engine.workers", str(os.getpid()), *self._modules,
+                stdin=theirs.fileno(), env={}, cwd="/",
+            )  # fmt: skip
+        self._control = mine
+
+    async def _forget(self) -> None:
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._process is not None:
+            await self._process.wait()
+            self._process = None
+
+    def _kill(self, number: int) -> None:
+        if self._control is not None:
+            with suppress(OSError):  # it is gone, and the job with it
+                self._control.send(json.dumps({"kill": number}).encode())
+
+    def _let_go_later(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(_IDLE, self._let_go)
+
+    def _let_go(self) -> None:
+        if not self._running and self._control is not None and not self._starting.locked():
+            self._control.close()  # which ends the process; asyncio reaps it
+            self._control = None
+
+
+async def _answer(lines: asyncio.StreamReader, on_said: Say) -> dict[str, Any]:
+    """The job's last line; {} where it ended without one."""
+    with suppress(ConnectionError):
+        async for line in lines:
+            words: dict[str, Any] = json.loads(line)
+            if "done" in words or "error" in words:
+                return words
+            on_said(words)
+    return {}
+
+
+async def _gone(lines: asyncio.StreamReader) -> None:
+    """Returns when nobody holds the other end: the process has ended."""
+    with suppress(ConnectionError, ValueError):
+        while await lines.read(1 << 16):
+            pass
+
+
+def _result(answer: dict[str, Any]) -> dict[str, Any]:
+    if "error" in answer:
+        raise _error(answer["error"])
+    if "done" not in answer:
+        raise Unavailable("a worker process ended without an answer")
+    done: dict[str, Any] = answer["done"]
+    return done
+
+
+def _error(words: dict[str, Any]) -> Exception:
+    if words["kind"] == "OSError":
+        return OSError(words["errno"], words["message"], words["path"])
+    kind: type[EngineError] = getattr(errors, words["kind"], EngineError)
+    return EngineError(words["message"]) if kind in _OF_MORE_WORDS else kind(words["message"])
