@@ -121,6 +121,8 @@ def running_daemon(directory: Path, mirrors: tuple[str, ...], *extra: str) -> It
         daemon.start()
         yield daemon
     finally:
-        if daemon.process is not None:
-            daemon.stop()
-        daemon.cleanup()
+        try:
+            if daemon.process is not None:
+                daemon.stop()
+        finally:
+            daemon.cleanup()

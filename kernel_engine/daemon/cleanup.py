@@ -20,7 +20,7 @@ from kernel_engine.daemon.lock import daemon_lock, holder
 from kernel_engine.errors import Conflict, EngineError, Forbidden
 from kernel_engine.network import bridge
 from kernel_engine.paths import Instance
-from kernel_engine.runtime import cgroups
+from kernel_engine.runtime import cgroups, companion
 from kernel_engine.syscalls.mounts import UmountFlag, umount2
 from kernel_engine.syscalls.netlink import Netlink
 
@@ -50,6 +50,8 @@ def cleanup(instance: Instance, *, everything: bool, dry_run: bool) -> int:
         _carry_out(plan(instance, everything=everything))
         return 0
     with daemon_lock(instance):  # no daemon starts meanwhile
+        for path in (instance.launcher_socket, instance.log_writer_socket):
+            companion.settled(path, _PATIENCE)  # a daemon that was killed may have left one half started
         _carry_out(plan(instance, everything=everything))
     return 0
 

@@ -7,13 +7,10 @@ come with an answer belong to the caller.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import os
 import socket
 import struct
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from itertools import count
@@ -22,12 +19,14 @@ from typing import Any
 from kernel_engine.errors import EngineError, Unavailable
 from kernel_engine.paths import Instance
 from kernel_engine.runtime.channel import Channel, Closed, Message, as_json
+from kernel_engine.runtime.companion import connect_or_start
 from kernel_engine.runtime.events import Created, Exited, Known, Started, Stdio
 from kernel_engine.runtime.handshake import GIVEN_UP, raised
 from kernel_engine.runtime.spec import Process, Spec
 from kernel_engine.syscalls.trace import Step
 
 Answer = tuple[Message, list[int]]
+_MODULE = "kernel_engine.runtime.launcher"
 OnCreated = Callable[[Created], Awaitable[None]]
 
 
@@ -56,12 +55,8 @@ class Launcher:
         on_exit: every exit, of execs too; exits from before this connection come after `known`. on_lost: the launcher
         has died (and with it its containers); not called after `close`.
         """
-        end = _connected(instance)
-        if end is None:
-            await asyncio.to_thread(_start, instance)
-            end = _connected(instance)
-        if end is None:
-            raise Unavailable("the launcher does not answer")
+        arguments = ("--run", str(instance.run), "--cgroup", instance.cgroup)
+        end = await asyncio.to_thread(connect_or_start, instance.launcher_socket, _MODULE, *arguments)
         end.setblocking(False)
         return cls(Channel(end), on_exit, on_lost)
 
@@ -230,33 +225,6 @@ class Launcher:
                 future.set_exception(Unavailable(reason))
         self._answers.clear()
         self._on_lost()
-
-
-def _connected(instance: Instance) -> socket.socket | None:
-    end = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
-    try:
-        end.connect(str(instance.launcher_socket))
-    except (FileNotFoundError, ConnectionRefusedError):
-        end.close()
-        return None
-    return end
-
-
-def _start(instance: Instance) -> None:
-    """Runs the launcher until it listens, under a lock, so that two clients never start two."""
-    instance.run.mkdir(parents=True, exist_ok=True)
-    with open(instance.run / "launcher.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        there = _connected(instance)
-        if there is not None:
-            return there.close()
-        command = [sys.executable, "-I", "-m", "kernel_engine.runtime.launcher"]
-        command += ["--run", str(instance.run), "--cgroup", instance.cgroup]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False, cwd="/")
-        if done.returncode:
-            words = done.stderr.decode(errors="replace").strip()
-            raise Unavailable(f"the launcher did not start: {words}")
-    return None
 
 
 def _started(id: str, answer: Answer) -> Started:

@@ -1,20 +1,25 @@
 """How a process that outlives the daemon is started and found: the launcher and the log writer do it alike.
 
-The starting process ends with 0 as soon as its child listens on a SOCK_SEQPACKET socket in the run directory; a lock
-file sees to it that two clients never start two.
+The starting process ends with 0 as soon as its child listens on a SOCK_SEQPACKET socket in the run directory. A lock
+file beside the socket is held for as long as a start is under way, also when whoever began it has been killed: two
+clients never start two, and `cleanup` waits for one that nobody can see yet.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import socket
-import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from kernel_engine.errors import Unavailable
+
+_PAUSE = 0.01
 
 
 def connected(path: Path) -> socket.socket | None:
@@ -33,20 +38,54 @@ def connect_or_start(path: Path, module: str, *arguments: str) -> socket.socket:
     end = connected(path)
     if end is not None:
         return end
+    import subprocess  # late: the companions themselves import this module and start nothing
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_suffix(".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _starting(path) as lock:
         end = connected(path)
         if end is not None:
             return end
         command = [sys.executable, "-I", "-m", module, *arguments]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False, cwd="/")
+        # the lock as its stdin: flock(2) holds until the last descriptor is closed, which `become_daemon` does
+        done = subprocess.run(command, stdin=lock, stderr=subprocess.PIPE, check=False, cwd="/")
         if done.returncode:
             raise Unavailable(f"{module} did not start: {done.stderr.decode(errors='replace').strip()}")
         end = connected(path)
     if end is None:
         raise Unavailable(f"{module} does not answer")
     return end
+
+
+def settled(path: Path, timeout: float) -> bool:
+    """Waits until no start is under way: whoever is to listen there does, or never will. False after `timeout` s."""
+    import fcntl
+
+    end = time.monotonic() + timeout
+    if not _lock_of(path).exists():
+        return True  # nobody has ever started one here
+    with _lock_of(path).open("rb") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    return False
+                time.sleep(_PAUSE)
+            else:
+                return True
+
+
+@contextmanager
+def _starting(path: Path) -> Iterator[IO[bytes]]:
+    import fcntl
+
+    with _lock_of(path).open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_suffix(".lock")
 
 
 def bind(path: str) -> socket.socket:
@@ -63,7 +102,8 @@ def bind(path: str) -> socket.socket:
 
 
 def become_daemon(log: str, listening: socket.socket) -> None:
-    """As daemon(7) has it: the parent leaves with 0 once the child listens. From then on errors go to the log."""
+    """As daemon(7) has it: the parent leaves with 0 once the child listens. From then on errors go to the log, and
+    stdin, which was the lock of the start, is /dev/null."""
     ready, say_ready = os.pipe()
     if os.fork():
         os.close(say_ready)

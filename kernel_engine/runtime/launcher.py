@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import socket
 import sys
 import traceback
@@ -18,6 +17,7 @@ from kernel_engine.errors import EngineError
 from kernel_engine.runtime import cgroups, security
 from kernel_engine.runtime.births import Births
 from kernel_engine.runtime.channel import Channel, Closed, Message
+from kernel_engine.runtime.companion import become_daemon, bind
 from kernel_engine.runtime.handshake import describe
 from kernel_engine.runtime.loop import Loop
 from kernel_engine.runtime.register import Register
@@ -120,11 +120,11 @@ def main() -> None:
     options = dict(zip(sys.argv[1::2], sys.argv[2::2], strict=True))
     run, cgroup = options["--run"], options["--cgroup"]
     os.chdir("/")
+    listening = bind(f"{run}/{SOCKET}")  # first: without a run directory (a `cleanup` took it) no group is made
     # a fresh launcher has no containers: what is in its groups was left by one that was killed
     cgroups.remove_instance(cgroup)
     cgroups.prepare_instance(cgroup)
-    listening = _bind(f"{run}/{SOCKET}")
-    _become_daemon(f"{run}/{LOG}", listening)
+    become_daemon(f"{run}/{LOG}", listening)
     set_name("ke-launcher")
     # nobody in a container may look into a forked child before its execve: not at its memory, not at its files
     prctl(Prctl.PR_SET_DUMPABLE, 0)
@@ -133,38 +133,6 @@ def main() -> None:
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page that holds these objects
     launcher.loop.run()
-
-
-def _bind(path: str) -> socket.socket:
-    """Only root may connect. The client starts a launcher under a lock, so a socket that is there is a dead one's."""
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
-    if os.path.lexists(path):
-        os.unlink(path)
-    before = os.umask(0o177)
-    listening.bind(path)
-    os.umask(before)
-    return listening
-
-
-def _become_daemon(log: str, listening: socket.socket) -> None:
-    """As daemon(7) has it: the parent leaves with 0 once the child listens. From then on errors go to the log."""
-    ready, say_ready = os.pipe()
-    if os.fork():
-        os.close(say_ready)
-        os._exit(0 if os.read(ready, 1) else 1)
-    os.close(ready)
-    os.setsid()
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    listening.listen(8)  # after the fork: SO_PEERCRED shows the process that called listen(2)
-    listening.setblocking(False)
-    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-    written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    for number, fd in enumerate((null, written, written)):
-        os.dup2(fd, number)
-    os.write(say_ready, b".")
-    for fd in (null, written, say_ready):
-        os.close(fd)
 
 
 if __name__ == "__main__":

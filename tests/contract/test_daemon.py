@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from kernel_engine.daemon.cleanup import helper_processes
 from tests.contract.speaking import request
 from tests.daemon import REPOSITORY, Daemon, running_daemon
 
@@ -191,6 +193,30 @@ def test_cleanup_after_a_crash_keeps_images_and_stopped_containers(alone: Daemon
     found = state(alone, container)
     assert (found["Running"], found["ExitCode"]) == (False, 137)
     assert request(str(alone.instance.socket), "POST", f"/containers/{container}/start").status == 204
+
+
+def test_cleanup_waits_for_a_launcher_that_is_half_started(alone: Daemon) -> None:
+    """Its daemon was killed between the fork and the execve: no command line tells yet whose it is."""
+    alone.kill()
+    words = ["-I", "-m", "kernel_engine.runtime.launcher", "--run", str(alone.instance.run)]
+    words += ["--cgroup", alone.instance.cgroup]
+    late = f"import os, sys, time; time.sleep(1.5); os.execv(sys.executable, [sys.executable, *{words!r}])"
+    with (alone.instance.run / "launcher.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        starting = subprocess.Popen([sys.executable, "-c", late], stdin=lock, stderr=subprocess.DEVNULL)
+    done = engine_command(alone, "cleanup", "--all")
+    assert (done.returncode, done.stderr) == (0, "")
+    starting.wait(20)
+    assert left_in_kernel(alone) == []
+    assert helper_processes(alone.instance) == ()
+
+
+def test_a_launcher_without_a_run_directory_makes_no_group(alone: Daemon) -> None:
+    engine_command(alone, "cleanup", "--all")
+    words = ["--run", str(alone.instance.run), "--cgroup", alone.instance.cgroup]
+    command = [sys.executable, "-I", "-m", "kernel_engine.runtime.launcher", *words]
+    assert subprocess.run(command, capture_output=True, check=False, timeout=20).returncode != 0
+    assert left_in_kernel(alone) == []
 
 
 def test_doctor_on_this_machine(alone: Daemon) -> None:

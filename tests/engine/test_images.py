@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.daemon import Daemon
+from tests.engine.test_life import until
 
 
 def drop(daemon: Daemon, *names: str) -> None:
@@ -64,6 +65,22 @@ def test_rmi_refuses_what_a_container_uses(clean: Daemon) -> None:
     lines = clean.out("rmi", "lab:second").splitlines()
     assert lines[0] == "Untagged: lab:second"
     assert lines[1].startswith("Deleted: sha256:")
+
+
+def test_rm_and_rmi_free_a_layer_that_an_earlier_daemon_knew(clean: Daemon) -> None:
+    def layers() -> set[str]:
+        return {path.name for path in clean.instance.layers.iterdir()}
+
+    before = layers()
+    clean.docker("run", "--name", "work", "busybox", "sh", "-c", "echo x > /mark")
+    clean.docker("commit", "work", "lab:freed")
+    clean.docker("run", "--name", "holder", "lab:freed", "true")
+    assert layers() - before
+    clean.stop()
+    clean.start()
+    clean.docker("rm", "work", "holder")
+    clean.docker("rmi", "lab:freed")
+    until(lambda: layers() == before)
 
 
 def test_an_image_that_nobody_has(clean: Daemon) -> None:
