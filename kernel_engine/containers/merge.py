@@ -9,8 +9,7 @@ from typing import Any
 from kernel_engine.containers.health import from_config, inherit
 from kernel_engine.containers.options import ContainerOptions
 from kernel_engine.errors import InvalidRequest
-
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+from kernel_engine.formats.environment import DEFAULT_PATH, override_environment
 
 
 def merge(options: ContainerOptions, image: Mapping[str, Any]) -> ContainerOptions:
@@ -53,18 +52,6 @@ def process_environment(merged: ContainerOptions, hostname: str) -> tuple[str, .
     if merged.tty:
         base.append("TERM=xterm")
     return override_environment(base, merged.environment)
-
-
-def override_environment(base: Iterable[str], changes: Iterable[str]) -> tuple[str, ...]:
-    """`base` with each of `changes` put in its place, appended, or ("A" without "=") removed."""
-    values = {item.partition("=")[0]: item for item in base}
-    for item in changes:
-        name, equals, _ = item.partition("=")
-        if equals:
-            values[name] = item
-        else:
-            values.pop(name, None)
-    return tuple(values.values())
 
 
 def _merge_environment(mine: tuple[str, ...], image: Iterable[str]) -> tuple[str, ...]:

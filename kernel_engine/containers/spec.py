@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kernel_engine.containers.limits import parse_bind
-from kernel_engine.containers.merge import arguments, override_environment, process_environment
+from kernel_engine.containers.merge import arguments, process_environment
 from kernel_engine.containers.options import ContainerOptions, ExecOptions, HostOptions
 from kernel_engine.containers.record import Container
 from kernel_engine.errors import InvalidRequest
+from kernel_engine.formats.environment import override_environment
 from kernel_engine.runtime import capabilities
 from kernel_engine.runtime.defaults import DEFAULT_SYSCTLS, MASKED_PATHS, READONLY_PATHS
 from kernel_engine.runtime.spec import Mount, Process, Resources, Rlimit, Rootfs, Spec

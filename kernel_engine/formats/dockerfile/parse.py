@@ -14,7 +14,7 @@ from kernel_engine.formats.dockerfile.instructions import Arg, Dockerfile, From,
 def parse(data: bytes, name: str = "Dockerfile") -> Dockerfile:
     """The file's instructions in stages. DockerfileError, and nothing else, for whatever `data` is."""
     source = lexer.lex(data, name)
-    instructions = _instructions(source, name)
+    instructions = understand(source, name)
     arguments: list[Arg] = []
     stages: list[tuple[From, list[Instruction]]] = []
     for instruction in instructions:
@@ -43,10 +43,11 @@ def parse_instruction(text: str) -> Instruction:
     source = lexer.lex(text.encode(errors="replace"), "instruction")
     if len(source.statements) != 1:
         raise DockerfileError("onbuild trigger should be a single expression", instruction=text)
-    return _instructions(source, "instruction")[0]
+    return understand(source, "instruction")[0]
 
 
-def _instructions(source: lexer.Source, name: str) -> list[Instruction]:
+def understand(source: lexer.Source, name: str) -> list[Instruction]:
+    """What the statements say, in order, without regard to stages. DockerfileError."""
     cut: list[given.Given] = []
     for statement in source.statements:
         try:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from kernel_engine.containers.merge import arguments, merge, override_environment, process_environment
+from kernel_engine.containers.merge import arguments, merge, process_environment
 from kernel_engine.containers.options import ContainerOptions
 from kernel_engine.errors import InvalidRequest
+from kernel_engine.formats.environment import override_environment
 
 IMAGE = {
     "Cmd": ["serve"],

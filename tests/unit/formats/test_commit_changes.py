@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kernel_engine.containers.commit import apply_changes
 from kernel_engine.errors import InvalidRequest
+from kernel_engine.formats.dockerfile.changes import apply_changes
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Dockerfile → image. The language is `formats/dockerfile`; containers, images and storage do the work."""
