@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from kernel_engine import __version__
-from kernel_engine.api.filters import parse_filters
 from kernel_engine.api.versions import NEWEST, Version
 from kernel_engine.errors import InvalidRequest
+from kernel_engine.formats.filters import parse_filters
 
 if TYPE_CHECKING:
     from aiohttp.web_request import BaseRequest

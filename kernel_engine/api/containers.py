@@ -13,11 +13,13 @@ from kernel_engine.api.wire.create import read_create, read_update
 from kernel_engine.api.wire.network import endpoints_json, network_name
 from kernel_engine.containers.record import Container
 from kernel_engine.errors import InvalidRequest, NotFound
+from kernel_engine.formats.filters import read_prune, refuse_unknown
 from kernel_engine.images import platforms
 
 if TYPE_CHECKING:
     from kernel_engine.containers.roster import Condition
 
+PRUNE_FILTERS = frozenset({"label", "label!", "until"})
 _CONDITIONS = ("not-running", "next-exit", "removed")
 
 
@@ -184,20 +186,6 @@ async def top(call: Call) -> web.StreamResponse:
 async def prune(call: Call) -> web.StreamResponse:
     """Removes what is stopped: by label and age, as `docker container prune` asks."""
     filters = call.filters()
-    for key in filters:
-        if key not in ("label", "label!", "until"):
-            raise InvalidRequest(f"invalid filter '{key}'")
-    if filters.get("until") or filters.get("label!"):
-        raise InvalidRequest("prune by until or label! is not served yet")
-    removed, freed = [], 0
-    for item in call.engine.containers.list(all=True, filters={"label": filters.get("label", ())}):
-        if item.state.running or item.state.status == "removing":
-            continue
-        sizes = await _sizes(call, item)
-        try:
-            await call.engine.containers.remove(item.id)
-        except NotFound:
-            continue  # somebody else was faster
-        removed.append(item.id)
-        freed += sizes[0] if sizes else 0
-    return answer({"ContainersDeleted": removed or None, "SpaceReclaimed": freed})
+    refuse_unknown(filters, PRUNE_FILTERS)
+    removed, freed = await call.engine.containers.prune(read_prune(filters))
+    return answer({"ContainersDeleted": list(removed) or None, "SpaceReclaimed": freed})

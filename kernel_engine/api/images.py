@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from kernel_engine.api import filters as filtering
 from kernel_engine.api.call import Call, answer, empty
 from kernel_engine.api.streaming import stream_progress
 from kernel_engine.api.wire import image as wire
 from kernel_engine.api.wire.fields import Fields
 from kernel_engine.containers.options import CommitOptions
 from kernel_engine.errors import InvalidRequest, NotSupported
+from kernel_engine.formats import filters as filtering
 from kernel_engine.formats import reference as references
 from kernel_engine.images.image import Auth, Removed, Use
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _FILTERS = frozenset({"dangling", "label", "before", "since", "until", "reference"})
 _SEARCH_FILTERS = frozenset({"is-official", "is-automated", "stars"})
 _LIMIT = 25  #: results of a search, as Docker's
-_PRUNE_FILTERS = frozenset({"dangling", "label", "label!", "until"})
+PRUNE_FILTERS = frozenset({"dangling", "label", "label!", "until"})
 
 Report = Callable[["Progress"], None]
 
@@ -123,13 +123,14 @@ async def list_(call: Call) -> web.StreamResponse:
 
 
 def rows(call: Call, items: tuple[Image, ...], *, counted: bool) -> list[dict[str, Any]]:
-    """As `docker images` shows them; `counted` tells how many containers stand on each."""
+    """As `docker images` shows them; `counted` tells how many containers stand on each, and what others share."""
+    shared = call.engine.images.disk_usage().shared if counted else {}
     return [
         wire.summary_json(
             item,
             call.version,
             containers=len(call.engine.containers.using_image(item.id)) if counted else -1,
-            shared_size=0 if counted else -1,
+            shared_size=shared[item.id] if counted else -1,
         )
         for item in items
     ]
@@ -190,7 +191,7 @@ def _uses(call: Call, image_id: str) -> tuple[Use, ...]:
 async def prune(call: Call) -> web.StreamResponse:
     """Images without a name; with dangling=false every one that no container stands on."""
     filters = call.filters()
-    filtering.refuse_unknown(filters, _PRUNE_FILTERS)
+    filtering.refuse_unknown(filters, PRUNE_FILTERS)
     before = _ids(call)
     report = await call.engine.images.prune(
         all=filtering.flag(filters, "dangling") is False,
@@ -198,6 +199,7 @@ async def prune(call: Call) -> web.StreamResponse:
         in_use=lambda image_id: _uses(call, image_id),
     )
     _announce_removed(call, before, "", report.removed)
+    call.engine.events.publish("image", "prune", "", {"reclaimed": str(report.reclaimed)})
     return answer(
         {
             "ImagesDeleted": [wire.removed_json(item) for item in report.removed] or None,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from kernel_engine.api.call import Call, answer
-from kernel_engine.api.filters import refuse_unknown
 from kernel_engine.api.wire.network import Network, fixed_network, network_json, network_name
 from kernel_engine.errors import NotFound
+from kernel_engine.formats.filters import refuse_unknown
 
 if TYPE_CHECKING:
     from kernel_engine.engine import Engine

@@ -48,7 +48,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/version", system.version),
     Route("GET", "/info", system.info),
     Route("GET", "/events", system.events, watches=True),
-    Route("GET", "/system/df", _later("docker system df is not served by this engine yet")),
+    Route("GET", "/system/df", system.disk_usage),
     Route("POST", "/auth", system.auth),
     # containers
     Route("POST", "/containers/create", containers.create),

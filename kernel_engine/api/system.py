@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from aiohttp import web
 
-from kernel_engine.api import host
+from kernel_engine.api import containers, host, images
 from kernel_engine.api.call import Call, answer
 from kernel_engine.api.wire.events import event_json
 from kernel_engine.api.wire.fields import Fields
 from kernel_engine.api.wire.system import info_json, version_json
 from kernel_engine.errors import InvalidRequest
 from kernel_engine.images.image import Auth
+
+_KINDS = {"container", "image", "volume", "build-cache"}
 
 
 async def ping(call: Call) -> web.StreamResponse:
@@ -46,6 +49,24 @@ async def info(call: Call) -> web.StreamResponse:
             pool=engine.bridge.subnet,
         )
     )
+
+
+async def disk_usage(call: Call) -> web.StreamResponse:
+    """`docker system df`. `type` chooses what is looked at: container, image, volume, build-cache."""
+    wanted = set(call.texts("type")) or _KINDS
+    if not wanted <= _KINDS:
+        raise InvalidRequest(f"unknown object type: {sorted(wanted - _KINDS)[0]}")
+    body: dict[str, Any] = {"LayersSize": 0, "Images": None, "Containers": None, "Volumes": None, "BuildCache": None}
+    if "image" in wanted:
+        body["LayersSize"] = call.engine.images.disk_usage().layers
+        body["Images"] = images.rows(call, call.engine.images.list(), counted=True)
+    if "container" in wanted:
+        body["Containers"] = await containers.rows(call, call.engine.containers.list(all=True), sized=True)
+    if "volume" in wanted:
+        body["Volumes"] = []
+    if "build-cache" in wanted:
+        body["BuildCache"] = []
+    return answer(body)
 
 
 async def auth(call: Call) -> web.StreamResponse:

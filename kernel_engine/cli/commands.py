@@ -267,6 +267,12 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "wait": Command("CONTAINER [CONTAINER...]", "lifecycle:wait", minimum=1),
     # only under their groups
+    "container prune": Command("[OPTIONS]", "prune:containers", "filter filter\nforce,f bool\n", maximum=0),
+    "image prune": Command("[OPTIONS]", "prune:images", "all,a bool\nfilter filter\nforce,f bool\n", maximum=0),
+    "system df": Command("[OPTIONS]", "disk_usage:disk_usage", "verbose,v bool\n" + LIST_FORMAT, maximum=0),
+    "system prune": Command(
+        "[OPTIONS]", "prune:system", "all,a bool\nfilter filter\nforce,f bool\nvolumes bool\n", maximum=0
+    ),
     "container inspect": Command(SOME, "inspect:inspect_containers", SHORT_FORMAT + "size,s bool\n", minimum=1),
     "image inspect": Command(
         "[OPTIONS] IMAGE [IMAGE...]", "inspect:inspect_images", SHORT_FORMAT + "platform string\n", minimum=1
@@ -284,6 +290,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
             ).split()
         },
         "inspect": "container inspect",
+        "prune": "container prune",
         "list": "ps",
         "ls": "ps",
         "ps": "ps",
@@ -293,6 +300,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "history": "history",
         "inspect": "image inspect",
         "list": "images",
+        "prune": "image prune",
         "ls": "images",
         "pull": "pull",
         "push": "push",
@@ -300,7 +308,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "rm": "rmi",
         "tag": "tag",
     },
-    "system": {"events": "events", "info": "info"},
+    "system": {"df": "system df", "events": "events", "info": "info", "prune": "system prune"},
 }
 
 #: first in `docker --help`, as Docker shows them

@@ -365,6 +365,15 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "쓸 수 있는 필드는 --format json으로 볼 수 있어요.",
     ),
     (
+        r"failed to parse value as time or duration",
+        "시각을 읽지 못했어요. 2026-01-31T12:00:00 같은 시각이나, "
+        "지금부터 거꾸로 센 10m, 1h30m 같은 시간을 적어 주세요.",
+    ),
+    (
+        r"^invalid filter '(?P<word>[^'=]+)",
+        "--filter에 쓸 수 없는 말이에요: {word}. 명령 뒤에 --help를 붙여 확인해 보세요.",
+    ),
+    (
         r"bad format of filter",
         "--filter는 이름=값 형태로 적어 주세요 (예: --filter name=web).",
     ),

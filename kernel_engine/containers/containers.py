@@ -13,6 +13,7 @@ from kernel_engine.containers import attach as attaching
 from kernel_engine.containers import commit as committing
 from kernel_engine.containers import create as creating
 from kernel_engine.containers import execs, listing, pause, processes, remove, start, stop
+from kernel_engine.containers import prune as pruning
 from kernel_engine.containers import stats as sampling
 from kernel_engine.containers import update as updating
 from kernel_engine.containers.house import House
@@ -28,6 +29,7 @@ from kernel_engine.containers.options import (
 from kernel_engine.containers.record import Container, Exec, WaitResult
 from kernel_engine.containers.roster import Condition, Live
 from kernel_engine.errors import Conflict, InvalidRequest, NotFound
+from kernel_engine.formats.filters import Prune
 from kernel_engine.runtime.terminal import Waiting, until_waiting
 from kernel_engine.syscalls.trace import Step
 
@@ -105,6 +107,10 @@ class Containers:
 
     async def remove(self, reference: str, *, force: bool = False) -> None:
         await remove.remove(self._house, self._live(reference), force=force)
+
+    async def prune(self, wanted: Prune) -> tuple[tuple[str, ...], int]:
+        """Ids of those that went, and the bytes that they had written."""
+        return await pruning.prune(self._house, wanted)
 
     def begin_wait(self, reference: str, condition: Condition = "not-running") -> asyncio.Future[WaitResult]:
         """Registered when this returns, so that an HTTP header can be sent before the container is started."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from kernel_engine.containers.record import Container
 from kernel_engine.errors import InvalidRequest
+from kernel_engine.formats.filters import all_labels
 
 Filters = Mapping[str, tuple[str, ...]]
 
@@ -72,15 +73,6 @@ def _fits(item: Container, filters: Filters, same_image: Callable[[Container, st
         and any_of("is-task", lambda word: word.lower() in ("false", "0"))
         and all_labels(item.config.labels, filters.get("label", ()))
     )
-
-
-def all_labels(labels: Mapping[str, str], wanted: Iterable[str]) -> bool:
-    """Every one of `name` or `name=value` must be there."""
-    for word in wanted:
-        name, equals, value = word.partition("=")
-        if name not in labels or (equals and labels[name] != value):
-            return False
-    return True
 
 
 def _networks(item: Container) -> tuple[str, ...]:

@@ -131,6 +131,12 @@ class PruneReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DiskUsage:
+    layers: int  #: bytes of all layers, each counted once
+    shared: Mapping[str, int]  #: image id → bytes of its layers that other images stand on, too
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
     """A container that stands on an image."""
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from kernel_engine.errors import InvalidRequest
 from kernel_engine.formats import reference as references
+from kernel_engine.formats.filters import all_labels, flag, moment
 from kernel_engine.images.digest import chain_ids
 from kernel_engine.images.image import HistoryRow, Image, epoch
 
@@ -27,10 +27,10 @@ def choose(
     With a `reference` filter an image carries only the names that fit. is_step: an image on the way to another one,
     which only `all` shows where it has no name.
     """
-    dangling = truth(filters, "dangling")
+    dangling = flag(filters, "dangling")
     before = min((get(text).created_at for text in filters.get("before", ())), default=None)
     since = max((get(text).created_at for text in filters.get("since", ())), default=None)
-    until = min((moment(text) for text in filters.get("until", ())), default=None)
+    until = min((moment(text, time.time()) for text in filters.get("until", ())), default=None)
     labels, patterns = tuple(filters.get("label", ())), tuple(filters.get("reference", ()))
     found: list[Image] = []
     for whole in images:
@@ -40,7 +40,7 @@ def choose(
             (before is None or image.created_at < before)
             and (since is None or image.created_at > since)
             and (until is None or image.created_at <= until)
-            and has_labels(image, labels)
+            and all_labels(image.labels, labels)
             and (named or (not patterns and (all or not is_step(image.id))))
             and (dangling is None or dangling == (not image.tags))
             and not (dangling and is_step(image.id))
@@ -48,62 +48,6 @@ def choose(
         if wanted:
             found.append(image)
     return tuple(sorted(found, key=lambda image: (-image.created_at, image.id)))
-
-
-def has_labels(image: Image, words: Iterable[str]) -> bool:
-    """Every `key` or `key=value` of the words."""
-    labels = image.labels
-    for word in words:
-        key, equals, value = word.partition("=")
-        if key not in labels or (equals and labels[key] != value):
-            return False
-    return True
-
-
-def truth(filters: Filters, key: str) -> bool | None:
-    """A boolean filter; None where it is not given."""
-    words = {word.lower() for word in filters.get(key, ())}
-    if not words:
-        return None
-    if words <= {"1", "t", "true"}:
-        return True
-    if words <= {"0", "f", "false"}:
-        return False
-    raise InvalidRequest(f"invalid filter '{key}=[{' '.join(sorted(words))}]'")
-
-
-def moment(text: str) -> float:
-    """A point in time: epoch seconds, RFC 3339, or a Go duration before now (`10m`, `1h30m`)."""
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        return time.time() - _duration(text)
-    except ValueError:
-        pass
-    found = epoch(text)
-    if not found:
-        raise InvalidRequest(f'failed to parse value as time or duration: "{text}"')
-    return found
-
-
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def _duration(text: str) -> float:
-    total, number, rest = 0.0, "", text
-    if not rest:
-        raise ValueError(text)
-    while rest:
-        digits = len(rest) - len(rest.lstrip("0123456789."))
-        number, rest = rest[:digits], rest[digits:]
-        letters = next((at for at, mark in enumerate(rest) if mark in "0123456789."), len(rest))
-        unit, rest = rest[:letters], rest[letters:]
-        if unit not in _UNITS:
-            raise ValueError(text)
-        total += float(number) * _UNITS[unit]
-    return total
 
 
 def _matching(image: Image, patterns: Iterable[str]) -> Image:

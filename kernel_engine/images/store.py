@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from kernel_engine.errors import Conflict, InvalidRequest, NotFound
 from kernel_engine.formats import reference as references
+from kernel_engine.formats.filters import read_prune
 from kernel_engine.formats.reference import DEFAULT_DOMAIN, Reference
 from kernel_engine.images import catalogue, child, listing, login, made, platforms, removal
 from kernel_engine.images import search as searching
@@ -21,6 +23,7 @@ from kernel_engine.images.distribution import Distribution, look_up
 from kernel_engine.images.endpoints import HUB, Endpoint, endpoints
 from kernel_engine.images.image import (
     Auth,
+    DiskUsage,
     HistoryRow,
     Image,
     Progress,
@@ -188,14 +191,13 @@ class Images:
 
     async def prune(self, *, all: bool = False, filters: Filters | None = None, in_use: InUse) -> PruneReport:
         """docker image prune: images without a name (all: also those with one) that no container stands on."""
-        filters = {key: tuple(words) for key, words in (filters or {}).items()}
-        excluded = filters.pop("label!", ())
+        wanted = read_prune({key: tuple(words) for key, words in (filters or {}).items()})
         async with self._stock.changing:
-            choice = self.list(all=True, filters=filters if all else {**filters, "dangling": ("true",)})
+            choice = self.list(all=True, filters={} if all else {"dangling": ("true",)})
             removed: list[Removed] = []
             reclaimed = 0
             for image in choice:
-                if in_use(image.id) or any(listing.has_labels(image, (word,)) for word in excluded):
+                if in_use(image.id) or not wanted.takes(created=image.created_at, labels=image.labels):
                     continue
                 done, size = await self._prune_one(image, in_use)
                 removed.extend(done)
@@ -203,6 +205,17 @@ class Images:
             await self._stock.collect()
             reclaimed += await self._stock.drop_blobs()
         return PruneReport(removed=tuple(removed), reclaimed=reclaimed)
+
+    def disk_usage(self) -> DiskUsage:
+        """What `docker system df` counts of images."""
+        chains = {image.id: chain_ids(image.diff_ids) for image in self._catalogue.all()}
+        users = Counter(chain for mine in chains.values() for chain in set(mine))
+        sizes = {chain: self._layers.size(chain) for chain in users if self._layers.has(chain)}
+        shared = {
+            image_id: sum(sizes.get(chain, 0) for chain in mine if users[chain] > 1)
+            for image_id, mine in chains.items()
+        }
+        return DiskUsage(layers=sum(sizes.values()), shared=shared)
 
     async def collect(self) -> None:
         """Removes layers that no image needs and that no container stands on any more."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -70,9 +69,6 @@ def test_bad_filters(key: str, value: str) -> None:
 
 
 def test_moments() -> None:
-    assert listing.moment("1700000000") == 1_700_000_000
-    assert abs(listing.moment("1h30m") - (time.time() - 5400)) < 5
-    assert listing.moment("2024-01-01T00:00:00.123456789+09:00") == pytest.approx(1704034800.123456)
     assert epoch("0001-01-01T00:00:00Z") < 0
     assert epoch("nonsense") == 0
 

@@ -1,0 +1,93 @@
+"""`docker … prune`: giving back what nobody uses. How much that would be, `system df` says (`disk_usage.py`)."""
+
+from __future__ import annotations
+
+import sys
+
+from kernel_engine.cli.listing import filters_json
+from kernel_engine.formats.sizes import human_size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from kernel_engine.cli.grammar import Call
+
+SURE = "Are you sure you want to continue? [y/N] "
+CONTAINERS = "WARNING! This will remove all stopped containers."
+DANGLING = "WARNING! This will remove all dangling images."
+UNUSED = "WARNING! This will remove all images without at least one container associated to them."
+
+
+def containers(call: Call) -> int:
+    if not _sure(call, CONTAINERS):
+        return 0
+    freed = _containers(call)
+    _total(freed)
+    return 0
+
+
+def images(call: Call) -> int:
+    everything = call.words["all"]
+    if not _sure(call, UNUSED if everything else DANGLING):
+        return 0
+    freed = _images(call, everything=everything)
+    _total(freed)
+    return 0
+
+
+def system(call: Call) -> int:
+    """Everything that `container prune` and `image prune` take."""
+    everything = call.words["all"]
+    what = ["all stopped containers"]
+    what.append("all images without at least one container associated to them" if everything else "all dangling images")
+    notes = [f"  - {line}\n" for line in what]
+    if call.words["filter"]:
+        shown = ", ".join("=".join(pair) for pair in call.words["filter"])
+        notes.append(f"\n  Items to be pruned will be filtered with:\n  - {shown}\n")
+    if not _sure(call, "WARNING! This will remove:\n" + "".join(notes)):
+        return 0
+    freed = _containers(call) + _images(call, everything=everything)
+    _total(freed)
+    return 0
+
+
+def _sure(call: Call, warning: str) -> bool:
+    """Asks, unless -f says so already. Without anybody to answer it is a no."""
+    if call.words["force"]:
+        return True
+    print(f"{warning}\n{SURE}", end="", flush=True)
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):
+        print()
+    return answer.strip().lower() in ("y", "yes")
+
+
+def _containers(call: Call) -> int:
+    report = _post(call, "/containers/prune", call.words["filter"])
+    _deleted("Containers", report["ContainersDeleted"] or ())
+    return int(report["SpaceReclaimed"])
+
+
+def _images(call: Call, *, everything: bool) -> int:
+    report = _post(call, "/images/prune", [*call.words["filter"], ("dangling", "false" if everything else "true")])
+    lines = [
+        f"untagged: {item['Untagged']}" if item.get("Untagged") else f"deleted: {item['Deleted']}"
+        for item in report["ImagesDeleted"] or ()
+    ]
+    _deleted("Images", lines)
+    return int(report["SpaceReclaimed"])
+
+
+def _post(call: Call, path: str, filters: Sequence[tuple[str, str]]) -> Any:
+    return call.client.post(path, query={"filters": filters_json(list(filters))}).json()
+
+
+def _deleted(kind: str, lines: Sequence[str]) -> None:
+    if lines:
+        print(f"Deleted {kind}:", *lines, "", sep="\n")
+
+
+def _total(size: int) -> None:
+    print(f"Total reclaimed space: {human_size(size)}")
