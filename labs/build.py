@@ -20,6 +20,7 @@ from nbformat import NotebookNode
 
 from labs.catalogue import Lab
 from labs.directives import BadSource, Directive, directives, exercise
+from labs.workspace import prepare
 
 #: nbformat comes with types that say nothing
 nbformat: Any = untyped
@@ -135,14 +136,14 @@ def _with_metadata(made: NotebookNode, ours: dict[str, Any]) -> NotebookNode:
 
 
 # execution -----------------------------------------------------------------------------------------------------------
-def execute(made: NotebookNode, folder: Path, host: str) -> dict[str, float]:
-    """Runs all cells in `folder` on the engine at `host`; outputs stay in `made`. Seconds by cell id.
+def execute(made: NotebookNode, lab: Lab, host: str) -> dict[str, float]:
+    """Runs all cells in a learner's folder on the engine at `host`; outputs stay in `made`. Seconds by cell id.
 
     Raises nbclient's CellExecutionError when a cell raises.
     """
     from nbclient import NotebookClient
 
-    with kernel_environment(host):
+    with learners_folder(lab) as folder, kernel_environment(host, folder.parent):
         NotebookClient(
             made, timeout=CELL_SECONDS, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
         ).execute()
@@ -152,8 +153,18 @@ def execute(made: NotebookNode, folder: Path, host: str) -> dict[str, float]:
 
 
 @contextmanager
-def kernel_environment(host: str) -> Iterator[None]:
-    """For kernels started within: our extension loaded, this engine, nobody looking on."""
+def learners_folder(lab: Lab) -> Iterator[Path]:
+    """The lab's folder as a learner gets it, in a workspace of its own: what cells write there is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="docker-labs-") as scratch:
+        prepare(Path(scratch), lab.folder.parent)
+        folder = Path(scratch, lab.folder.name)
+        folder.mkdir(exist_ok=True)
+        yield folder
+
+
+@contextmanager
+def kernel_environment(host: str, workspace: Path | None = None) -> Iterator[None]:
+    """For kernels started within: our extension loaded, this engine, this workspace, nobody looking on."""
     with tempfile.TemporaryDirectory(prefix="docker-labs-") as scratch:
         profile = Path(scratch, "profile_default")
         profile.mkdir()
@@ -164,6 +175,7 @@ def kernel_environment(host: str) -> Iterator[None]:
             "DOCKER_LABS_HOST": host,
             "DOCKER_CONFIG": str(Path(scratch, "docker")),
             "DOCKER_LABS_STILL": "1",
+            **({"DOCKER_LABS_WORKSPACE": str(workspace)} if workspace is not None else {}),
         }
         before = {name: os.environ.get(name) for name in changed}
         os.environ.update(changed)

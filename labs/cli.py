@@ -110,7 +110,7 @@ def _build_one(lab: Lab, host: str) -> int:
 
     made = build.notebook(lab)
     try:
-        took = build.execute(made, lab.folder, host)
+        took = build.execute(made, lab, host)
     except CellExecutionError as error:
         print(f"{lab.source}: {error}", file=sys.stderr)
         return 1

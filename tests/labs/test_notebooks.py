@@ -58,14 +58,15 @@ def test_the_playground_is_what_the_builder_makes() -> None:
 @LABS
 def test_nbval_replays_it_on_a_fresh_engine(lab: Lab, engine: Daemon, tmp_path: Path) -> None:
     began = time.monotonic()
-    result = replay(lab.notebook, engine, tmp_path)
+    with build.learners_folder(lab) as folder:
+        result = replay(folder / lab.notebook.name, engine, tmp_path)
     assert result.returncode == 0, result.stdout
     assert time.monotonic() - began < lab.minutes * 60
 
 
 def replay(notebook: Path, engine: Daemon, empty: Path) -> subprocess.CompletedProcess[str]:
     """`pytest --nbval`, strictly, in a process of its own; its kernels load our extension by IPython's settings."""
-    with build.kernel_environment(engine.host):
+    with build.kernel_environment(engine.host, notebook.parent.parent):
         environment = {name: value for name, value in os.environ.items() if name != "DOCKER_LABS_STILL"}
         return subprocess.run(
             [
