@@ -26,7 +26,8 @@ from labs.workspace import prepare
 nbformat: Any = untyped
 #: our private metadata key
 KEY = "docker_labs"
-CELL_SECONDS = 60
+#: a build of the wiki fetches packages
+CELL_SECONDS = 300
 SLOW_SECONDS = 10
 NOTES = {"docker": "실제 Docker에서는", "why": "왜 실패했을까?", "tip": "도움말", "careful": "주의"}
 _NOTE = re.compile(rf"^:::\{{(?P<kind>{'|'.join(NOTES)})\}}[ \t]*\n(?P<body>.*?)^:::[ \t]*$", re.MULTILINE | re.DOTALL)

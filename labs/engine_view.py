@@ -8,20 +8,41 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kernel_engine.client import APIError, Client
 
 #: a command of a check or a solution that takes longer is ended
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 LABEL = "docker-labs.check"
+#: how long a server that has just been started may take to answer
+ANSWER_SECONDS = 5
 _KINDS = {0: "C", 1: "A", 2: "D"}
 
 
 class CommandFailed(Exception):
     """A solution's command ended with another code than 0. The message holds what it printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a web server answered."""
+
+    status: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopTrial:
+    """How a container of an image served and stopped: its page, the seconds that the stop took, its exit code."""
+
+    page: Page | None
+    seconds: float
+    code: int
 
 
 class EngineView:
@@ -73,6 +94,21 @@ class EngineView:
         query = {"since": since, "until": until, "filters": {name: [value] for name, value in filters.items()}}
         return list(self._client.get("/events", query=_worded(query)).objects())
 
+    def builds(self) -> list[dict[str, Any]]:
+        """The builds that the engine remembers, oldest first: tags, image, error, steps (see docs of the API)."""
+        found: list[dict[str, Any]] = self._find("/kernel-engine/builds") or []
+        return sorted(found, key=lambda build: str(build["started"]))
+
+    def page(self, name: str, port: int = 80, path: str = "/") -> Page | None:
+        """What a running container answers at its own address on the default bridge; None when nothing answers."""
+        found = self.container(name)
+        address = found["NetworkSettings"]["IPAddress"] if found else ""
+        return _page(address, port, path) if address else None
+
+    def published_page(self, port: int, path: str = "/") -> Page | None:
+        """What the host's own 127.0.0.1:port answers; None when nothing answers."""
+        return _page("127.0.0.1", port, path)
+
     def logs(self, name: str) -> str:
         """What `docker logs` prints; "" when there is no such container."""
         return self.docker("logs", name)[1] if self.container(name) else ""
@@ -81,6 +117,22 @@ class EngineView:
     def run(self, image: str, *command: str) -> tuple[int, str]:
         """Exit code and output of a command in a new container of `image`, which is removed."""
         return self.docker("run", "--rm", "--network", "none", "--label", LABEL, image, *command)
+
+    def stop_trial(self, image: str, port: int = 80) -> StopTrial:
+        """Starts a container of `image`, asks it for its page, stops it, removes it."""
+        code, name = self.docker("run", "-d", "--label", LABEL, image)
+        name = name.strip()
+        if code:
+            return StopTrial(page=None, seconds=0.0, code=code)
+        try:
+            page = self.page(name, port)
+            began = time.monotonic()
+            self.docker("stop", "-t", str(ANSWER_SECONDS), name)
+            seconds = time.monotonic() - began
+            found = self.container(name)
+            return StopTrial(page=page, seconds=seconds, code=found["State"]["ExitCode"] if found else code)
+        finally:
+            self.remove_container(name)
 
     def exec(self, name: str, *command: str) -> tuple[int, str]:
         """Exit code and output of a command inside a running container."""
@@ -138,6 +190,25 @@ class EngineView:
         except APIError as error:
             if error.status != 404:
                 raise
+
+
+def _page(address: str, port: int, path: str) -> Page | None:
+    """Asks again while nobody listens: a container that has just been started needs a moment."""
+    from http.client import HTTPConnection, HTTPException
+
+    until = time.monotonic() + ANSWER_SECONDS
+    while True:
+        connection = HTTPConnection(address, port, timeout=ANSWER_SECONDS)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return Page(answer.status, answer.read().decode("utf-8", "replace"))
+        except (OSError, HTTPException):
+            if time.monotonic() > until:
+                return None
+            time.sleep(0.1)
+        finally:
+            connection.close()
 
 
 def command_environment(host: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 
 from labs import catalogue, checks
 from labs.checks import EngineView, Exercise, NotYet, Passed
+from labs.workspace import WITHHELD
 from tests.daemon import REPOSITORY, Daemon
 
 ALL = {name: exercise for lab in catalogue.labs() for name, exercise in checks.exercises(lab).items()}
@@ -24,9 +26,11 @@ def view(shared_engine: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-def exercise(request: pytest.FixtureRequest, view: EngineView) -> Iterator[Exercise]:
-    """Begun, and ended whatever happened."""
+def exercise(request: pytest.FixtureRequest, view: EngineView, tmp_path: Path) -> Iterator[Exercise]:
+    """Begun beside the lab's materials, and ended whatever happened."""
     found = ALL[request.param]
+    materials = shutil.ignore_patterns(*WITHHELD, catalogue.NOTEBOOK)
+    shutil.copytree(catalogue.lab(request.param).folder, tmp_path, ignore=materials, dirs_exist_ok=True)
     found.begin(view)
     yield found
     found.end(view)

@@ -71,7 +71,7 @@ def replay(notebook: Path, engine: Daemon, empty: Path) -> subprocess.CompletedP
         return subprocess.run(
             [
                 *(sys.executable, "-m", "pytest", "--nbval", "--nbval-sanitize-with", str(SANITIZE)),
-                *("--nbval-cell-timeout", "120", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:asyncio"),
+                *("--nbval-cell-timeout", "300", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:asyncio"),
                 *("-c", os.devnull, "--rootdir", str(empty), "--color", "no", "-q", str(notebook)),
             ],
             stdout=subprocess.PIPE,
