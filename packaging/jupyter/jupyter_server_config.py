@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import labs.notebook
+
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 - Jupyter's loader defines it
 
 c.ServerApp.open_browser = False
@@ -13,6 +15,9 @@ c.ServerApp.terminado_settings = {"shell_command": ["/bin/bash", "--rcfile", "/o
 c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
 c.LabApp.news_url = None
 c.LabApp.extension_manager = "readonly"
+
+# colours commands and Dockerfiles as what they are
+c.LabApp.extra_labextensions_path = [str(Path(labs.notebook.__file__).parent / "labextensions")]
 
 # custom.css beside this file
 c.LabApp.custom_css = True

@@ -42,6 +42,34 @@ def test_a_command_in_an_empty_notebook(empty: Notebook) -> None:
     assert empty.run("docker run --rm busybox echo 안녕").strip() == "안녕"
 
 
+@pytest.mark.parametrize(
+    ("source", "word", "spoken"),
+    [
+        ("%%dockerfile -t web\nFROM busybox", "FROM", True),
+        ("# 목록\ndocker ps && echo 끝", "echo", True),
+        ("echo = 1\nprint(echo)", "echo", False),
+        ("docker = 1\necho = docker", "echo", False),
+    ],
+)
+def test_a_cell_is_coloured_as_what_it_is(empty: Notebook, source: str, word: str, spoken: bool) -> None:
+    """A word of the shell or of a Dockerfile has a colour of its own there, and none in Python."""
+    cell = empty.cells.last
+    cell.locator(".cm-content").click()
+    empty.page.keyboard.type(source)
+    coloured = cell.locator(".cm-line span", has_text=re.compile(f"^{word}$"))
+    plain = cell.locator(".cm-line").first.evaluate("line => getComputedStyle(line).color")
+    try:
+        if spoken:
+            expect(coloured).not_to_have_css("color", plain)
+        else:
+            expect(cell.locator(".cm-content")).to_contain_text(word)
+            colours = coloured.evaluate_all("spans => spans.map((span) => getComputedStyle(span).color)")
+            assert set(colours) <= {plain}
+    finally:
+        empty.page.keyboard.press("Control+a")
+        empty.page.keyboard.press("Delete")
+
+
 def test_a_session_with_a_body(empty: Notebook, engine: Daemon) -> None:
     shown = empty.run("%%docker run -it --name typed busybox sh\necho $((40 + 2))\nexit 3")
     lines = [line.strip() for line in shown.strip().splitlines()]

@@ -1,0 +1,64 @@
+// A JupyterLab extension without a build step: cells that begin with `docker` are coloured as a shell's, `%%dockerfile`
+// cells as Dockerfiles. JupyterLab loads it as it loads every prebuilt extension (webpack's module federation): it finds
+// an object by our name, gives it the packages that all share, and asks it for our module.
+(() => {
+  const DOCKERFILE = "text/x-dockerfile";
+  const SHELL = "text/x-sh";
+  // the first word that counts, as labs/notebook/transformer.py has it: blank lines and comments do not
+  const FIRST = /^(?:[ \t]*(?:#.*)?\n)*[ \t]*(.*)/;
+  const COMMAND = /^(?:docker-compose|docker)(?:[ \t]+(?:--?[A-Za-z]|[a-z]|\\$|[$"'{])|$)/;
+  const PYTHON = /^docker[ \t]+(?:in|is|and|or|if|not|for|else)\b/;
+
+  function languageOf(source) {
+    if (/^\s*%%dockerfile\b/.test(source)) return DOCKERFILE;
+    if (/^\s*%%docker\b/.test(source)) return SHELL;
+    const first = FIRST.exec(source)[1];
+    return COMMAND.test(first) && !PYTHON.test(first) ? SHELL : null;
+  }
+
+  function dress(model, plain) {
+    const wanted = languageOf(model.sharedModel.getSource()) ?? plain();
+    if (wanted && model.mimeType !== wanted) model.mimeType = wanted;
+  }
+
+  function watch(panel) {
+    const notebook = panel.content;
+    const known = new WeakSet();
+    const meet = () => {
+      for (const cell of notebook.widgets) {
+        if (cell.model.type !== "code" || known.has(cell.model)) continue;
+        known.add(cell.model);
+        const again = () => dress(cell.model, () => notebook.codeMimetype);
+        cell.model.contentChanged.connect(again);
+        cell.model.mimeTypeChanged.connect(again); // the notebook sets its own language when the kernel is known
+        again();
+      }
+    };
+    notebook.modelContentChanged.connect(meet);
+    panel.context.ready.then(meet);
+  }
+
+  let shared = {};
+  const load = async (name) => {
+    const [version] = Object.values(shared[name]);
+    return (await version.get())();
+  };
+
+  window._JUPYTERLAB = window._JUPYTERLAB || {};
+  window._JUPYTERLAB["docker-labs"] = {
+    init: (scope) => { shared = scope; },
+    get: async () => {
+      const { INotebookTracker } = await load("@jupyterlab/notebook");
+      const plugin = {
+        id: "docker-labs:cells",
+        autoStart: true,
+        requires: [INotebookTracker],
+        activate: (app, tracker) => {
+          tracker.widgetAdded.connect((_, panel) => watch(panel));
+          tracker.forEach(watch);
+        },
+      };
+      return () => ({ __esModule: true, default: plugin });
+    },
+  };
+})();
