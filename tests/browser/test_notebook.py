@@ -123,13 +123,16 @@ def test_a_thing_of_the_card_shows_its_raw_form_by_keyboard(empty: Notebook) -> 
     expect(card.locator(".dl-raw")).to_contain_text('"Name": "/raw"')
 
 
-def test_an_older_card_stands_still(empty: Notebook) -> None:
-    first = empty.start("%live containers")
+def test_an_older_card_goes_back_to_its_own_moment(empty: Notebook) -> None:
     empty.run("docker run --name before busybox true")
-    expect(first).to_contain_text("before")
+    first = empty.start("%live containers")
+    empty.run("docker run --name later busybox true")
+    expect(first).to_contain_text("later")
     second = empty.start("%live containers")
-    expect(second).to_contain_text("before")
-    expect(first).to_contain_text("그때")
+    expect(second).to_contain_text("later")
+    expect(first).to_contain_text("이 셀을 실행했을 때")
+    expect(first).to_contain_text("before")
+    expect(first).not_to_contain_text("later")
     empty.run("docker run --name after busybox true")
     expect(second).to_contain_text("after")
     expect(first).not_to_contain_text("after")

@@ -1,7 +1,7 @@
 """The live card: the newest one on the page is drawn again whenever the engine tells of an event.
 
-An older card stands still with what was true then, so that a page shows before and after. Nothing runs where nobody
-looks on.
+An older card goes back to what it showed at first: what the cells around it speak of. Nothing runs where nobody looks
+on.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from labs.notebook.learning import facts, markup, picture
 from labs.notebook.learning.card import Card, card
 
 LIVE = "지금"
-STOOD = "그때 (다음 그림을 그리면서 멈췄어요)"
+STOOD = "이 셀을 실행했을 때"
 AWAY = "엔진이 대답하지 않아요"
 #: without events, how often the containers' own files are counted again
 _LOOK_SECONDS = 3.0
@@ -45,38 +45,44 @@ class Listener(threading.Thread):
 class Watch(threading.Thread):
     """Draws one card until it is told to stand still."""
 
-    def __init__(self, card: Card, client: Client, parts: tuple[str, ...], happened: threading.Event) -> None:
+    def __init__(
+        self, card: Card, read: facts.Reader, found: facts.Facts, parts: tuple[str, ...], happened: threading.Event
+    ) -> None:
         super().__init__(name="live-card", daemon=True)
         self._card = card
+        self._read = read
+        self._first = found
         self._parts = parts
         self._happened = happened
-        self._read = facts.Reader(client)
-        self._last = facts.Facts(images=(), containers=())
         self._still = threading.Event()
+        self._drawing = threading.Lock()  #: what is drawn last stays
 
     def stand_still(self) -> None:
-        """The picture stays, and says that it does."""
-        self._still.set()
+        """From now on the picture is that of the moment at which its cell was run, and says so."""
+        with self._drawing:
+            self._still.set()
+            self._card.markup = picture.as_html(self._first, self._parts, note=STOOD)
         self._happened.set()
-        self._card.markup = picture.as_html(self._last, self._parts, note=STOOD)
 
     def run(self) -> None:
+        last = self._first
         while not self._still.is_set():
             try:
-                self._last = self._read()
-                self._draw(LIVE)
+                last = self._read()
+                self._draw(last, LIVE)
             except (EngineUnreachable, APIError):
-                self._draw(AWAY)
+                self._draw(last, AWAY)
                 self._still.wait(_AGAIN_SECONDS)
             # containers write files without an event: look again after a while
             if self._happened.wait(_LOOK_SECONDS):
                 self._still.wait(_BURST_SECONDS)
                 self._happened.clear()
 
-    def _draw(self, note: str) -> None:
-        drawn = picture.as_html(self._last, self._parts, note=note)
-        if not self._still.is_set() and drawn != self._card.markup:
-            self._card.markup = drawn
+    def _draw(self, known: facts.Facts, note: str) -> None:
+        drawn = picture.as_html(known, self._parts, note=note)
+        with self._drawing:
+            if not self._still.is_set() and drawn != self._card.markup:
+                self._card.markup = drawn
 
 
 _listener: Listener | None = None
@@ -86,7 +92,8 @@ _newest: Watch | None = None
 def show_live(client: Client, parts: tuple[str, ...]) -> None:
     """A card at the end of the cell. Raises EngineUnreachable when nobody answers."""
     global _newest, _listener  # noqa: PLW0603 - one page has one newest card
-    found = facts.Reader(client)()
+    read = facts.Reader(client)
+    found = read()
     shown = None
     if not markup.still():
         stand_still()
@@ -94,7 +101,7 @@ def show_live(client: Client, parts: tuple[str, ...]) -> None:
         if _listener is None:
             _listener = Listener(client)
             _listener.start()
-        _newest = Watch(shown, client, parts, _listener.happened)
+        _newest = Watch(shown, read, found, parts, _listener.happened)
         _newest.start()
     body = picture.as_html(found, parts)
     html = markup.section("live", body, label=picture.TITLE, boxed=False)
