@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_NUMERIC = "0123456789."
+_LONGEST = (2**63 - 1) / 1e9  #: seconds that Go's 64 bits of nanoseconds hold
 NEVER = "0001-01-01T00:00:00Z"
 
 
@@ -69,10 +71,10 @@ def parse_duration(text: str) -> float:
     total, at = 0.0, 0
     while at < len(rest):
         end = at
-        while end < len(rest) and (rest[end].isdigit() or rest[end] == "."):
+        while end < len(rest) and rest[end] in _NUMERIC:
             end += 1
         unit_end = end
-        while unit_end < len(rest) and not (rest[unit_end].isdigit() or rest[unit_end] == "."):
+        while unit_end < len(rest) and rest[unit_end] not in _NUMERIC:
             unit_end += 1
         unit = rest[end:unit_end]
         if end == at or rest[at:end].count(".") > 1 or rest[at:end] == ".":
@@ -83,7 +85,7 @@ def parse_duration(text: str) -> float:
             raise ValueError(f'time: unknown unit "{unit}" in duration "{text}"')
         total += float(rest[at:end]) * UNITS[unit]
         at = unit_end
-    if not rest:
+    if not rest or total > _LONGEST:
         raise ValueError(f'time: invalid duration "{text}"')
     return sign * total
 

@@ -15,7 +15,7 @@ from kernel_engine.formats.dockerfile.errors import DockerfileError
 from kernel_engine.formats.dockerfile.instructions import Heredoc, Location
 
 #: more than any Dockerfile needs, and little enough to be read in one go
-SIZE_LIMIT = 4 * 1024 * 1024
+SIZE_LIMIT = 1024 * 1024
 #: Docker's own limit of one physical line, in bytes
 LINE_LIMIT = 65535
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ _SHARING = ("shared", "private", "locked")
 _OWNED = ("cache", "secret", "ssh")  #: the types that take mode, uid and gid
 _ALIASES = {"src": "source", "dst": "target", "destination": "target", "ro": "readonly", "rw": "readwrite"}
 _SWITCHES = ("readonly", "readwrite", "required")
+_FIELD = re.compile(r'"(?P<quoted>(?:[^"]|"")*)"|(?!")[^",]*')
 #: Go's strconv.ParseBool
 _TRUE, _FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", "false", "False")
 
@@ -32,16 +33,25 @@ def read(text: str, expand: Callable[[str], str] | None = None) -> RunMount:
     return mount.done()
 
 
-def _fields(text: str) -> list[tuple[str, str | None, str]]:
-    try:
-        row = next(csv.reader([text], strict=True), [])
-    except csv.Error as error:
-        raise DockerfileError(f"failed to parse csv mounts: {error}") from None
-    found: list[tuple[str, str | None, str]] = []
-    for item in row:
+def _fields(text: str) -> Iterator[tuple[str, str | None, str]]:
+    """Each field's key in lower case, its value, and the field as written."""
+    for item in _separated(text):
         key, equals, value = item.partition("=")
-        found.append((key.lower(), value if equals else None, item))
-    return found
+        yield key.lower(), value if equals else None, item
+
+
+def _separated(text: str) -> Iterator[str]:
+    """A line of comma-separated values: one that starts with `"` may hold commas, and `""` for a quote."""
+    at = 0
+    while at < len(text):
+        found = _FIELD.match(text, at)
+        end = found.end() if found else len(text)
+        if not found or (end < len(text) and text[end] != ","):
+            is_quoted = text[at] == '"'
+            problem = 'extraneous or missing " in quoted-field' if is_quoted else 'bare " in non-quoted-field'
+            raise DockerfileError(f"failed to parse csv mounts: parse error on line 1, column {end + 1}: {problem}")
+        yield found[0] if found["quoted"] is None else found["quoted"].replace('""', '"')
+        at = end + 1
 
 
 @dataclass(slots=True)

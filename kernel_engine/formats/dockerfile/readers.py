@@ -38,7 +38,7 @@ def read(given: Given) -> Instruction:
     """DockerfileError with a reason only."""
     reader = _READERS.get(given.keyword)
     if reader is None:
-        raise DockerfileError(f"unknown instruction: {given.statement.keyword}")
+        raise DockerfileError(f"unknown instruction: {given.keyword}")
     return reader(given)
 
 

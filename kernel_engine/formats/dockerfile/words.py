@@ -132,6 +132,8 @@ def json_list(rest: str) -> tuple[str, ...] | None:
         return None
     if not all(isinstance(item, str) for item in found):
         raise NotStrings
+    if any("\0" in item for item in found):
+        raise DockerfileError("a NUL byte stands in the list")
     #: half a surrogate pair cannot be written anywhere
     return tuple(item.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for item in found)
 

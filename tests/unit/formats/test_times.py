@@ -115,6 +115,8 @@ def test_durations_as_go_prints_them(nanoseconds: int, words: str) -> None:
         ("", 'time: invalid duration ""'),
         ("s", 'time: invalid duration "s"'),
         ("1.2.3s", 'time: invalid duration "1.2.3s"'),
+        ("٥s", 'time: invalid duration "٥s"'),
+        ("9999999999h", 'time: invalid duration "9999999999h"'),
     ],
 )
 def test_what_is_wrong_with_a_duration(text: str, error: str) -> None:
