@@ -113,12 +113,13 @@ async def _furnish(
     await image_store.load()
     house_roster = Roster(records)
     await house_roster.load()
+    endpoints = tuple(live.record.endpoint for live in house_roster.all() if live.record.endpoint is not None)
     house = House(
         instance=instance,
         workers=workers,
         images=image_store,
         snapshots=snapshot_store,
-        bridge=await Bridge.open(instance, records, subnet=subnet),
+        bridge=await Bridge.open(instance, records, subnet=subnet, endpoints=endpoints),
         launcher=None,  # type: ignore[arg-type]  # connected below: its callbacks need the house
         log_writer=None,  # type: ignore[arg-type]
         roster=house_roster,
@@ -128,7 +129,7 @@ async def _furnish(
     )
     await _connect_launcher(house)
     await _connect_log_writer(house)
-    house.bridge.adopt(tuple(live.record.endpoint for live in house_roster.all() if live.record.endpoint is not None))
+    house.bridge.adopt(endpoints)
     _sweep(instance, house_roster)
     return house
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kernel_engine.cli.failures import Failed
+from kernel_engine.cli.ports import joined
 from kernel_engine.cli.table import columns
 
 TYPE_CHECKING = False
@@ -35,8 +36,15 @@ def port(call: Call) -> int:
         return 0
     wanted = call.arguments[1]
     number, _, protocol = wanted.partition("/")
-    if not number.isdigit():
-        raise Failed(f'Error: invalid port ({number}): strconv.ParseUint: parsing "{number}": invalid syntax')
+    fault = (
+        ""
+        if number.isdigit() and int(number) <= 65535
+        else "value out of range"
+        if number.isdigit()
+        else "invalid syntax"
+    )
+    if fault:
+        raise Failed(f'Error: invalid port ({number}): strconv.ParseUint: parsing "{number}": {fault}')
     found = ports.get(f"{number}/{protocol or 'tcp'}")
     if not found:
         raise Failed(f"Error: No public port '{wanted}' published for {name}")
@@ -46,8 +54,7 @@ def port(call: Call) -> int:
 
 
 def _outside(item: dict[str, str]) -> str:
-    address = item["HostIp"]
-    return f"{f'[{address}]' if ':' in address else address}:{item['HostPort']}"
+    return joined(item["HostIp"], item["HostPort"])
 
 
 def _natural(line: str) -> tuple[int, str]:

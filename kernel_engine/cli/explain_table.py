@@ -95,11 +95,13 @@ PRCTL = {
 }
 
 NETLINK = {
+    "NFT_MSG_NEWSETELEM": "호스트의 포트로 온 연결을 컨테이너로 보내는 규칙(nftables)에 한 줄을 더해요",
     "RTM_DELADDR": "IP 주소를 떼어요",
     "RTM_DELLINK": "네트워크 장치를 없애요",
     "RTM_GETLINK": "네트워크 장치의 번호를 물어봐요",
     "RTM_NEWADDR": "IP 주소를 붙여요",
     "RTM_NEWNEIGH": "이웃의 주소를 적어요",
+    "RTM_SETLINK": "컨테이너가 자기 포트로 되돌아올 수 있게 브리지의 구멍을 열어 둬요",
     "RTM_NEWROUTE": "밖으로 나가는 길(게이트웨이)을 정해요",
 }
 

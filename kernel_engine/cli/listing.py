@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 
+from kernel_engine.cli.ports import as_words
 from kernel_engine.cli.table import Listing, short_id, shortened
 from kernel_engine.formats.sizes import human_size
 from kernel_engine.formats.times import human_duration, local_stamp
@@ -91,7 +92,7 @@ def row(item: dict[str, Any], *, whole: bool, now: float) -> dict[str, Any]:
         "Names": ",".join(names(item.get("Names") or (), whole=whole)),
         "Networks": ",".join((item.get("NetworkSettings") or {}).get("Networks") or ()),
         "Platform": None,
-        "Ports": ports(item.get("Ports") or ()),
+        "Ports": as_words(item.get("Ports") or ()),
         "RunningFor": f"{human_duration(now - item['Created'])} ago",
         "Size": sizes(item),
         "State": item.get("State", ""),
@@ -119,33 +120,3 @@ def sizes(item: dict[str, Any]) -> str:
     own = human_size(item.get("SizeRw") or 0, 3)
     root = item.get("SizeRootFs") or 0
     return f"{own} (virtual {human_size(root, 3)})" if root else own
-
-
-def ports(given: Iterable[dict[str, Any]]) -> str:
-    """`0.0.0.0:8080->80/tcp, 443/tcp`; neighbours of one kind become a range."""
-    groups: dict[tuple[str, str, int | None], list[int]] = {}
-    for port in sorted(given, key=lambda port: (port["PrivatePort"], port.get("IP", ""), port.get("PublicPort", 0))):
-        public, private = port.get("PublicPort"), port["PrivatePort"]
-        shift = None if public is None else public - private
-        groups.setdefault((port.get("IP", ""), port.get("Type", "tcp"), shift), []).append(private)
-    parts = []
-    for (address, kind, shift), numbers in groups.items():
-        for first, last in _runs(numbers):
-            inside = f"{first}/{kind}" if first == last else f"{first}-{last}/{kind}"
-            if shift is None:
-                parts.append(inside)
-                continue
-            outside = str(first + shift) if first == last else f"{first + shift}-{last + shift}"
-            host = f"[{address}]" if ":" in address else address
-            parts.append(f"{host}:{outside}->{inside}")
-    return ", ".join(parts)
-
-
-def _runs(numbers: list[int]) -> list[tuple[int, int]]:
-    runs: list[tuple[int, int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][1] + 1:
-            runs[-1] = (runs[-1][0], number)
-        elif not runs or number != runs[-1][1]:
-            runs.append((number, number))
-    return runs

@@ -150,8 +150,8 @@ def _pull(client: Client, words: Parsed) -> None:
 
 
 def _detached(client: Client, words: Parsed, container: str) -> int:
+    print(container, flush=True)  # also of one that cannot be started, as Docker has it
     client.post(f"/containers/{container}/start").read()
-    print(container, flush=True)
     return 0
 
 

@@ -15,6 +15,7 @@ from kernel_engine.containers.house import House
 from kernel_engine.containers.limits import check_options
 from kernel_engine.containers.merge import arguments, merge
 from kernel_engine.containers.options import ContainerOptions
+from kernel_engine.containers.publishing import DISCARDED
 from kernel_engine.containers.record import Container, State
 from kernel_engine.containers.roster import Live
 from kernel_engine.containers.spec import cgroup_namespace, hostname_of, parse_security_options
@@ -67,7 +68,8 @@ async def create(house: House, options: ContainerOptions, name: str | None) -> t
         undo.pop_all()
     house.traces.keep(container_id, trace.steps)
     house.announce(live, "create")
-    return live, ()
+    discarded = host.network_mode == "host" and (host.port_bindings or host.publish_all)
+    return live, (DISCARDED,) if discarded else ()
 
 
 async def recorded(live: Live) -> None:

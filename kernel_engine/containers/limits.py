@@ -7,6 +7,7 @@ import re
 
 from kernel_engine.containers.health import check_possible
 from kernel_engine.containers.options import ContainerOptions, HostOptions, RestartPolicy
+from kernel_engine.containers.publishing import wishes
 from kernel_engine.errors import InvalidRequest, NotSupported
 
 MINIMUM_MEMORY = 6 * 1024 * 1024
@@ -35,6 +36,7 @@ def check_options(options: ContainerOptions) -> None:
         raise NotSupported(f"network {host.network_mode}: user-defined networks are not served yet")
     for word in host.binds:
         parse_bind(word)
+    wishes(options)
     if host.log.driver not in ("", "json-file", "none"):
         raise InvalidRequest(f"logger: no log driver named '{host.log.driver}' is registered")
 

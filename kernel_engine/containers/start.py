@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,7 +14,8 @@ from pathlib import Path
 from kernel_engine.containers import health, identity
 from kernel_engine.containers.create import recorded
 from kernel_engine.containers.house import House
-from kernel_engine.containers.options import HostOptions
+from kernel_engine.containers.options import ContainerOptions, HostOptions
+from kernel_engine.containers.publishing import wishes
 from kernel_engine.containers.record import Container, WaitResult
 from kernel_engine.containers.remove import remove_locked
 from kernel_engine.containers.roster import Live
@@ -24,12 +26,14 @@ from kernel_engine.containers.spec import (
     parse_security_options,
 )
 from kernel_engine.containers.traces import write_trace
-from kernel_engine.errors import Conflict, EngineError, NotModified, StartFailed
+from kernel_engine.errors import Conflict, EngineError, KernelRefused, NotModified, StartFailed, Unavailable
 from kernel_engine.network.bridge import loopback_up
 from kernel_engine.network.endpoint import Endpoint
+from kernel_engine.network.ports import Reservation
 from kernel_engine.runtime import capabilities, seccomp
 from kernel_engine.runtime.events import Created, Started, Stdio
 from kernel_engine.runtime.log_writer.client import LogFile
+from kernel_engine.runtime.spec import Spec
 from kernel_engine.syscalls.trace import Step, Trace, recording
 
 _DEFAULT_MAX_FILES = 1
@@ -92,38 +96,33 @@ async def _launch(house: House, record: Container, trace: Trace) -> tuple[Starte
     directory = Path(record.directory)
     hostname, config = record.config.hostname, record.config
     endpoint: Endpoint | None = None
+    ports = _reserve_ports(house, record)
 
     async def connect(created: Created) -> None:
         nonlocal endpoint
         adopted = asyncio.ensure_future(_adopt(house, record, created.stdio))
         try:
-            endpoint = await _attach_network(house, record, created, trace)
+            if ports is not None:
+                house.launcher.hold(record.id, ports.descriptors())
+            endpoint = await _attach_network(house, record, created, trace, ports)
         finally:
             await adopted
         if endpoint is not None:
             identity.write_hosts(directory, hostname, config, endpoint)
 
-    with recording(trace):
-        _make_bind_sources(config.host)
-        spec = container_spec(
-            record,
-            Surroundings(
-                cgroup=house.instance.cgroup,
-                rootfs=house.snapshots.rootfs(record.id),
-                hostname=hostname,
-                identity_files=identity.write_identity(directory, hostname, config),
-                seccomp=await seccomp_program(house, config.host),
-                tini=house.tini,
-            ),
-        )
-        if config.host.init and not house.tini:
-            raise StartFailed("--init needs a static init (package tini) on this machine", exit_code=127)
     try:
+        with recording(trace):
+            spec = await _spec(house, record)
         started = await house.launcher.launch(spec, connect)
     except BaseException:
         if endpoint is not None:
             await house.bridge.detach(endpoint)
+        elif ports is not None:
+            ports.give_up()
         raise
+    finally:
+        if ports is not None:
+            ports.close()
     try:
         await _adopt(house, record, started.stdio)
     finally:
@@ -132,15 +131,51 @@ async def _launch(house: House, record: Container, trace: Trace) -> tuple[Starte
     return started, endpoint
 
 
-async def _attach_network(house: House, record: Container, created: Created, trace: Trace) -> Endpoint | None:
+async def _spec(house: House, record: Container) -> Spec:
+    directory, config = Path(record.directory), record.config
+    _make_bind_sources(config.host)
+    if config.host.init and not house.tini:
+        raise StartFailed("--init needs a static init (package tini) on this machine", exit_code=127)
+    return container_spec(
+        record,
+        Surroundings(
+            cgroup=house.instance.cgroup,
+            rootfs=house.snapshots.rootfs(record.id),
+            hostname=config.hostname,
+            identity_files=identity.write_identity(directory, config.hostname, config),
+            seccomp=await seccomp_program(house, config.host),
+            tini=house.tini,
+        ),
+    )
+
+
+def _reserve_ports(house: House, record: Container) -> Reservation | None:
+    """Before anything is made: a port that cannot be had is the container's end. None for one without ports."""
+    wanted = wishes(record.config) if uses_bridge(record.config) else ()
+    if not wanted:
+        return None
+    try:
+        return house.bridge.reserve(wanted)
+    except (Unavailable, KernelRefused) as error:
+        # Docker's text; the endpoint with that id was never there, and neither is Docker's any more
+        error.message = (
+            f"driver failed programming external connectivity on endpoint {record.name} ({secrets.token_hex(32)}): "
+            f"{error.message}"
+        )
+        raise
+
+
+async def _attach_network(
+    house: House, record: Container, created: Created, trace: Trace, ports: Reservation | None
+) -> Endpoint | None:
     """None for a container that is not on the bridge."""
     if created.netlink is None:
         return None  # the host's own network
     with recording(trace):
-        if record.config.host.network_mode == "none" or record.config.network_disabled:
+        if not uses_bridge(record.config):
             loopback_up(created.netlink)
             return None
-        return await house.bridge.attach(record.id, created.netlink, created.pid)
+        return await house.bridge.attach(record.id, created.netlink, created.pid, ports)
 
 
 async def _adopt(house: House, record: Container, stdio: Stdio) -> None:
@@ -218,5 +253,5 @@ async def _remember_failure(house: House, live: Live, error: EngineError) -> Non
         await remove_locked(house, live, WaitResult(exit_code=exit_code))
 
 
-def uses_bridge(host: HostOptions) -> bool:
-    return "net" in namespaces(host) and host.network_mode != "none"
+def uses_bridge(config: ContainerOptions) -> bool:
+    return "net" in namespaces(config.host) and config.host.network_mode != "none" and not config.network_disabled

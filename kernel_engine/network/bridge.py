@@ -19,10 +19,11 @@ from ipaddress import IPv4Address, IPv4Interface
 from typing import Any, TypeVar
 
 from kernel_engine.errors import KernelRefused, Unavailable
-from kernel_engine.network import ground
+from kernel_engine.network import ground, nat
 from kernel_engine.network.addresses import free_address, mac_address, parse_subnet
-from kernel_engine.network.endpoint import Endpoint
+from kernel_engine.network.endpoint import Endpoint, Published
 from kernel_engine.network.ground import Ground, destroy
+from kernel_engine.network.ports import Ports, Reservation, Wish
 from kernel_engine.network.veth import Cable, loopback_up, plug, unplug
 from kernel_engine.paths import Instance
 from kernel_engine.records import Records
@@ -74,6 +75,7 @@ class Bridge:
         self._records = records
         self._ground = ground
         self._leases: dict[str, Lease] = {}
+        self._ports = Ports()
         self._background: set[asyncio.Future[Any]] = set()
         # attaching must not wait for a detaching, which the kernel delays by 10 ms and more: a thread each
         self._plugging = ThreadPoolExecutor(max_workers=1, thread_name_prefix="plug")
@@ -81,21 +83,26 @@ class Bridge:
         self._host = Netlink()
 
     @classmethod
-    async def open(cls, instance: Instance, records: Records, *, subnet: str | None = None) -> Bridge:
+    async def open(
+        cls, instance: Instance, records: Records, *, subnet: str | None = None, endpoints: Iterable[Endpoint] = ()
+    ) -> Bridge:
         """Makes the bridge, or finds the one of an earlier daemon with its leases (see `adopt`).
 
-        subnet: "172.30.0.0/16"; None = the one it had, else the first free one of Docker's pools. InvalidRequest,
-        Conflict (in use), Unavailable (no nft, nothing free), KernelRefused.
+        subnet: "172.30.0.0/16"; None = the one it had, else the first free one of Docker's pools. endpoints: what the
+        records know to be in use; their published ports are never closed meanwhile. InvalidRequest, Conflict (in use),
+        Unavailable (no nft, nothing free), KernelRefused.
         """
         wanted = parse_subnet(subnet) if subnet else None
         row, leases = await records.transact(_read)
         recorded = IPv4Interface(row["gateway"]) if row else None
         network_id = row["network_id"] if row else secrets.token_hex(32)
-        ready = await asyncio.to_thread(ground.lay, instance, wanted=wanted, recorded=recorded)
+        open_ports = tuple((port, place.address) for place in endpoints for port in place.published)
+        ready = await asyncio.to_thread(ground.lay, instance, wanted=wanted, recorded=recorded, published=open_ports)
         if recorded != ready.gateway:
             await records.transact(lambda connection: _save(connection, network_id, str(ready.gateway)))
         bridge = cls(instance, records, network_id, ready)
         bridge._leases = {lease.address: lease for lease in leases}
+        bridge._ports.take(port for port, _ in open_ports)
         return bridge
 
     def adopt(self, endpoints: Iterable[Endpoint]) -> None:
@@ -113,12 +120,24 @@ class Bridge:
         self._leases = kept
         self._later(self._sweep())
 
-    async def attach(self, container_id: str, netlink_fd: int, pid: int) -> Endpoint:
-        """Plugs a container in: eth0 with an address and a default route, lo up. About 1 ms, off the loop.
+    def reserve(self, wishes: Iterable[Wish]) -> Reservation:
+        """Takes ports of the host for a container that is to be attached; not one of them where one cannot be had.
+
+        `give_up` gives them back, or `detach` does once they belong to an endpoint. Unavailable or KernelRefused with
+        Docker's text.
+        """
+        return self._ports.reserve(wishes)
+
+    async def attach(
+        self, container_id: str, netlink_fd: int, pid: int, reservation: Reservation | None = None
+    ) -> Endpoint:
+        """Plugs a container in: eth0 with an address and a default route, lo up, its ports open. About 1 ms, off the
+        loop.
 
         netlink_fd: an AF_NETLINK socket opened in the container's network namespace (stays the caller's); pid: a
         process in it. Unavailable when all addresses are given; KernelRefused, with nothing left behind.
         """
+        published = () if reservation is None else reservation.published
         lease = self._lease(container_id)
         interface = IPv4Interface((IPv4Address(lease.address), self._ground.gateway.network.prefixlen))
         mac = mac_address(interface.ip)
@@ -130,12 +149,13 @@ class Bridge:
             interface=interface,
             gateway=self.gateway,
             mtu=self._ground.mtu,
+            hairpin=bool(published),
         )
         inside = os.dup(netlink_fd)  # the caller may be cancelled, and close its own, while the thread works
         try:
-            await self._in(self._plugging, lambda: plug(self._host, inside, cable))
+            await self._in(self._plugging, lambda: self._plug(inside, cable, published))
         except asyncio.CancelledError:
-            self._later(self._give_up(lease))
+            self._later(self._give_up(lease, published))
             raise
         except OSError as error:
             self._forget(lease.address)
@@ -150,14 +170,18 @@ class Bridge:
             gateway=self.gateway,
             mac=mac,
             host_interface=lease.host_interface,
+            published=published,
         )
 
     async def detach(self, endpoint: Endpoint) -> None:
-        """Takes the address back when the host's end of the cable is gone; that is so when this returns. Idempotent.
+        """Closes the ports; takes the address back when the host's end of the cable is gone. All that is so when this
+        returns. Idempotent.
 
         The container has ended as a rule. Then the kernel removes the cable with the namespace, several in one go,
         while a request of ours would hold the lock that the next `attach` waits for; so it is given a moment first.
         """
+        if endpoint.published:
+            await self._withdraw(endpoint.published)
         for pause in _PATIENCE:
             if not _exists(endpoint.host_interface):
                 break
@@ -203,8 +227,9 @@ class Bridge:
         self._leases.pop(address, None)
         self._write("DELETE FROM leases WHERE address = ?", (address,))
 
-    async def _give_up(self, lease: Lease) -> None:
+    async def _give_up(self, lease: Lease, published: tuple[Published, ...]) -> None:
         """After an attach that nobody waits for any more; in the thread that made the cable, so that it is there."""
+        await self._in(self._plugging, lambda: nat.withdraw(self._instance.nft_table, published))
         await self._in(self._plugging, lambda: _unplug((lease.host_interface,)))
         self._forget(lease.address)
 
@@ -218,6 +243,24 @@ class Bridge:
         names = await self._in(self._unplugging, present)
         known = {lease.host_interface for lease in self._leases.values()}
         await self._in(self._unplugging, lambda: _unplug(name for name in names if name not in known))
+
+    def _plug(self, inside: int, cable: Cable, published: tuple[Published, ...]) -> None:
+        plug(self._host, inside, cable)
+        if not published:
+            return
+        try:
+            nat.publish(self._instance.nft_table, published, str(cable.interface.ip))
+        except OSError:
+            unplug(self._host, (cable.outside,))
+            raise
+
+    async def _withdraw(self, published: tuple[Published, ...]) -> None:
+        """The ports are free at once. In the thread that opens ports: who takes one of them next comes after this."""
+        self._ports.free(published)
+        try:
+            await self._in(self._plugging, lambda: nat.withdraw(self._instance.nft_table, published))
+        except OSError as error:
+            raise KernelRefused("netlink", error.errno or 0, f"failed to close published ports: {error}") from error
 
     # ------------------------------------------------------------------------------------------------------------
     async def _in(self, worker: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:

@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: a port that is open on every IPv4 address of the host
+ANYWHERE = "0.0.0.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """One port of the host that leads into a container."""
+
+    container_port: int
+    protocol: str  #: "tcp" | "udp" | "sctp"
+    host_address: str  #: IPv4, dotted; ANYWHERE for all
+    host_port: int
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
@@ -17,3 +30,4 @@ class Endpoint:
     gateway: str
     mac: str
     host_interface: str  #: the veth end on the host
+    published: tuple[Published, ...] = ()

@@ -8,11 +8,13 @@ from __future__ import annotations
 import errno
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network
+from pathlib import Path
 
 from kernel_engine.errors import Conflict, EngineError, KernelRefused
 from kernel_engine.network import nat
 from kernel_engine.network.addresses import choose_subnet, mac_address, overlapping
 from kernel_engine.network.claims import machine_lock
+from kernel_engine.network.endpoint import Published
 from kernel_engine.network.veth import unplug
 from kernel_engine.paths import Instance
 from kernel_engine.syscalls.netlink import Link, Netlink
@@ -30,11 +32,18 @@ class Ground:
     mtu: int  #: 0 = the kernel's own 1500; smaller where the way out of this machine is narrower
 
 
-def lay(instance: Instance, *, wanted: IPv4Interface | None, recorded: IPv4Interface | None) -> Ground:
+def lay(
+    instance: Instance,
+    *,
+    wanted: IPv4Interface | None,
+    recorded: IPv4Interface | None,
+    published: tuple[tuple[Published, str], ...] = (),
+) -> Ground:
     """Makes or finds the bridge. Doing it twice changes nothing.
 
     wanted: `--subnet`; recorded: what this instance had before. A bridge that stands keeps its subnet unless another
     one is wanted; Conflict where containers still live in the old one, or where the wanted one is in use elsewhere.
+    published: ports that are open, with their container's address; they stay so.
     """
     with machine_lock() as claims, Netlink() as netlink:
         try:
@@ -51,7 +60,7 @@ def lay(instance: Instance, *, wanted: IPv4Interface | None, recorded: IPv4Inter
         except OSError as error:
             raise KernelRefused("netlink", error.errno or 0, f"make bridge {instance.bridge}: {error}") from error
         try:
-            nat.load(nat.ruleset(instance.nft_table, instance.bridge, str(gateway.network)))
+            nat.load(nat.ruleset(instance.nft_table, instance.bridge, str(gateway.network), published))
         except EngineError:
             if all(link.name != instance.bridge for link in links):
                 unplug(netlink, [instance.bridge])
@@ -130,6 +139,8 @@ def _stand(netlink: Netlink, name: str, bridge: Link | None, gateway: IPv4Interf
         if error.errno != errno.EEXIST:
             raise
     netlink.set_link(bridge.index, up=True)
+    # or a connection from 127.0.0.1 to a published port could not leave; `nat`'s chain guard answers for it
+    Path(f"/proc/sys/net/ipv4/conf/{name}/route_localnet").write_text("1")
     return bridge
 
 

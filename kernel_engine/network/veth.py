@@ -27,6 +27,7 @@ class Cable(NamedTuple):
     interface: IPv4Interface  #: address of the container's end
     gateway: str
     mtu: int  #: 0 = the kernel's 1500
+    hairpin: bool = False  #: the container may reach itself through a port that it publishes
 
 
 def plug(host: Netlink, inside_fd: int, cable: Cable) -> None:
@@ -42,6 +43,8 @@ def plug(host: Netlink, inside_fd: int, cable: Cable) -> None:
             mtu=cable.mtu,
         )
         try:
+            if cable.hairpin:  # where netfilter sees bridged frames (br_netfilter), the way there and back is one port
+                host.set_hairpin(cable.outside)
             inside.set_link(_LOOPBACK, up=True)
             index = inside.link(INSIDE).index
             inside.add_address(index, str(cable.interface))

@@ -106,6 +106,13 @@ class Births:
             except Closed:
                 return  # it is dying; its end is reported by its pidfd
 
+    def hold(self, id: str, descriptors: list[int]) -> None:
+        """Keeps the client's descriptors for as long as the process lives."""
+        birth = self._births.get(id)
+        if birth is not None:
+            birth.entry.held += descriptors
+            descriptors.clear()
+
     def abort(self, id: str, reason: str = GIVEN_UP) -> None:
         birth = self._births.get(id)
         if birth is not None:

@@ -11,14 +11,14 @@ import json
 import os
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from itertools import count
 from typing import Any
 
 from kernel_engine.errors import EngineError, Unavailable
 from kernel_engine.paths import Instance
-from kernel_engine.runtime.channel import Channel, Closed, Message, as_json
+from kernel_engine.runtime.channel import DESCRIPTORS, Channel, Closed, Message, as_json
 from kernel_engine.runtime.companion import connect_or_start
 from kernel_engine.runtime.events import Created, Exited, Known, Started, Stdio
 from kernel_engine.runtime.handshake import GIVEN_UP, raised
@@ -83,6 +83,11 @@ class Launcher:
             if created.done() and not created.cancelled():
                 _close_all(created.result()[1])
             created.cancel()
+
+    def hold(self, id: str, descriptors: Sequence[int]) -> None:
+        """Within `on_created`: gives the launcher duplicates, which it keeps until the process ends, whatever we do."""
+        for at in range(0, len(descriptors), DESCRIPTORS):
+            self._post({"verb": "hold", "id": id}, descriptors[at : at + DESCRIPTORS])
 
     async def exec(self, exec_id: str, container_id: str, process: Process) -> Started:
         """Starts one more process in a running container. NotFound when that does not run; else as `launch`."""
@@ -172,11 +177,11 @@ class Launcher:
         self._answers[number] = future
         return future
 
-    def _post(self, message: Message) -> None:
+    def _post(self, message: Message, descriptors: Sequence[int] = ()) -> None:
         if self._closed:
             raise Unavailable("the launcher is gone")
         try:
-            self._channel.send(message)
+            self._channel.send(message, descriptors)
         except Closed:
             self._end("the launcher died")
             raise Unavailable("the launcher died") from None

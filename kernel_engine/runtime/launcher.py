@@ -81,22 +81,22 @@ class Launcher:
         except Closed:
             return self._lose_client()
         for message, descriptors in messages:
-            for fd in descriptors:  # the client has none to give
-                os.close(fd)
             if self._client is client:
-                self._answer(message)
+                self._answer(message, descriptors)
+            for fd in descriptors:  # what nobody has taken
+                os.close(fd)
         return None
 
-    def _answer(self, message: Message) -> None:
+    def _answer(self, message: Message, descriptors: list[int]) -> None:
         """One message. Its failure is its own answer and never the launcher's end."""
         try:
-            self._obey(message)
+            self._obey(message, descriptors)
         except Exception as error:
             if not isinstance(error, EngineError | OSError):
                 traceback.print_exc()
             self.tell({"reply": message.get("request"), "error": describe(error, "", Trace("launcher"))})
 
-    def _obey(self, message: Message) -> None:
+    def _obey(self, message: Message, descriptors: list[int]) -> None:
         match message["verb"]:
             case "launch":
                 self.births.launch(message)
@@ -104,6 +104,8 @@ class Launcher:
                 self.births.execute(message)
             case "go":
                 self.births.go(message["id"])
+            case "hold":
+                self.births.hold(message["id"], descriptors)
             case "abort":
                 self.births.abort(message["id"])
             case "close_stdin":

@@ -43,6 +43,7 @@ class Entry:
     pid: int
     pidfd: int
     streams: dict[str, int] = field(default_factory=dict)  #: the engine's ends by name
+    held: list[int] = field(default_factory=list)  #: descriptors of the client's that live as long as the process
     started_at: float = 0.0
     exited: Message | None = None
     told: bool = False  #: the exit has been sent on the present connection
@@ -56,7 +57,13 @@ class Entry:
         if fd is not None:
             os.close(fd)
 
+    def let_go(self) -> None:
+        """Closes what the client gave to hold."""
+        while self.held:
+            os.close(self.held.pop())
+
     def close(self) -> None:
+        self.let_go()
         for name in tuple(self.streams):
             self.close_stream(name)
         if self.pidfd >= 0:
@@ -106,6 +113,7 @@ class Register:
         }
         os.close(entry.pidfd)
         entry.pidfd = -1
+        entry.let_go()
         entry.told = self._client.tell({"event": "exited", "exited": entry.exited})
         if entry.is_first:
             self.remove_group(entry.cgroup, entry.id)

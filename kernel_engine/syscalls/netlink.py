@@ -29,6 +29,7 @@ class Message(IntEnum):
     RTM_NEWLINK = 16
     RTM_DELLINK = 17
     RTM_GETLINK = 18
+    RTM_SETLINK = 19
     RTM_NEWADDR = 20
     RTM_DELADDR = 21
     RTM_GETADDR = 22
@@ -47,9 +48,10 @@ class Flag(IntFlag):
     NLM_F_CREATE = 0x400
 
 
-IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 4, 10, 18
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_PROTINFO, IFLA_LINKINFO = 1, 3, 4, 10, 12, 18
 IFLA_NET_NS_PID, IFLA_NET_NS_FD = 19, 28
 IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 1, 2, 1
+IFLA_BRPORT_MODE, NLA_F_NESTED = 4, 0x8000
 IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST = 1, 2, 4
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_TABLE = 1, 4, 5, 15
 IFF_UP = 0x1
@@ -57,6 +59,7 @@ NETLINK_EXT_ACK, NETLINK_CAP_ACK = 11, 10
 SOL_NETLINK = 270
 NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSGERR_ATTR_MSG = 0x200, 0x100, 1
 NLA_TYPE_MASK = 0x3FFF
+_AF_BRIDGE = 7
 RT_TABLE_MAIN, RTPROT_BOOT, RTN_UNICAST, RT_SCOPE_UNIVERSE, RT_SCOPE_LINK = 254, 3, 1, 0, 253
 
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
@@ -64,6 +67,7 @@ _IFINFO = struct.Struct("=BxHiII")  # ifinfomsg: family, type, index, flags, cha
 _IFADDR = struct.Struct("=BBBBi")  # ifaddrmsg: family, prefix length, flags, scope, index
 _RTMSG = struct.Struct("=BBBBBBBBI")  # rtmsg: family, dst_len, src_len, tos, table, protocol, scope, type, flags
 _ATTRIBUTE = struct.Struct("=HH")
+_OWN_FILES = ("kernel_engine/syscalls/netlink.py", "kernel_engine/syscalls/nfnetlink.py")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,10 +135,10 @@ class Netlink:
     # links ------------------------------------------------------------------------------------------------------
     def add_bridge(self, name: str, *, mac: str = "", up: bool = False) -> None:
         """A bridge. EEXIST where an interface has that name."""
-        body = _ifinfo(up=up) + _text(IFLA_IFNAME, name)
+        body = _ifinfo(up=up) + text(IFLA_IFNAME, name)
         if mac:
-            body += _attribute(IFLA_ADDRESS, _mac(mac))
-        body += _attribute(IFLA_LINKINFO, _text(IFLA_INFO_KIND, "bridge"))
+            body += attribute(IFLA_ADDRESS, _mac(mac))
+        body += attribute(IFLA_LINKINFO, text(IFLA_INFO_KIND, "bridge"))
         self._create(Message.RTM_NEWLINK, body, f"bridge {name}{' up' if up else ''}")
 
     def add_veth(
@@ -154,21 +158,21 @@ class Netlink:
 
         `master` and `up` are about the end that stays here; `mtu` is for both (0 = the kernel's 1500).
         """
-        common = _attribute(IFLA_MTU, struct.pack("=I", mtu)) if mtu else b""
-        other = _ifinfo() + _text(IFLA_IFNAME, peer) + common
+        common = attribute(IFLA_MTU, struct.pack("=I", mtu)) if mtu else b""
+        other = _ifinfo() + text(IFLA_IFNAME, peer) + common
         if peer_mac:
-            other += _attribute(IFLA_ADDRESS, _mac(peer_mac))
+            other += attribute(IFLA_ADDRESS, _mac(peer_mac))
         if peer_pid is not None:
-            other += _attribute(IFLA_NET_NS_PID, struct.pack("=I", peer_pid))
+            other += attribute(IFLA_NET_NS_PID, struct.pack("=I", peer_pid))
         if peer_fd is not None:
-            other += _attribute(IFLA_NET_NS_FD, struct.pack("=I", peer_fd))
-        body = _ifinfo(up=up) + _text(IFLA_IFNAME, name) + common
+            other += attribute(IFLA_NET_NS_FD, struct.pack("=I", peer_fd))
+        body = _ifinfo(up=up) + text(IFLA_IFNAME, name) + common
         if mac:
-            body += _attribute(IFLA_ADDRESS, _mac(mac))
+            body += attribute(IFLA_ADDRESS, _mac(mac))
         if master:
-            body += _attribute(IFLA_MASTER, struct.pack("=I", master))
-        data = _attribute(IFLA_INFO_DATA, _attribute(VETH_INFO_PEER, other))
-        body += _attribute(IFLA_LINKINFO, _text(IFLA_INFO_KIND, "veth") + data)
+            body += attribute(IFLA_MASTER, struct.pack("=I", master))
+        data = attribute(IFLA_INFO_DATA, attribute(VETH_INFO_PEER, other))
+        body += attribute(IFLA_LINKINFO, text(IFLA_INFO_KIND, "veth") + data)
         where = f" netns-of-pid {peer_pid}" if peer_pid is not None else " netns-fd" if peer_fd is not None else ""
         shown = f"veth {name} peer {peer}{where}{f' master {master}' if master else ''}{' up' if up else ''}"
         self._create(Message.RTM_NEWLINK, body, shown)
@@ -187,28 +191,34 @@ class Netlink:
         body = _ifinfo(index=index, up=up)
         shown = [f"index {index}"]
         if name:
-            body += _text(IFLA_IFNAME, name)
+            body += text(IFLA_IFNAME, name)
             shown.append(f"name {name}")
         if master is not None:
-            body += _attribute(IFLA_MASTER, struct.pack("=I", master))
+            body += attribute(IFLA_MASTER, struct.pack("=I", master))
             shown.append(f"master {master}")
         if mac:
-            body += _attribute(IFLA_ADDRESS, _mac(mac))
+            body += attribute(IFLA_ADDRESS, _mac(mac))
             shown.append(f"address {mac}")
         if mtu:
-            body += _attribute(IFLA_MTU, struct.pack("=I", mtu))
+            body += attribute(IFLA_MTU, struct.pack("=I", mtu))
             shown.append(f"mtu {mtu}")
         if up is not None:
             shown.append("up" if up else "down")
         self._acknowledged(Message.RTM_NEWLINK, Flag(0), body, " ".join(shown))
 
+    def set_hairpin(self, name: str) -> None:
+        """A port of a bridge: frames may leave by the port that they came in by."""
+        mode = attribute(IFLA_BRPORT_MODE, b"\1")
+        body = _ifinfo(family=_AF_BRIDGE, index=self.link(name).index) + attribute(IFLA_PROTINFO | NLA_F_NESTED, mode)
+        self._acknowledged(Message.RTM_SETLINK, Flag(0), body, f"{name} hairpin on")
+
     def delete_link(self, name: str) -> None:
         """Removes an interface (of a veth pair both ends). ENODEV where there is none."""
-        self._acknowledged(Message.RTM_DELLINK, Flag(0), _ifinfo() + _text(IFLA_IFNAME, name), name)
+        self._acknowledged(Message.RTM_DELLINK, Flag(0), _ifinfo() + text(IFLA_IFNAME, name), name)
 
     def link(self, name: str) -> Link:
         """ENODEV where there is none."""
-        body = _ifinfo() + _text(IFLA_IFNAME, name)
+        body = _ifinfo() + text(IFLA_IFNAME, name)
         replies = self._request(Message.RTM_GETLINK, Flag.NLM_F_REQUEST, body, name)
         return _link(replies[0])
 
@@ -236,11 +246,11 @@ class Netlink:
         scope = RT_SCOPE_UNIVERSE if gateway else RT_SCOPE_LINK
         body = _RTMSG.pack(socket.AF_INET, network.prefixlen, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, scope, RTN_UNICAST, 0)
         if network.prefixlen:
-            body += _attribute(RTA_DST, network.network_address.packed)
+            body += attribute(RTA_DST, network.network_address.packed)
         if gateway:
-            body += _attribute(RTA_GATEWAY, IPv4Address(gateway).packed)
+            body += attribute(RTA_GATEWAY, IPv4Address(gateway).packed)
         if index:
-            body += _attribute(RTA_OIF, struct.pack("=I", index))
+            body += attribute(RTA_OIF, struct.pack("=I", index))
         shown = f"{destination}{f' via {gateway}' if gateway else ''}{f' index {index}' if index else ''}"
         self._create(Message.RTM_NEWROUTE, body, shown)
 
@@ -278,18 +288,18 @@ class Netlink:
     def _record(kind: Message, shown: str, result: str, started: int, *, ok: bool) -> None:
         current = trace.current()
         if current is not None:
-            current.add(f"netlink {kind.name}", shown, result, ok=ok, started=started, source=_outside())
+            current.add(f"netlink {kind.name}", shown, result, ok=ok, started=started, source=caller())
 
     def _exchange(self, kind: Message, flags: Flag, body: bytes) -> list[bytes]:
         self._sequence += 1
         self._socket.sendall(_HEADER.pack(_HEADER.size + len(body), kind, flags, self._sequence, 0) + body)
         replies: list[bytes] = []
         while True:
-            for answer, sequence, answer_flags, content in _messages(self._socket.recv(1 << 18)):
+            for answer, sequence, answer_flags, content in messages(self._socket.recv(1 << 18)):
                 if sequence != self._sequence:
                     continue  # the rest of an exchange that an error cut short
                 if answer == Message.NLMSG_ERROR:
-                    _raise_for(content, answer_flags)
+                    raise_for(content, answer_flags)
                     return replies
                 if answer == Message.NLMSG_DONE:
                     return replies
@@ -298,15 +308,15 @@ class Netlink:
                     return replies
 
 
-def _outside() -> str:
-    """The first line up the stack that is not in this file."""
+def caller() -> str:
+    """The first line up the stack that is not in a file of netlink's."""
     depth = 2
-    while (line := trace.source_line(depth)).startswith("kernel_engine/syscalls/netlink.py"):
+    while (line := trace.source_line(depth)).startswith(_OWN_FILES):
         depth += 1
     return line
 
 
-def _messages(packet: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+def messages(packet: bytes) -> Iterator[tuple[int, int, int, bytes]]:
     offset = 0
     while offset + _HEADER.size <= len(packet):
         length, kind, flags, sequence, _port = _HEADER.unpack_from(packet, offset)
@@ -314,7 +324,7 @@ def _messages(packet: bytes) -> Iterator[tuple[int, int, int, bytes]]:
         offset += (length + 3) & ~3
 
 
-def _raise_for(content: bytes, flags: int) -> None:
+def raise_for(content: bytes, flags: int) -> None:
     """Raises for an nlmsgerr whose error is not 0 (0 is the acknowledgement)."""
     (code,) = struct.unpack_from("=i", content)
     if code == 0:
@@ -324,20 +334,20 @@ def _raise_for(content: bytes, flags: int) -> None:
         # the attributes follow the failed request's header; its body too, unless NLM_F_CAPPED
         request = struct.unpack_from("=I", content, 4)[0]
         skip = 4 + (_HEADER.size if flags & NLM_F_CAPPED else (request + 3) & ~3)
-        sentence = _attributes(content[skip:]).get(NLMSGERR_ATTR_MSG, b"").rstrip(b"\0").decode(errors="replace")
+        sentence = attributes(content[skip:]).get(NLMSGERR_ATTR_MSG, b"").rstrip(b"\0").decode(errors="replace")
     raise OSError(-code, f"{os.strerror(-code)}{f' ({sentence})' if sentence else ''}")
 
 
-def _attribute(kind: int, value: bytes) -> bytes:
+def attribute(kind: int, value: bytes) -> bytes:
     padding = -len(value) % 4
     return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + b"\0" * padding
 
 
-def _text(kind: int, value: str) -> bytes:
-    return _attribute(kind, value.encode() + b"\0")
+def text(kind: int, value: str) -> bytes:
+    return attribute(kind, value.encode() + b"\0")
 
 
-def _attributes(body: bytes) -> dict[int, bytes]:
+def attributes(body: bytes) -> dict[int, bytes]:
     found: dict[int, bytes] = {}
     offset = 0
     while offset + _ATTRIBUTE.size <= len(body):
@@ -349,16 +359,16 @@ def _attributes(body: bytes) -> dict[int, bytes]:
     return found
 
 
-def _ifinfo(*, index: int = 0, up: bool | None = None) -> bytes:
-    return _IFINFO.pack(socket.AF_UNSPEC, 0, index, IFF_UP if up else 0, 0 if up is None else IFF_UP)
+def _ifinfo(*, family: int = socket.AF_UNSPEC, index: int = 0, up: bool | None = None) -> bytes:
+    return _IFINFO.pack(family, 0, index, IFF_UP if up else 0, 0 if up is None else IFF_UP)
 
 
 def _ifaddr(index: int, interface: str, broadcast: bool) -> bytes:
     value = IPv4Interface(interface)
     body = _IFADDR.pack(socket.AF_INET, value.network.prefixlen, 0, 0, index)
-    body += _attribute(IFA_LOCAL, value.ip.packed) + _attribute(IFA_ADDRESS, value.ip.packed)
+    body += attribute(IFA_LOCAL, value.ip.packed) + attribute(IFA_ADDRESS, value.ip.packed)
     if broadcast:
-        body += _attribute(IFA_BROADCAST, value.network.broadcast_address.packed)
+        body += attribute(IFA_BROADCAST, value.network.broadcast_address.packed)
     return body
 
 
@@ -368,33 +378,33 @@ def _mac(text: str) -> bytes:
 
 def _link(body: bytes) -> Link:
     _family, _type, index, flags, _change = _IFINFO.unpack_from(body)
-    attributes = _attributes(body[_IFINFO.size :])
-    kind = _attributes(attributes.get(IFLA_LINKINFO, b"")).get(IFLA_INFO_KIND, b"")
+    given = attributes(body[_IFINFO.size :])
+    kind = attributes(given.get(IFLA_LINKINFO, b"")).get(IFLA_INFO_KIND, b"")
     return Link(
         index=index,
-        name=attributes[IFLA_IFNAME].rstrip(b"\0").decode(),
+        name=given[IFLA_IFNAME].rstrip(b"\0").decode(),
         up=bool(flags & IFF_UP),
         kind=kind.rstrip(b"\0").decode(),
-        master=int.from_bytes(attributes.get(IFLA_MASTER, b""), "little"),
-        mac=attributes.get(IFLA_ADDRESS, b"").hex(":"),
-        mtu=int.from_bytes(attributes.get(IFLA_MTU, b""), "little"),
+        master=int.from_bytes(given.get(IFLA_MASTER, b""), "little"),
+        mac=given.get(IFLA_ADDRESS, b"").hex(":"),
+        mtu=int.from_bytes(given.get(IFLA_MTU, b""), "little"),
     )
 
 
 def _address(body: bytes) -> Address:
     _family, prefix_length, _flags, _scope, index = _IFADDR.unpack_from(body)
-    attributes = _attributes(body[_IFADDR.size :])
-    packed = attributes.get(IFA_LOCAL, attributes.get(IFA_ADDRESS, b"\0\0\0\0"))
+    given = attributes(body[_IFADDR.size :])
+    packed = given.get(IFA_LOCAL, given.get(IFA_ADDRESS, b"\0\0\0\0"))
     return Address(index=index, interface=IPv4Interface((packed, prefix_length)))
 
 
 def _route(body: bytes) -> Route:
     _family, destination_length, _s, _t, table, _p, _scope, _type, _f = _RTMSG.unpack_from(body)
-    attributes = _attributes(body[_RTMSG.size :])
-    gateway = attributes.get(RTA_GATEWAY)
+    given = attributes(body[_RTMSG.size :])
+    gateway = given.get(RTA_GATEWAY)
     return Route(
-        destination=IPv4Network((attributes.get(RTA_DST, b"\0\0\0\0"), destination_length)),
+        destination=IPv4Network((given.get(RTA_DST, b"\0\0\0\0"), destination_length)),
         gateway=None if gateway is None else IPv4Address(gateway),
-        index=int.from_bytes(attributes.get(RTA_OIF, b""), "little"),
-        table=int.from_bytes(attributes.get(RTA_TABLE, bytes([table])), "little"),
+        index=int.from_bytes(given.get(RTA_OIF, b""), "little"),
+        table=int.from_bytes(given.get(RTA_TABLE, bytes([table])), "little"),
     )

@@ -12,6 +12,7 @@ from kernel_engine.api.wire.status import status_text
 from kernel_engine.containers.health import to_config
 from kernel_engine.containers.limits import parse_bind
 from kernel_engine.containers.options import ContainerOptions
+from kernel_engine.containers.publishing import normal
 from kernel_engine.containers.record import Container, Health, State
 
 #: what the engine calls its way of stacking layers
@@ -136,15 +137,12 @@ def mounts_json(item: Container) -> list[dict[str, Any]]:
 
 
 def _network_settings(item: Container, version: Version, networks: dict[str, Any]) -> dict[str, Any]:
-    ports: dict[str, Any] = {}
-    if item.state.running and item.endpoint is not None:
-        ports = dict.fromkeys(item.config.exposed_ports)
     first = next(iter(networks.values()), None) if item.endpoint is not None else None
     return {
         "Bridge": "",
         "SandboxID": item.endpoint.endpoint_id if item.endpoint else "",
         "SandboxKey": f"/proc/{item.state.pid}/ns/net" if item.state.pid else "",
-        "Ports": ports,
+        "Ports": _port_map(item),
         "HairpinMode": False,
         "LinkLocalIPv6Address": "",
         "LinkLocalIPv6PrefixLen": 0,
@@ -194,11 +192,26 @@ def command_text(item: Container) -> str:
     return " ".join([item.path, *words]).strip()
 
 
-def _ports_json(item: Container) -> list[dict[str, Any]]:
-    """Exposed ports of a container that has an address; none is published yet."""
+def _port_map(item: Container) -> dict[str, list[dict[str, str]] | None]:
+    """NetworkSettings.Ports: None for a port that is only exposed. Empty where the container has no address."""
     if item.endpoint is None or not item.state.running:
-        return []
-    pairs = (port.partition("/") for port in item.config.exposed_ports)
-    return [
-        {"PrivatePort": int(number), "Type": protocol or "tcp"} for number, _, protocol in pairs if number.isdigit()
-    ]
+        return {}
+    found: dict[str, list[dict[str, str]] | None] = dict.fromkeys(normal(port) for port in item.config.exposed_ports)
+    for port in item.endpoint.published:
+        places = found.get(key := f"{port.container_port}/{port.protocol}") or []
+        found[key] = [*places, {"HostIp": port.host_address, "HostPort": str(port.host_port)}]
+    return found
+
+
+def _ports_json(item: Container) -> list[dict[str, Any]]:
+    """The same as the list of `docker ps`."""
+    found: list[dict[str, Any]] = []
+    for key, places in _port_map(item).items():
+        number, _, protocol = key.partition("/")
+        if not number.isdigit():
+            continue
+        port = {"PrivatePort": int(number), "Type": protocol or "tcp"}
+        found += [{"IP": place["HostIp"], "PublicPort": int(place["HostPort"]), **port} for place in places or ()] or [
+            port
+        ]
+    return found

@@ -116,12 +116,12 @@ class Machine:
         found.root.mkdir(exist_ok=True)
         return found
 
-    async def open(self, name: str = "one", subnet: str | None = None) -> Bridge:
+    async def open(self, name: str = "one", subnet: str | None = None, endpoints: tuple[Endpoint, ...] = ()) -> Bridge:
         instance = self.instance(name)
         records = Records(instance.database, (bridges.SCHEMA,))
         self.records.append(records)
         self.stack.callback(records.close)
-        bridge = await Bridge.open(instance, records, subnet=subnet)
+        bridge = await Bridge.open(instance, records, subnet=subnet, endpoints=endpoints)
         self.bridges.append(bridge)
         return bridge
 

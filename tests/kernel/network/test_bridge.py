@@ -67,16 +67,6 @@ async def test_the_world_cannot_open_a_connection_to_a_container(machine: Machin
         world.connect(endpoint.address, 80, timeout=0.3).close()
 
 
-async def test_a_published_port_is_one_element(machine: Machine) -> None:
-    world = machine.world()
-    bridge = await machine.open()
-    place, endpoint = await machine.container(bridge)
-    table = machine.instance().nft_table
-    nft("add", "element", "ip", table, "published", f"{{ tcp . 8080 : {endpoint.address} . 80 }}")
-    with place.listen(80) as server, world.connect("203.0.113.1", 8080), server.accept()[0] as accepted:
-        assert accepted.getpeername()[0] == "203.0.113.2"
-
-
 async def test_networks_of_two_instances_do_not_see_each_other(machine: Machine) -> None:
     one, two = await machine.open("one"), await machine.open("two")
     assert (one.subnet, two.subnet) == ("172.17.0.0/16", "172.18.0.0/16")

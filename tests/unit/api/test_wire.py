@@ -20,7 +20,7 @@ from kernel_engine.containers.events import Event
 from kernel_engine.containers.options import ContainerOptions, HostOptions
 from kernel_engine.containers.record import Container, Exec, State
 from kernel_engine.images.image import Image, Progress, Removed
-from kernel_engine.network.endpoint import Endpoint
+from kernel_engine.network.endpoint import Endpoint, Published
 
 NOW = Version(1, 47)
 PLACE = Endpoint(
@@ -89,6 +89,30 @@ def test_inspect_of_a_container() -> None:
     assert [mount["RW"] for mount in shown["Mounts"]] == [False, True]
     assert "SizeRw" not in shown
     json.dumps(shown)
+
+
+def test_published_ports() -> None:
+    published = (
+        Published(container_port=80, protocol="tcp", host_address="0.0.0.0", host_port=9000),
+        Published(container_port=80, protocol="tcp", host_address="127.0.0.1", host_port=9001),
+        Published(container_port=53, protocol="udp", host_address="0.0.0.0", host_port=53),
+    )
+    config = replace(ITEM.config, exposed_ports=("443", "80/tcp"))
+    item = replace(ITEM, config=config, endpoint=replace(PLACE, published=published))
+    shown = inspect_json(item, NOW, exec_ids=(), networks={}, sizes=None)["NetworkSettings"]["Ports"]
+    assert shown == {
+        "443/tcp": None,
+        "80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "9000"}, {"HostIp": "127.0.0.1", "HostPort": "9001"}],
+        "53/udp": [{"HostIp": "0.0.0.0", "HostPort": "53"}],
+    }
+    assert summary_json(item, image="debian", networks={}, sizes=None)["Ports"] == [
+        {"PrivatePort": 443, "Type": "tcp"},
+        {"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 9000, "Type": "tcp"},
+        {"IP": "127.0.0.1", "PrivatePort": 80, "PublicPort": 9001, "Type": "tcp"},
+        {"IP": "0.0.0.0", "PrivatePort": 53, "PublicPort": 53, "Type": "udp"},
+    ]
+    ended = replace(item, state=State(status="exited"))
+    assert inspect_json(ended, NOW, exec_ids=(), networks={}, sizes=None)["NetworkSettings"]["Ports"] == {}
 
 
 def test_inspect_of_one_that_never_ran() -> None:

@@ -11,7 +11,6 @@ from kernel_engine.cli.body import create_body
 from kernel_engine.cli.commands import COMMANDS
 from kernel_engine.cli.failures import Failed
 from kernel_engine.cli.grammar import Misused, options_of, parse
-from kernel_engine.cli.ports import bindings, exposed
 
 OPTIONS = options_of(COMMANDS["run"].options)
 
@@ -209,50 +208,6 @@ def test_rest_of_the_host() -> None:
     assert made["Devices"][0] == {"PathOnHost": "/dev/fuse", "PathInContainer": "/dev/fuse", "CgroupPermissions": "rwm"}
     assert made["Devices"][1] == {"PathOnHost": "/dev/a", "PathInContainer": "/dev/b", "CgroupPermissions": "r"}
     assert "Init" not in host()
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("8080:80", {"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}),
-        ("80", {"80/tcp": [{"HostIp": "", "HostPort": ""}]}),
-        ("127.0.0.1:8080:80/udp", {"80/udp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}]}),
-        ("127.0.0.1::80", {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}),
-        ("[::1]:8080:80", {"80/tcp": [{"HostIp": "::1", "HostPort": "8080"}]}),
-        ("9000-9001:80-81",
-         {"80/tcp": [{"HostIp": "", "HostPort": "9000"}], "81/tcp": [{"HostIp": "", "HostPort": "9001"}]}),
-        ("9000-9005:80", {"80/tcp": [{"HostIp": "", "HostPort": "9000-9005"}]}),
-    ],
-)  # fmt: skip
-def test_ports(text: str, expected: dict[str, Any]) -> None:
-    assert bindings([text]) == expected
-    assert exposed([text], []) == list(expected)
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("abc", "invalid containerPort: abc"),
-        ("x:80", "invalid hostPort: x"),
-        ("80:", "no port specified: 80:<empty>"),
-        ("80:80/foo", "invalid proto: foo"),
-        ("70000:80", "invalid hostPort: 70000"),
-        ("1-3:80-81", "invalid ranges specified for container and host Ports: 80-81 and 1-3"),
-    ],
-)
-def test_ports_that_are_refused(text: str, sentence: str) -> None:
-    with pytest.raises(Failed) as caught:
-        bindings([text])
-    assert caught.value.message == sentence
-
-
-def test_exposed_ports() -> None:
-    assert exposed(["8080:80"], ["80", "90-91/udp"]) == ["80/tcp", "90/udp", "91/udp"]
-    with pytest.raises(Failed) as caught:
-        exposed([], ["x"])
-    assert caught.value.message == (
-        'invalid range format for --expose: x, error: strconv.ParseUint: parsing "x": invalid syntax'
-    )
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ def test_run_that_cannot_start(tmp_path: Path, message: str, code: int, options:
     with serving(tmp_path, engine.answers()) as served:
         assert outcome(served.host, "run", *options, "busybox", "nosuch") == (
             code,
-            "",
+            f"{ID}\n" if options == ["-d"] else "",  # there is a container, if not a running one
             f"docker: Error response from daemon: {message}\n\nRun 'docker run --help' for more information\n",
         )
 

@@ -9,7 +9,7 @@ import pytest
 
 from kernel_engine.cli.failures import Failed
 from kernel_engine.cli.images import HISTORY, IMAGES, history_row, image_names, image_rows
-from kernel_engine.cli.listing import CONTAINERS, DEFAULT, filters_json, image_name, ports, row
+from kernel_engine.cli.listing import CONTAINERS, DEFAULT, filters_json, image_name, row
 from kernel_engine.cli.table import columns, display_width
 
 NOW = 1_800_000_000.0
@@ -76,24 +76,6 @@ def test_sizes() -> None:
 def test_image_whose_tag_was_moved_shows_its_id() -> None:
     assert image_name(container(Image=IMAGE_ID), whole=False) == "b1a3dd6cc402"
     assert image_name(container(Image="app:1@sha256:00"), whole=False) == "app:1"
-
-
-@pytest.mark.parametrize(
-    ("given", "shown"),
-    [
-        ([], ""),
-        ([{"PrivatePort": 80, "Type": "tcp"}], "80/tcp"),
-        ([{"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"}], "0.0.0.0:8080->80/tcp"),
-        ([{"IP": "::", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"}], "[::]:8080->80/tcp"),
-        (
-            [{"IP": "0.0.0.0", "PrivatePort": port, "PublicPort": 9000 + port, "Type": "tcp"} for port in (81, 80)],
-            "0.0.0.0:9080-9081->80-81/tcp",
-        ),
-        ([{"PrivatePort": 53, "Type": "udp"}, {"PrivatePort": 54, "Type": "udp"}], "53-54/udp"),
-    ],
-)
-def test_ports(given: list[dict[str, Any]], shown: str) -> None:
-    assert ports(given) == shown
 
 
 def test_formats() -> None:

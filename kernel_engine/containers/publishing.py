@@ -1,0 +1,89 @@
+"""Which of a container's ports are to be open on the host: `-p`, `-P` and EXPOSE, understood. Pure.
+
+Which port of the host each one gets is `network.ports`' to find.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+
+from kernel_engine.containers.options import ContainerOptions
+from kernel_engine.errors import InvalidRequest, NotSupported
+from kernel_engine.network.endpoint import ANYWHERE
+from kernel_engine.network.nat import PROTOCOLS
+from kernel_engine.network.ports import Wish
+
+_NUMBER = re.compile(r"[0-9]{1,5}")
+_HIGHEST = 65535
+
+#: Docker's warning for `--network host -p …`
+DISCARDED = "Published ports are discarded when using host network mode"
+
+
+def wishes(config: ContainerOptions) -> tuple[Wish, ...]:
+    """In the order in which they are to be served: fixed ports first, then those that may be any.
+
+    Raises InvalidRequest or NotSupported. Docker's own order among the free ones is from the highest port down.
+    """
+    host = config.host
+    found = [_wish(port, address, number) for port, places in host.port_bindings.items() for address, number in places]
+    if host.publish_all:
+        named = {parse_port(port) for port, places in host.port_bindings.items() if places}
+        exposed = {number_and_protocol for port in config.exposed_ports if (number_and_protocol := _exposed(port))}
+        found += [Wish(container_port=number, protocol=protocol) for number, protocol in exposed - named]
+    return tuple(sorted(found, key=lambda wish: (not wish.first, wish.first != wish.last, -wish.container_port)))
+
+
+def normal(port: str) -> str:
+    """ "80" is "80/tcp"; what is no port stays as it is."""
+    known = _exposed(port)
+    return f"{known[0]}/{known[1]}" if known else port
+
+
+def parse_port(text: str) -> tuple[int, str]:
+    """ "80/tcp" or "80" → number and protocol."""
+    number, _, protocol = text.partition("/")
+    protocol = protocol.lower() or "tcp"
+    if protocol not in PROTOCOLS:
+        raise InvalidRequest(f"invalid proto: {protocol}")
+    value = _number(number)
+    if value == 0:
+        raise InvalidRequest(f'invalid port specification: "{number}"')
+    return value, protocol
+
+
+def _exposed(port: str) -> tuple[int, str] | None:
+    """EXPOSE is a remark: what Docker would not understand is left out."""
+    try:
+        return parse_port(port)
+    except InvalidRequest:
+        return None
+
+
+def _wish(port: str, address: str, number: str) -> Wish:
+    container_port, protocol = parse_port(port)
+    first, dash, last = number.partition("-")
+    low = _number(first, whole=number) if number else 0
+    high = _number(last, whole=number) if dash else low
+    if high < low:
+        raise InvalidRequest(f'invalid port specification: "{number}"')
+    return Wish(container_port=container_port, protocol=protocol, host_address=_address(address), first=low, last=high)
+
+
+def _number(text: str, *, whole: str = "") -> int:
+    if not _NUMBER.fullmatch(text) or int(text) > _HIGHEST:
+        raise InvalidRequest(f'invalid port specification: "{whole or text}"')
+    return int(text)
+
+
+def _address(text: str) -> str:
+    if not text:
+        return ANYWHERE
+    try:
+        found = ip_address(text)
+    except ValueError:
+        raise InvalidRequest(f"invalid IP address: {text}") from None
+    if found.version == 6:
+        raise NotSupported(f"{text}: ports on IPv6 addresses are not served yet; give an IPv4 address of the host")
+    return str(found)

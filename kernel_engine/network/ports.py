@@ -1,0 +1,173 @@
+"""The host's ports of one instance: which are taken, which are free, and a socket that holds each taken one.
+
+A held port is bound and does not listen: nobody else can have it, and nothing answers on it. Connections never see
+the socket; `nat` leads them on before. Whoever gets the descriptors keeps the port for as long as he lives.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kernel_engine.errors import KernelRefused, Unavailable
+from kernel_engine.network.endpoint import ANYWHERE, Published
+
+_LOCAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+#: moby, portallocator: where the kernel does not say
+_DEFAULT_RANGE = (49153, 65535)
+_SOCKETS = {
+    "tcp": (socket.SOCK_STREAM, socket.IPPROTO_TCP),
+    "udp": (socket.SOCK_DGRAM, socket.IPPROTO_UDP),
+    "sctp": (socket.SOCK_STREAM, socket.IPPROTO_SCTP),
+}
+
+Place = tuple[str, str, int]  #: address, protocol, port
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A port of a container that is to be open on the host."""
+
+    container_port: int
+    protocol: str
+    host_address: str = ANYWHERE
+    first: int = 0  #: of the host's ports that will do; 0 = any
+    last: int = 0
+
+
+class Reservation:
+    """Ports that are taken for a container. `published` says which they are; the sockets are open until `close`."""
+
+    def __init__(self, ports: Ports) -> None:
+        self.published: tuple[Published, ...] = ()
+        self._ports = ports
+        self._sockets: list[socket.socket] = []
+
+    def descriptors(self) -> tuple[int, ...]:
+        return tuple(held.fileno() for held in self._sockets)
+
+    def add(self, port: Published, held: socket.socket) -> None:
+        self.published += (port,)
+        self._sockets.append(held)
+
+    def close(self) -> None:
+        """Closes our descriptors; the ports stay taken."""
+        while self._sockets:
+            self._sockets.pop().close()
+
+    def give_up(self) -> None:
+        self.close()
+        self._ports.free(self.published)
+
+
+class Ports:
+    def __init__(self) -> None:
+        self._taken: set[Place] = set()
+        self._last: dict[str, int] = {}  #: protocol → the port that was chosen last
+
+    def reserve(self, wishes: Iterable[Wish]) -> Reservation:
+        """All of them or none. Unavailable or KernelRefused with Docker's text where one cannot be had."""
+        reservation = Reservation(self)
+        try:
+            for wish in wishes:
+                reservation.add(*self._take(wish))
+        except BaseException:
+            reservation.give_up()
+            raise
+        return reservation
+
+    def take(self, ports: Iterable[Published]) -> None:
+        """Ports that somebody holds already: those of an earlier daemon's containers."""
+        self._taken |= {_place(port) for port in ports}
+
+    def free(self, ports: Iterable[Published]) -> None:
+        self._taken -= {_place(port) for port in ports}
+
+    def _take(self, wish: Wish) -> tuple[Published, socket.socket]:
+        fixed = wish.first == wish.last != 0
+        for number in self._candidates(wish):
+            place = (wish.host_address, wish.protocol, number)
+            if place in self._taken:
+                if fixed:
+                    raise Unavailable(f"Bind for {wish.host_address}:{number} failed: port is already allocated")
+                continue
+            try:
+                held = hold(*place)
+            except OSError as error:
+                if fixed or error.errno != errno.EADDRINUSE:
+                    raise _refused(place, error) from error
+                continue
+            self._taken.add(place)
+            if not wish.first:
+                self._last[wish.protocol] = number
+            return _published(wish, number), held
+        raise Unavailable("all ports are allocated", hint="stop containers whose ports you no longer need")
+
+    def _candidates(self, wish: Wish) -> Iterator[int]:
+        if wish.first:
+            yield from range(wish.first, wish.last + 1)
+            return
+        low, high = local_range()
+        start = self._last.get(wish.protocol, low - 1) + 1
+        start = start if low <= start <= high else low
+        yield from range(start, high + 1)
+        yield from range(low, start)
+
+
+def hold(address: str, protocol: str, port: int) -> socket.socket:
+    """A socket that has the port to itself and answers nothing. OSError: EADDRINUSE, EADDRNOTAVAIL, EPROTONOSUPPORT."""
+    kind, number = _SOCKETS[protocol]
+    held = socket.socket(socket.AF_INET, kind | socket.SOCK_CLOEXEC, number)
+    try:
+        if protocol == "udp":
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 0)  # nobody reads what might come: keep none of it
+            held.bind((address, port))
+        else:
+            _bind_alone(held, address, port)
+    except BaseException:
+        held.close()
+        raise
+    return held
+
+
+def _bind_alone(held: socket.socket, address: str, port: int) -> None:
+    """Connections that ended a moment ago do not count (SO_REUSEADDR), but then others could bind the port in the same
+    way. Having listened once, a socket keeps the port to itself (inet_csk_get_port)."""
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind((address, port))
+    held.listen(0)
+    held.shutdown(socket.SHUT_RDWR)
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+
+
+def local_range() -> tuple[int, int]:
+    """The ports from which the kernel and Docker choose."""
+    try:
+        low, high = (int(word) for word in _LOCAL_RANGE.read_text().split())
+    except (OSError, ValueError):
+        return _DEFAULT_RANGE
+    return low, high
+
+
+def _place(port: Published) -> Place:
+    return port.host_address, port.protocol, port.host_port
+
+
+def _published(wish: Wish, number: int) -> Published:
+    return Published(
+        container_port=wish.container_port,
+        protocol=wish.protocol,
+        host_address=wish.host_address,
+        host_port=number,
+    )
+
+
+def _refused(place: Place, error: OSError) -> KernelRefused:
+    """As Go's net package says it, without capitals."""
+    address, protocol, number = place
+    reason = os.strerror(error.errno or 0).lower()
+    return KernelRefused("bind", error.errno or 0, f"listen {protocol}4 {address}:{number}: bind: {reason}")

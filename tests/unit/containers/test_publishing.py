@@ -1,0 +1,87 @@
+"""What a container's options ask of the host's ports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from kernel_engine.containers.options import ContainerOptions, HostOptions
+from kernel_engine.containers.publishing import normal, wishes
+from kernel_engine.errors import InvalidRequest, NotSupported
+from kernel_engine.network.ports import Wish
+
+Bindings = Mapping[str, tuple[tuple[str, str], ...]]
+
+
+def options(bindings: Bindings, *exposed: str, all_of_them: bool = False) -> ContainerOptions:
+    host = HostOptions(port_bindings=bindings, publish_all=all_of_them)
+    return ContainerOptions(image="x", exposed_ports=exposed, host=host)
+
+
+def wish(port: int, first: int = 0, last: int = 0, protocol: str = "tcp", address: str = "0.0.0.0") -> Wish:
+    return Wish(container_port=port, protocol=protocol, host_address=address, first=first, last=last or first)
+
+
+@pytest.mark.parametrize(
+    ("bindings", "expected"),
+    [
+        ({}, ()),
+        ({"80/tcp": ()}, ()),
+        ({"80/tcp": (("", ""),)}, (wish(80),)),
+        ({"80": (("", "0"),)}, (wish(80),)),
+        ({"80/TCP": (("", "9000"),)}, (wish(80, 9000),)),
+        ({"53/udp": (("127.0.0.1", "9000"),)}, (wish(53, 9000, protocol="udp", address="127.0.0.1"),)),
+        ({"80/tcp": (("0.0.0.0", "8000-8005"),)}, (wish(80, 8000, 8005),)),
+        ({"80/tcp": (("", "8000"), ("", "8001"))}, (wish(80, 8000), wish(80, 8001))),
+        ({"80/sctp": (("", "8000"),)}, (wish(80, 8000, protocol="sctp"),)),
+    ],
+)
+def test_bindings(bindings: Bindings, expected: tuple[Wish, ...]) -> None:
+    assert wishes(options(bindings)) == expected
+
+
+def test_fixed_ports_come_first_and_then_ranges_and_free_ones_from_the_highest_down() -> None:
+    found = wishes(
+        options({"70/tcp": (("", ""),), "71/tcp": (("", ""),), "5/tcp": (("", "1-9"),), "80/tcp": (("", "7"),)})
+    )
+    assert [item.container_port for item in found] == [80, 5, 71, 70]
+
+
+def test_publish_all() -> None:
+    bindings = {"80/tcp": (("", "9000"),), "81/tcp": ()}
+    found = wishes(options(bindings, "80/tcp", "81", "90/udp", "abc", "0/tcp", "80/foo", all_of_them=True))
+    assert found == (wish(80, 9000), wish(90, protocol="udp"), wish(81))
+    assert wishes(options(bindings, "90/udp")) == (wish(80, 9000),)
+
+
+@pytest.mark.parametrize(
+    ("bindings", "sentence"),
+    [
+        ({"abc/tcp": (("", "9100"),)}, 'invalid port specification: "abc"'),
+        ({"80/tcp": (("", "abc"),)}, 'invalid port specification: "abc"'),
+        ({"80/tcp": (("", "70000"),)}, 'invalid port specification: "70000"'),
+        ({"70000/tcp": (("", "1"),)}, 'invalid port specification: "70000"'),
+        ({"80-82/tcp": (("", "1"),)}, 'invalid port specification: "80-82"'),
+        ({"80/tcp": (("", "9-5"),)}, 'invalid port specification: "9-5"'),
+        ({"80/tcp": (("", "9-"),)}, 'invalid port specification: "9-"'),
+        ({"80/tcp": (("", "\u0661"),)}, 'invalid port specification: "\u0661"'),
+        ({"80/tcp": (("", "-9"),)}, 'invalid port specification: "-9"'),
+        ({"0/tcp": (("", "9"),)}, 'invalid port specification: "0"'),
+        ({"80/icmp": (("", "9"),)}, "invalid proto: icmp"),
+        ({"80/tcp": (("nonsense", "9"),)}, "invalid IP address: nonsense"),
+    ],
+)
+def test_what_is_refused(bindings: Bindings, sentence: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        wishes(options(bindings))
+    assert caught.value.message == sentence
+
+
+def test_ipv6_is_refused_clearly() -> None:
+    with pytest.raises(NotSupported, match="::1: ports on IPv6 addresses are not served yet"):
+        wishes(options({"80/tcp": (("::1", "9"),)}))
+
+
+def test_normal() -> None:
+    assert [normal(port) for port in ("80", "80/tcp", "53/UDP", "abc")] == ["80/tcp", "80/tcp", "53/udp", "abc"]
