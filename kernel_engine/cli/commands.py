@@ -124,6 +124,38 @@ user,u string
 workdir,w string
 """
 
+BUILD_OPTIONS = """
+add-host list
+build-arg list
+cache-from list
+cpu-period int
+cpu-quota int
+cpu-shares,c int
+cpuset-cpus string
+cpuset-mems string
+file,f string
+force-rm bool
+iidfile string
+label list
+memory,m bytes
+memory-swap swap
+network string
+no-cache bool
+output,o list
+platform string
+progress string auto
+pull bool
+quiet,q bool
+rm bool true
+secret list
+shm-size bytes
+squash bool
+ssh list
+tag,t list
+target string
+ulimit list
+"""
+
 LIST_FORMAT = "format string\n"
 SHORT_FORMAT = "format,f string\n"
 
@@ -160,6 +192,7 @@ SOME = "[OPTIONS] CONTAINER [CONTAINER...]"
 COMMANDS: Mapping[str, Command] = {
     "run": Command("[OPTIONS] IMAGE [COMMAND] [ARG...]", "run:run", RUN_OPTIONS, minimum=1, interspersed=False),
     "exec": Command("[OPTIONS] CONTAINER COMMAND [ARG...]", "exec:exec_", EXEC_OPTIONS, minimum=2, interspersed=False),
+    "build": Command("[OPTIONS] PATH | URL | -", "build:build", BUILD_OPTIONS, minimum=1, maximum=1),
     "ps": Command(
         "[OPTIONS]",
         "listing:ps",
@@ -267,6 +300,9 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "wait": Command("CONTAINER [CONTAINER...]", "lifecycle:wait", minimum=1),
     # only under their groups
+    "builder prune": Command(
+        "[OPTIONS]", "prune:builder", "all,a bool\nfilter filter\nforce,f bool\nkeep-storage bytes\n", maximum=0
+    ),
     "container prune": Command("[OPTIONS]", "prune:containers", "filter filter\nforce,f bool\n", maximum=0),
     "image prune": Command("[OPTIONS]", "prune:images", "all,a bool\nfilter filter\nforce,f bool\n", maximum=0),
     "system df": Command("[OPTIONS]", "disk_usage:disk_usage", "verbose,v bool\n" + LIST_FORMAT, maximum=0),
@@ -281,6 +317,7 @@ COMMANDS: Mapping[str, Command] = {
 
 #: group → word → the command it means
 GROUPS: Mapping[str, Mapping[str, str]] = {
+    "builder": {"build": "build", "prune": "builder prune"},
     "container": {
         **{
             name: name
@@ -297,6 +334,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "remove": "rm",
     },
     "image": {
+        "build": "build",
         "history": "history",
         "inspect": "image inspect",
         "list": "images",
@@ -312,7 +350,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
 }
 
 #: first in `docker --help`, as Docker shows them
-COMMON = ("run", "exec", "ps", "pull", "push", "images", "version", "info")
+COMMON = ("run", "exec", "ps", "build", "pull", "push", "images", "version", "info")
 
 
 def find(words: list[str]) -> tuple[str, Command | None, list[str]]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from kernel_engine.cli.korean_building import BUILDING
+
 _TEXTS: tuple[tuple[str, str], ...] = (
     # images that cannot be removed ----------------------------------------------------------------------------------
     (
@@ -273,29 +275,7 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         r"invalid volume specification|invalid mode: |invalid mount path",
         "-v의 형태가 맞지 않아요. 호스트 경로:컨테이너 경로[:ro] 형태로, 컨테이너 경로는 /로 시작하게 적어 주세요.",
     ),
-    # building -------------------------------------------------------------------------------------------------------
-    (
-        r"FROM requires either one or three arguments",
-        "FROM 줄에 이미지 이름 말고 다른 말이 더 있어요. Dockerfile의 주석(#)은 줄 끝에 붙일 "
-        "수 없으니 따로 한 줄에 적어 주세요.",
-    ),
-    (
-        r"(COPY|ADD) failed.*stat #: file does not exist",
-        "줄 끝의 # 주석까지 복사할 파일로 읽었어요. Dockerfile의 주석은 따로 한 줄에 적어 주세요.",
-    ),
-    (
-        r"(COPY|ADD) failed: .*(file not found in build context|no such file or directory|file does not exist)",
-        "복사할 파일이 빌드 컨텍스트(docker build에 준 폴더) 안에 없어요. "
-        "파일이 그 폴더에 있는지, .dockerignore에 걸리지 않는지 확인해 보세요.",
-    ),
-    (
-        r"unable to evaluate symlinks in Dockerfile path|Cannot locate specified Dockerfile",
-        "그 폴더에 Dockerfile이 없어요. ls로 확인해 보고, 다른 이름의 파일이면 -f 파일이름을 붙여 주세요.",
-    ),
-    (
-        r"'docker (image )?build' requires 1 argument",
-        "빌드할 폴더가 빠졌어요. 명령 끝에 지금 폴더를 뜻하는 . 을 붙여 주세요.",
-    ),
+    *BUILDING,
     # networks and compose -------------------------------------------------------------------------------------------
     (
         r"network (?P<name>\S+) not found",
@@ -343,8 +323,8 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "docker {command} 명령 뒤에는 옵션만 올 수 있어요. 조건으로 고르려면 --filter를 써 보세요.",
     ),
     (
-        r"unknown command: docker (?P<command>(compose|build|network|volume|cp|save|load|export|import|"
-        r"swarm|service|stack|node|buildx|builder|context|prune)\b[^\n]*)",
+        r"unknown command: docker (?P<command>(compose|network|volume|cp|save|load|export|import|"
+        r"swarm|service|stack|node|buildx|context|prune)\b[^\n]*)",
         "docker {command} 명령은 이 엔진에 아직 없어요. docker --help에서 쓸 수 있는 명령을 볼 수 있어요.",
     ),
     (

@@ -88,7 +88,10 @@ def carry_out(client: Client, path: str, command: Command, words: list[str]) -> 
     refusal = wrong_count(path, command.usage, command.minimum, command.maximum, len(parsed.arguments))
     if refusal is not None:
         raise refusal
-    return _handler(command.handler)(Call(client, parsed, path))
+    try:
+        return _handler(command.handler)(Call(client, parsed, path))
+    except Misused as misuse:
+        raise _misuse(path, command.usage, misuse) from misuse
 
 
 def _handler(place: str) -> Callable[[Call], int]:

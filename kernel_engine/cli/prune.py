@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SURE = "Are you sure you want to continue? [y/N] "
 CONTAINERS = "WARNING! This will remove all stopped containers."
 DANGLING = "WARNING! This will remove all dangling images."
+DANGLING_CACHE = "WARNING! This will remove all dangling build cache."
+BUILD_CACHE = "WARNING! This will remove all build cache."
 UNUSED = "WARNING! This will remove all images without at least one container associated to them."
 
 
@@ -34,6 +36,21 @@ def images(call: Call) -> int:
         return 0
     freed = _images(call, everything=everything)
     _total(freed)
+    return 0
+
+
+def builder(call: Call) -> int:
+    everything = call.words["all"]
+    if not _sure(call, BUILD_CACHE if everything else DANGLING_CACHE):
+        return 0
+    query = {
+        "all": everything or None,
+        "filters": filters_json(call.words["filter"]),
+        "keep-storage": call.words["keep-storage"],
+    }
+    report = call.client.post("/build/prune", query=query).json()
+    _deleted("build cache objects", report["CachesDeleted"] or ())
+    _total(int(report["SpaceReclaimed"]))
     return 0
 
 

@@ -23,10 +23,7 @@ MODES = (
 
 def check_host_options(words: Parsed) -> None:
     """Failed or Misused for the first option that does not fit."""
-    for item in words["add-host"]:
-        name, _, address = item.partition("=" if "=" in item else ":")
-        if not name or not address:
-            raise Misused(f'invalid argument "{item}" for "--add-host" flag: bad format for add-host: "{item}"')
+    check_extra_hosts(words["add-host"])
     for item in words["dns"]:
         if not is_address(item):
             raise Misused(f'invalid argument "{item}" for "--dns" flag: IP address is not correctly formatted: {item}')
@@ -38,6 +35,13 @@ def check_host_options(words: Parsed) -> None:
         value = words[option]
         if value and value not in modes and not (option == "pid" and value.startswith("container:")):
             raise Failed(f"--{option}: invalid {kind} mode", 125)
+
+
+def check_extra_hosts(given: list[str]) -> None:
+    for item in given:
+        name, _, address = item.partition("=" if "=" in item else ":")
+        if not name or not address:
+            raise Misused(f'invalid argument "{item}" for "--add-host" flag: bad format for add-host: "{item}"')
 
 
 def is_address(text: str) -> bool:

@@ -1,0 +1,167 @@
+"""What a build says: Docker's classic lines as they come, why a step was done again, and where it failed."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from kernel_engine.cli.progress import Display
+    from kernel_engine.client.context import Context
+
+#: the classic builder shows a program's standard error in red
+RED, PLAIN = "\x1b[91m", "\x1b[0m"
+DIM = "\x1b[2m"
+USING_CACHE = " ---> Using cache"
+RUNNING = " ---> Running in"
+RULE = "--------------------"
+STEP, PROGRAM = "kernel-engine.step", "kernel-engine.output"
+DEFAULT_NAME = "Dockerfile"
+
+#: why a step was found, or was not, for who looks at a terminal
+REASONS = {
+    "same": "캐시를 썼어요: 앞 단계와 이 줄이 그대로예요",
+    "no-cache": "다시 해요: --no-cache를 줬어요",
+    "parent": "다시 해요: 앞 단계가 새로 만들어졌어요",
+    "instruction": "새로 해요: 이 줄로 만들어 둔 것이 없어요",
+    "files": "다시 해요: 복사할 파일이 바뀌었어요",
+    "argument": "다시 해요: 빌드 인자가 바뀌었어요",
+}
+
+
+class Output:
+    """`image`: the new image's id. `error`, `code`: how it failed. `line`, `end_line`: where, 0 where nobody said."""
+
+    def __init__(self, *, quiet: bool, coloured: bool, tells: bool) -> None:
+        self.image = ""
+        self.error = ""
+        self.code = 1
+        self.line = self.end_line = 0
+        self._quiet = quiet
+        self._coloured = coloured
+        self._tells = tells and os.environ.get("DOCKER_LABS_LANG", "").lower() != "off"
+        self._held: list[str] = []
+        self._current = 0  #: the step whose lines are being shown
+        self._reasons: dict[int, Mapping[str, Any]] = {}
+        self._waiting: dict[int, list[str]] = {}  #: what programs of other steps have printed already
+        self._open = 0  #: the step whose program's output is shown as it comes
+        self._display: Display | None = None
+
+    def show(self, messages: Iterable[Mapping[str, Any]]) -> None:
+        """All of them, until the last."""
+        for message in messages:
+            if message.get("error") or message.get("errorDetail"):
+                self._fail(message)
+            elif message.get("id") == STEP:
+                self._step(message["aux"])
+            elif message.get("id") == PROGRAM:
+                self._program(message["aux"]["step"], message["stream"])
+            elif isinstance(message.get("aux"), dict) and message["aux"].get("ID"):
+                self.image = str(message["aux"]["ID"])
+            elif "stream" in message:
+                self._stream(message["stream"])
+            else:
+                self._progress(message)
+
+    def held(self) -> str:
+        """What a quiet build has said."""
+        return "".join(self._held)
+
+    def _fail(self, message: Mapping[str, Any]) -> None:
+        detail = message.get("errorDetail") or {}
+        self.error = str(detail.get("message") or message.get("error"))
+        self.code = int(detail.get("code") or 1)
+        self.line = int(detail.get("line") or self.line)
+        self.end_line = int(detail.get("end_line") or self.end_line)
+
+    def _stream(self, text: str) -> None:
+        if text.startswith("Step "):
+            number = text[5:].partition("/")[0]
+            self._current = int(number) if number.isdigit() else 0
+            self._open = 0
+        self._write(text)
+        self._tell(text)
+        if text.startswith(RUNNING):
+            self._open = self._current
+            for waited in self._waiting.pop(self._current, ()):
+                self._write(waited)
+
+    def _program(self, step: int, text: str) -> None:
+        """A stage that is built beside the one that is shown waits for its turn."""
+        if step == self._open:
+            self._write(text)
+        else:
+            self._waiting.setdefault(step, []).append(text)
+
+    def _step(self, step: Mapping[str, Any]) -> None:
+        if step.get("state") == "failed":
+            self.line, self.end_line = int(step.get("line") or 0), int(step.get("end_line") or 0)
+        elif step.get("reason") in REASONS and step.get("state") in ("running", "cached"):
+            self._reasons[step["step"]] = step
+            self._tell("")
+
+    def _tell(self, text: str) -> None:
+        """Why, beneath the step's own line; of a cached one beneath Docker's word for it."""
+        step = self._reasons.get(self._current)
+        if step is None or not self._tells or (step["state"] == "cached" and not text.startswith(USING_CACHE)):
+            return
+        del self._reasons[self._current]
+        detail = f" ({step['detail']})" if step.get("detail") else ""
+        line = f"      {REASONS[step['reason']]}{detail}"
+        self._write(f"{DIM}{line}{PLAIN}\n" if self._coloured else f"{line}\n")
+
+    def _write(self, text: str) -> None:
+        if self._quiet:
+            self._held.append(text)
+            return
+        if not self._coloured:
+            text = text.replace(RED, "").replace(PLAIN, "")
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+    def _progress(self, message: Mapping[str, Any]) -> None:
+        """A base image that is being pulled."""
+        if self._quiet:
+            return
+        if self._display is None:
+            from kernel_engine.cli.progress import Display
+
+            self._display = Display(sys.stdout, terminal=sys.stdout.isatty())
+        self._display.show(message)
+
+
+def place_of(context: Context, output: Output, message: str) -> str:
+    """The lines of the Dockerfile that the failure is about, as BuildKit shows them; "" where nobody knows them."""
+    line = output.line or _line_in(message)
+    if not line:
+        return ""
+    name = os.path.basename(context.place) or DEFAULT_NAME
+    source = context.source()
+    return f"\n{name}:{line}{excerpt(source, line, max(line, output.end_line)) if source is not None else ''}"
+
+
+def _line_in(message: str) -> int:
+    """`dockerfile parse error on line 3: …`"""
+    head, found, rest = message.partition("parse error")
+    if not found or "ockerfile" not in head + found:
+        return 0
+    number = rest.partition("line ")[2].partition(":")[0]
+    return int(number) if number.isdigit() else 0
+
+
+def excerpt(source: bytes, line: int, end_line: int) -> str:
+    """Lines from `line` to `end_line` (counted from 1) with some around them."""
+    lines = source.decode("utf-8", "replace").splitlines()
+    if line > len(lines):
+        return ""
+    around = 2 if line == end_line else 1
+    first, last = max(1, line - around), min(len(lines), end_line + around)
+    shown = [
+        f" {number:3d} | {'>>>' if line <= number <= end_line else '   '} {lines[number - 1]}"
+        for number in range(first, last + 1)
+    ]
+    return "\n".join(["", RULE, *shown, RULE])
