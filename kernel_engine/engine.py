@@ -110,7 +110,7 @@ async def _furnish(
     await snapshot_store.load()
     workers = Workers("kernel_engine.images.worker")
     image_store = make_images(instance, records, layer_store, workers)
-    await image_store.load()
+    await image_store.open()
     house_roster = Roster(records)
     await house_roster.load()
     endpoints = tuple(live.record.endpoint for live in house_roster.all() if live.record.endpoint is not None)

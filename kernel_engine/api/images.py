@@ -5,36 +5,35 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from kernel_engine.api import archives
 from kernel_engine.api.call import Call, answer, empty
-from kernel_engine.api.streaming import stream_progress
+from kernel_engine.api.streaming import Report, stream_progress
 from kernel_engine.api.wire import image as wire
 from kernel_engine.api.wire.fields import Fields
 from kernel_engine.containers.options import CommitOptions
-from kernel_engine.errors import InvalidRequest, NotSupported
+from kernel_engine.errors import InvalidRequest
 from kernel_engine.formats import filters as filtering
 from kernel_engine.formats import reference as references
 from kernel_engine.images.image import Auth, Removed, Use
 
 if TYPE_CHECKING:
-    from kernel_engine.images.image import Image, Progress
+    from kernel_engine.images.image import Image
 
 _FILTERS = frozenset({"dangling", "label", "before", "since", "until", "reference"})
 _SEARCH_FILTERS = frozenset({"is-official", "is-automated", "stars"})
 _LIMIT = 25  #: results of a search, as Docker's
 PRUNE_FILTERS = frozenset({"dangling", "label", "label!", "until"})
 
-Report = Callable[["Progress"], None]
-
 
 async def create(call: Call) -> web.StreamResponse:
     """`docker pull`: POST /images/create?fromImage=…&tag=…"""
     if call.text("fromSrc"):
-        raise NotSupported("docker import is not served yet")
+        return await archives.import_(call)
     reference = with_tag(call.text("fromImage"), call.text("tag"))
     auth = read_auth(call.request.headers.get("X-Registry-Auth", ""))
 
@@ -42,7 +41,7 @@ async def create(call: Call) -> web.StreamResponse:
         platform = call.text("platform")
         image = await call.engine.images.pull(reference, platform=platform, auth=auth, progress=report)
         name = references.parse(reference).tagged()
-        _announce(call, "pull", name.familiar, name.familiar_name, image.labels)
+        announce(call, "pull", name.familiar, name.familiar_name, image.labels)
         return []
 
     return await stream_progress(call, pull)
@@ -55,7 +54,7 @@ async def push(call: Call) -> web.StreamResponse:
     async def work(report: Report) -> list[dict[str, Any]]:
         result = await call.engine.images.push(reference, auth=auth, progress=report)
         name = references.parse(reference).tagged()
-        _announce(call, "push", name.familiar, name.familiar_name, {})
+        announce(call, "push", name.familiar, name.familiar_name, {})
         aux = {"Tag": result.tag, "Digest": result.digest, "Size": result.size}
         return [{"progressDetail": {}, "aux": aux}]
 
@@ -149,7 +148,7 @@ async def tag(call: Call) -> web.StreamResponse:
         raise InvalidRequest("invalid reference format")
     target = with_tag(call.text("repo"), call.text("tag"))
     await call.engine.images.tag(call.name, target)
-    _announce(call, "tag", call.engine.images.get(call.name).id, references.parse(target).tagged().familiar, {})
+    announce(call, "tag", call.engine.images.get(call.name).id, references.parse(target).tagged().familiar, {})
     return empty(201)
 
 
@@ -165,7 +164,7 @@ async def remove(call: Call) -> web.StreamResponse:
     return answer([wire.removed_json(item) for item in removed])
 
 
-def _announce(call: Call, action: str, subject: str, name: str, labels: Mapping[str, str]) -> None:
+def announce(call: Call, action: str, subject: str, name: str, labels: Mapping[str, str]) -> None:
     """Images have no events of their own: nobody but these routes changes them, except commit, which tells itself."""
     call.engine.events.publish("image", action, subject, {**labels, "name": name})
 
@@ -178,9 +177,9 @@ def _announce_removed(call: Call, before: frozenset[str], image_id: str, removed
     """`before`: the images that there were: what is deleted may also be a layer. `image_id`: who loses its names."""
     for item in removed:
         if item.untagged:
-            _announce(call, "untag", image_id, image_id, {})
+            announce(call, "untag", image_id, image_id, {})
         elif item.deleted in before:
-            _announce(call, "delete", item.deleted, item.deleted, {})
+            announce(call, "delete", item.deleted, item.deleted, {})
 
 
 def _uses(call: Call, image_id: str) -> tuple[Use, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from kernel_engine.api import containers, execs, images, logs, networks, own, stats, system
+from kernel_engine.api import archives, containers, execs, images, logs, networks, own, stats, system
 from kernel_engine.api.call import Call
 from kernel_engine.errors import NotFound, NotSupported
 
@@ -35,7 +35,7 @@ def _later(sentence: str) -> Handler:
 
 _BUILD = _later("docker build is not served by this engine yet")
 _COPY = _later("docker cp is not served by this engine yet")
-_ARCHIVE = _later("docker save, load, export and import are not served by this engine yet")
+_ARCHIVE = _later("docker export is not served by this engine yet")
 _NETWORK = _later("user-defined networks are not served by this engine yet")
 _VOLUME = _later("named volumes are not served by this engine yet")
 _PLUGIN = _later("plugins are not served by this engine")
@@ -80,12 +80,12 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/exec/{id}/resize", execs.resize),
     # images
     Route("POST", "/images/create", images.create, watches=True),
-    Route("POST", "/images/load", _ARCHIVE),
+    Route("POST", "/images/load", archives.load, watches=True),
     Route("POST", "/images/prune", images.prune),
     Route("GET", "/images/json", images.list_),
     Route("GET", "/images/search", images.search),
-    Route("GET", "/images/get", _ARCHIVE),
-    Route("GET", "/images/{name}/get", _ARCHIVE),
+    Route("GET", "/images/get", archives.save, watches=True),
+    Route("GET", "/images/{name}/get", archives.save, watches=True),
     Route("GET", "/images/{name}/json", images.inspect),
     Route("GET", "/images/{name}/history", images.history),
     Route("POST", "/images/{name}/push", images.push, watches=True),

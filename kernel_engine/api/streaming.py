@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -14,6 +15,8 @@ from kernel_engine.api.wire import progress as wire
 
 if TYPE_CHECKING:
     from kernel_engine.images.image import Progress
+
+Report = Callable[["Progress | Mapping[str, Any]"], None]
 
 _CHUNK = 64 * 1024
 
@@ -57,9 +60,7 @@ class Joined:
                 await self._response.write(data)
 
 
-async def stream_progress(
-    call: Call, work: Callable[[Callable[[Progress], None]], Awaitable[list[dict[str, Any]]]]
-) -> web.StreamResponse:
+async def stream_progress(call: Call, work: Callable[[Report], Awaitable[list[dict[str, Any]]]]) -> web.StreamResponse:
     """Runs `work(report)`; what it returns is written last. Errors before the first line are the answer's status."""
     lines = _Lines()
     task = asyncio.ensure_future(work(lines.report))
@@ -96,11 +97,16 @@ class _Lines:
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[str, str], bytes] = {}
+        self._numbers = count()
         self._ready = asyncio.Event()
         self._ended = False
 
-    def report(self, item: Progress) -> None:
-        self._waiting[(item.id, item.status)] = wire.line(wire.progress_json(item))
+    def report(self, item: Progress | Mapping[str, Any]) -> None:
+        """A mapping is a line as it is, and none replaces it."""
+        if isinstance(item, Mapping):
+            self._waiting[("", str(next(self._numbers)))] = wire.line(dict(item))
+        else:
+            self._waiting[(item.id, item.status)] = wire.line(wire.progress_json(item))
         self._ready.set()
 
     def end(self, _: object) -> None:

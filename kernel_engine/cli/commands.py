@@ -243,6 +243,15 @@ COMMANDS: Mapping[str, Command] = {
     "events": Command(
         "[OPTIONS]", "system:events", "filter,f filter\nsince string\nuntil string\n" + LIST_FORMAT, maximum=0
     ),
+    "import": Command(
+        "[OPTIONS] file|URL|- [REPOSITORY[:TAG]]",
+        "archives:import_",
+        "change,c list\nmessage,m string\nplatform string\n",
+        minimum=1,
+        maximum=2,
+    ),
+    "load": Command("[OPTIONS]", "archives:load", "input,i string\nplatform string\nquiet,q bool\n", maximum=0),
+    "save": Command("[OPTIONS] IMAGE [IMAGE...]", "archives:save", "output,o string\nplatform string\n", minimum=1),
     "history": Command(
         "[OPTIONS] IMAGE",
         "images:history",
@@ -336,14 +345,17 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "image": {
         "build": "build",
         "history": "history",
+        "import": "import",
         "inspect": "image inspect",
         "list": "images",
+        "load": "load",
         "prune": "image prune",
         "ls": "images",
         "pull": "pull",
         "push": "push",
         "remove": "rmi",
         "rm": "rmi",
+        "save": "save",
         "tag": "tag",
     },
     "system": {"df": "system df", "events": "events", "info": "info", "prune": "system prune"},

@@ -323,7 +323,7 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "docker {command} 명령 뒤에는 옵션만 올 수 있어요. 조건으로 고르려면 --filter를 써 보세요.",
     ),
     (
-        r"unknown command: docker (?P<command>(compose|network|volume|cp|save|load|export|import|"
+        r"unknown command: docker (?P<command>(compose|network|volume|cp|export|"
         r"swarm|service|stack|node|buildx|context|prune)\b[^\n]*)",
         "docker {command} 명령은 이 엔진에 아직 없어요. docker --help에서 쓸 수 있는 명령을 볼 수 있어요.",
     ),
@@ -352,6 +352,22 @@ _TEXTS: tuple[tuple[str, str], ...] = (
     (
         r"^invalid filter '(?P<word>[^'=]+)",
         "--filter에 쓸 수 없는 말이에요: {word}. 명령 뒤에 --help를 붙여 확인해 보세요.",
+    ),
+    (
+        r"cowardly refusing to save to a terminal",
+        "tar는 화면에 보여 줄 수 없어요. -o 파일이름으로 저장할 파일을 적거나 > 파일이름으로 돌려 주세요.",
+    ),
+    (
+        r"requested load from stdin, but stdin is empty",
+        "읽을 파일이 빠졌어요. docker load -i 파일이름 또는 docker load < 파일이름 형태로 적어 주세요.",
+    ),
+    (
+        r"invalid archive: it holds neither manifest.json",
+        "docker save로 만든 파일이 아니에요. 파일 시스템만 담긴 tar라면 docker import를 써 보세요.",
+    ),
+    (
+        r"invalid archive|failed to register layer",
+        "파일이 중간에 잘렸거나 손상됐어요. 다시 저장하거나 다시 받아 보세요. 지금까지의 이미지는 그대로예요.",
     ),
     (
         r"bad format of filter",

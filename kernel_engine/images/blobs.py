@@ -10,6 +10,7 @@ import asyncio
 import errno
 import hashlib
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -24,6 +25,7 @@ Result = TypeVar("Result")
 #: blobs that nothing refers to are kept this long for a pull that was interrupted
 KEPT_SECONDS = 24 * 3600.0
 _READ = 1 << 20
+_NEW = "new-"
 
 
 class Blobs:
@@ -52,9 +54,13 @@ class Blobs:
 
     def temporary(self) -> Path:
         """An empty file for content whose digest is not known yet; `adopt` or unlink it."""
-        descriptor, name = tempfile.mkstemp(prefix="new-", dir=self._partial)
+        descriptor, name = tempfile.mkstemp(prefix=_NEW, dir=self._partial)
         os.close(descriptor)
         return Path(name)
+
+    def folder(self) -> Path:
+        """A folder for files of an archive, on the same file system as the blobs. The caller removes it."""
+        return Path(tempfile.mkdtemp(prefix=_NEW, dir=self._partial))
 
     def adopt(self, path: Path, digest: str) -> None:
         """Gives a synced file its name."""
@@ -69,7 +75,9 @@ class Blobs:
                 if directory == self._whole and f"sha256:{entry.name}" in needed:
                     continue
                 with suppress(FileNotFoundError):
-                    if entry.name.startswith("new-") or entry.stat().st_mtime < oldest:
+                    if entry.is_dir(follow_symlinks=False):  # of a load that was cut off
+                        shutil.rmtree(entry.path)
+                    elif entry.name.startswith(_NEW) or entry.stat().st_mtime < oldest:
                         os.unlink(entry.path)
 
     def drop_unneeded(self, needed: Collection[str]) -> int:
@@ -78,7 +86,7 @@ class Blobs:
         kept = {hex_of(digest) for digest in needed}
         for directory in (self._whole, self._partial):
             for entry in os.scandir(directory):
-                if entry.name not in kept and not entry.name.startswith("new-"):
+                if entry.name not in kept and not entry.name.startswith(_NEW):
                     with suppress(FileNotFoundError):
                         reclaimed += entry.stat().st_size
                         os.unlink(entry.path)

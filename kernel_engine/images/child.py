@@ -31,8 +31,9 @@ def configuration(
     comment: str = "",
     container: str = "",
     container_config: Mapping[str, Any] | None = None,
+    platform: Mapping[str, str] | None = None,
 ) -> bytes:
-    """The bytes of the configuration. diff_id None: no layer of its own."""
+    """The bytes of the configuration. diff_id None: no layer of its own. platform: where it is not this machine's."""
     before = parent.config if parent is not None else {}
     here = platforms.host()
     row: dict[str, Any] = {"created": created}
@@ -44,6 +45,7 @@ def configuration(
     document: dict[str, Any] = {"architecture": here.architecture, "os": here.os}
     if here.variant:
         document["variant"] = here.variant
+    document |= platform or {}
     if parent is not None:
         document = {key: before[key] for key in _INHERITED if key in before}
     document |= {

@@ -51,7 +51,7 @@ class Compressed(io.RawIOBase):
             pass
 
 
-def inflated(raw: Compressed) -> IO[bytes]:
+def inflated(raw: io.RawIOBase) -> IO[bytes]:
     """The tar bytes of gzip, zstd, bzip2, xz or plain data, told apart by its first bytes as Docker does."""
     source = io.BufferedReader(raw, CHUNK)
     magic = source.peek(6)[:6]
@@ -65,6 +65,31 @@ def inflated(raw: Compressed) -> IO[bytes]:
     if magic == b"\xfd7zXZ\x00":
         return cast(IO[bytes], lzma.open(source, "rb"))
     return cast(IO[bytes], source)
+
+
+def plain_chunks(descriptor: int, limit: int) -> Iterator[bytes]:
+    """The bytes of a file or pipe without its compression. CorruptData for damaged data, NoSpace beyond `limit`."""
+    return _limited(inflated(io.FileIO(descriptor, closefd=False)), limit)
+
+
+def raw_chunks(descriptor: int, limit: int) -> Iterator[bytes]:
+    """The bytes as they are."""
+    return _limited(io.BufferedReader(io.FileIO(descriptor, closefd=False), CHUNK), limit)
+
+
+def _limited(stream: IO[bytes] | io.BufferedReader, limit: int) -> Iterator[bytes]:
+    total = 0
+    while True:
+        try:
+            chunk = stream.read(CHUNK)
+        except Exception as error:  # every library has its own
+            raise _translated(error) from error
+        if not chunk:
+            return
+        total += len(chunk)
+        if total > limit:
+            raise NoSpace(f"the archive holds more than the {limit} bytes that are free on the disk")
+        yield chunk
 
 
 class Inflater:

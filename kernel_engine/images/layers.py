@@ -6,15 +6,17 @@ implements `LayerStore`.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from kernel_engine.errors import EngineError, KernelRefused, NoSpace, Unavailable
+from kernel_engine.images.archive import Contents, Spooled
 from kernel_engine.images.digest import Digest, parse
 from kernel_engine.workers.pool import Workers
 
@@ -117,6 +119,63 @@ async def copy(workers: Workers, source: Path, target: Path) -> Settled:
         root = _open(opened, target, os.O_RDONLY | os.O_DIRECTORY)
         done = await _work(workers, "copy_layer", {}, (upper, root))
     return Settled(diff_id=parse(done["diff_id"]), size=done["size"])
+
+
+async def spool(workers: Workers, source: AsyncIterator[bytes], folder: Path) -> Contents:
+    """The files of an archive (compressed or not) into `folder`, named by numbers. CorruptData, NoSpace."""
+    done = await _fed(workers, "spool_archive", source, folder)
+    files = {
+        name: Spooled(number=number, size=size, digest=Digest(digest))
+        for name, (number, size, digest) in done["files"].items()
+    }
+    return Contents(files=files, links=done["links"])
+
+
+async def receive(workers: Workers, source: AsyncIterator[bytes], folder: Path) -> Spooled:
+    """One file, as it comes, into `folder` under the number 0."""
+    done = await _fed(workers, "receive_file", source, folder)
+    return Spooled(number=0, size=done["size"], digest=Digest(done["digest"]))
+
+
+async def inflate(workers: Workers, source: Path, target: Path) -> Spooled:
+    """A compressed file as it is without compression."""
+    with ExitStack() as opened:
+        compressed = _open(opened, source, os.O_RDONLY)
+        plain = _open(opened, target, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        done = await _work(workers, "inflate_file", {"limit": _room(plain)}, (compressed, plain))
+    return Spooled(number=-1, size=done["size"], digest=Digest(done["digest"]))
+
+
+async def _fed(workers: Workers, job: str, source: AsyncIterator[bytes], folder: Path) -> dict[str, Any]:
+    """A job that reads what comes from outside through a pipe, so that its process alone sees a hostile archive."""
+    with ExitStack() as opened:
+        root = _open(opened, folder, os.O_RDONLY | os.O_DIRECTORY)
+        reading, writing = os.pipe2(os.O_CLOEXEC)
+        opened.callback(os.close, reading)
+        feeding = asyncio.ensure_future(_feed(source, writing))
+        try:
+            done = await _work(workers, job, {"limit": _room(root)}, (reading, root))
+            await feeding
+        finally:
+            feeding.cancel()
+            await asyncio.gather(feeding, return_exceptions=True)
+    return done
+
+
+async def _feed(source: AsyncIterator[bytes], writing: int) -> None:
+    loop = asyncio.get_running_loop()
+    transport, protocol = await loop.connect_write_pipe(
+        lambda: asyncio.streams.FlowControlMixin(loop=loop), os.fdopen(writing, "wb", 0)
+    )
+    writer = asyncio.StreamWriter(transport, protocol, None, loop)
+    try:
+        async for piece in source:
+            writer.write(piece)
+            await writer.drain()
+    except (ConnectionError, BrokenPipeError):
+        return  # the worker has read enough: its answer says why
+    finally:
+        writer.close()
 
 
 def _room(root: int) -> int:

@@ -110,6 +110,17 @@ def write(config: Descriptor, layers: Sequence[Descriptor]) -> tuple[str, bytes]
     return media_type, json.dumps(document, indent=3, ensure_ascii=False).encode()
 
 
+def write_oci(config: Descriptor, layers: Sequence[Descriptor]) -> bytes:
+    """The bytes of an OCI manifest, whatever the layers' compression."""
+    document = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": _written(config, OCI_CONFIG).json(),
+        "layers": [_written(layer, _layer_type(layer.media_type, True)).json() for layer in layers],
+    }
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+
+
 def _written(descriptor: Descriptor, media_type: str) -> Descriptor:
     return Descriptor(media_type=media_type, digest=descriptor.digest, size=descriptor.size)
 

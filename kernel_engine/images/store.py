@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from kernel_engine.formats import reference as references
 from kernel_engine.formats.filters import read_prune
 from kernel_engine.formats.reference import DEFAULT_DOMAIN, Reference
 from kernel_engine.images import catalogue, child, listing, login, made, platforms, removal
+from kernel_engine.images import load as loading
+from kernel_engine.images import save as saving
 from kernel_engine.images import search as searching
 from kernel_engine.images.blobs import Blobs, disk_errors
 from kernel_engine.images.catalogue import Catalogue
@@ -26,6 +28,7 @@ from kernel_engine.images.image import (
     DiskUsage,
     HistoryRow,
     Image,
+    Listener,
     Progress,
     PruneReport,
     PushResult,
@@ -33,6 +36,7 @@ from kernel_engine.images.image import (
 )
 from kernel_engine.images.layers import Changed, LayerStore
 from kernel_engine.images.listing import Filters
+from kernel_engine.images.load import Loaded
 from kernel_engine.images.pull import Pulls
 from kernel_engine.images.push import Pushes
 from kernel_engine.images.registry import Timeouts
@@ -51,7 +55,7 @@ def _quiet(progress: Progress) -> None:
 
 
 class Images:
-    """`load` first. Every method either finishes or leaves things as they were."""
+    """`open` first. Every method either finishes or leaves things as they were."""
 
     SCHEMA = SCHEMA
 
@@ -85,7 +89,7 @@ class Images:
         self._pushes = Pushes(self._stock, timeouts)
         endpoints(DEFAULT_DOMAIN, mirrors=mirrors)  # a bad address is told at the start
 
-    async def load(self) -> None:
+    async def open(self) -> None:
         """Reads the catalogue and sweeps what a crash has left."""
         await self._stock.load()
 
@@ -275,6 +279,37 @@ class Images:
     def hold(self, image: Image) -> AbstractContextManager[None]:
         """The image's layers stay, also where the image is removed meanwhile."""
         return self._stock.hold(chain_ids(image.diff_ids))
+
+    # archives ---------------------------------------------------------------------------------------------------
+    def save(self, words: Sequence[str]) -> AsyncIterator[bytes]:
+        """A tar of these images, compressed or not as their layers are. NotFound before the first byte."""
+        return saving.save(self._stock, saving.choose(self._stock, words))
+
+    async def load(self, source: AsyncIterator[bytes], *, progress: Listener = _quiet) -> AsyncIterator[Loaded]:
+        """The images of an archive, one after the other. CorruptData, InvalidRequest, NoSpace."""
+        with disk_errors("load"):
+            async for loaded in loading.load(self._stock, source, progress):
+                yield loaded
+
+    async def import_(
+        self,
+        source: AsyncIterator[bytes],
+        *,
+        config: Mapping[str, Any],
+        comment: str = "",
+        platform: str = "",
+        name: str = "",
+    ) -> Image:
+        """A tar of a root file system as an image of one layer."""
+        wanted = platforms.parse(platform) if platform else platforms.host()
+        described = {"architecture": wanted.architecture, "os": wanted.os}
+        if wanted.variant:
+            described["variant"] = wanted.variant
+        names = [_new_name(name)] if name else []
+        with disk_errors("import"):
+            return await loading.import_(
+                self._stock, source, config=config, comment=comment, platform=described, names=names
+            )
 
     # removing ---------------------------------------------------------------------------------------------------
     async def _carry_out(self, decided: Removal) -> tuple[tuple[Removed, ...], int]:

@@ -6,22 +6,27 @@ is never held up and a hostile archive meets a process that sees one directory o
 
 from __future__ import annotations
 
+import hashlib
 import os
 import queue
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from kernel_engine.images.compression import Deflater, Hasher, Inflater
+from kernel_engine.errors import CorruptData
+from kernel_engine.images.archive import normal
+from kernel_engine.images.compression import Deflater, Hasher, Inflater, plain_chunks, raw_chunks
 from kernel_engine.images.pack import normalise, pack
-from kernel_engine.images.tar_reader import Stream, TarReader
+from kernel_engine.images.tar_reader import HARD_LINK, REGULAR, SYMLINK, Stream, TarReader
 from kernel_engine.images.unpack import Unpacker, enter
 from kernel_engine.workers.pool import Say
 
 #: seconds between two lines of progress
 _EVERY = 0.1
 _AHEAD = 16
+#: more than any archive of images has
+_MEMBERS = 100_000
 
 
 class Progress:
@@ -80,6 +85,62 @@ def copy_layer(order: dict[str, Any], descriptors: Sequence[int], say: Say) -> d
     os.umask(0)
     unpacked = Unpacker().unpack(TarReader(Stream(through)))
     return {"diff_id": through.hasher.finish(), "size": unpacked.size}
+
+
+def spool_archive(order: dict[str, Any], descriptors: Sequence[int], say: Say) -> dict[str, Any]:
+    """Descriptors: where the archive comes from, a folder. order: {"limit": bytes}.
+
+    Every regular file becomes a file named by a number; of two of the same name the later one counts, as with tar(1).
+    """
+    source, folder = descriptors
+    reader = TarReader(Stream(plain_chunks(source, order["limit"])))
+    files: dict[str, tuple[int, int, str]] = {}
+    links: dict[str, str] = {}
+    for number, entry in enumerate(reader):
+        if number >= _MEMBERS:
+            raise CorruptData(f"an archive of images with more than {_MEMBERS} members")
+        name = normal(os.fsdecode(entry.name))
+        if entry.kind == REGULAR:
+            size, digest = _write(folder, str(number), reader.content())
+            files[name] = (number, size, digest)
+        elif entry.kind in (SYMLINK, HARD_LINK):
+            target = os.fsdecode(entry.target)
+            links[name] = f"/{target}" if entry.kind == HARD_LINK else target
+    return {"files": files, "links": links}
+
+
+def receive_file(order: dict[str, Any], descriptors: Sequence[int], say: Say) -> dict[str, Any]:
+    """Descriptors: where the bytes come from, a folder: they become its file 0."""
+    source, folder = descriptors
+    size, digest = _write(folder, "0", raw_chunks(source, order["limit"]))
+    return {"size": size, "digest": digest}
+
+
+def inflate_file(order: dict[str, Any], descriptors: Sequence[int], say: Say) -> dict[str, Any]:
+    """Descriptors: a compressed file, an empty one."""
+    source, target = descriptors
+    size, digest = _write_to(target, plain_chunks(source, order["limit"]))
+    return {"size": size, "digest": digest}
+
+
+def _write(folder: int, name: str, pieces: Iterable[bytes | memoryview]) -> tuple[int, str]:
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    try:
+        return _write_to(descriptor, pieces)
+    finally:
+        os.close(descriptor)
+
+
+def _write_to(descriptor: int, pieces: Iterable[bytes | memoryview]) -> tuple[int, str]:
+    """Bytes and digest of what was written."""
+    hashed, size = hashlib.sha256(), 0
+    for piece in pieces:
+        hashed.update(piece)
+        size += len(piece)
+        view = memoryview(piece)
+        while view:
+            view = view[os.write(descriptor, view) :]
+    return size, f"sha256:{hashed.hexdigest()}"
 
 
 class _Through:

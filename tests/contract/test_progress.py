@@ -82,8 +82,3 @@ def test_credentials(door: Door, sent: bytes, expected: Auth | None) -> None:
 def test_a_digest_in_the_place_of_the_tag(door: Door) -> None:
     request(door.path, "POST", f"/images/create?fromImage=x&tag=sha256:{'a' * 64}&platform=linux/arm64")
     assert door.images.asked[0][:2] == (f"x@sha256:{'a' * 64}", "linux/arm64")
-
-
-def test_import_says_that_it_is_not_served(door: Door) -> None:
-    reply = request(door.path, "POST", "/images/create?fromSrc=-&repo=x")
-    assert (reply.status, reply.json()) == (501, {"message": "docker import is not served yet"})

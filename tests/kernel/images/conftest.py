@@ -66,7 +66,7 @@ async def opened(root: Path, *, mirrors: tuple[str, ...] = (), hub: str = NOWHER
         layer_store = Layers(instance, records)
         await layer_store.load()
         images = Images(instance, records, layer_store, workers, mirrors=mirrors, timeouts=QUICK, hub=hub)
-        await images.load()
+        await images.open()
         yield Shop(root, images, layer_store, records)
         await layer_store.trash.emptied()
     finally:

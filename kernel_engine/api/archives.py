@@ -1,0 +1,99 @@
+"""docker save, load and import: archives through the door, as streams both ways."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp import web
+
+from kernel_engine.api.call import Call
+from kernel_engine.api.streaming import Report, stream_progress
+from kernel_engine.errors import InvalidRequest, Unavailable
+from kernel_engine.formats import reference as references
+from kernel_engine.formats.dockerfile.changes import apply_changes
+
+if TYPE_CHECKING:
+    from kernel_engine.images.image import Progress
+
+TAR = "application/x-tar"
+#: seconds for a server of a root file system to be reached, and between two pieces of it
+_CONNECT, _IDLE = 15.0, 60.0
+
+
+async def save(call: Call) -> web.StreamResponse:
+    """GET /images/get?names=…&names=… and GET /images/{name}/get."""
+    words = (call.name,) if "name" in call.parameters else call.texts("names")
+    words = tuple(word for text in words for word in text.split(",") if word)
+    pieces = call.engine.images.save(words)
+    first = await anext(pieces)  # what can go wrong has gone wrong before it
+    response = await call.begin(TAR)
+    await response.write(first)
+    async for piece in pieces:
+        await response.write(piece)
+    await response.write_eof()
+    return response
+
+
+async def load(call: Call) -> web.StreamResponse:
+    """POST /images/load: the archive is the body."""
+
+    async def work(report: Report) -> list[dict[str, Any]]:
+        heard: Callable[[Progress], None] = _nobody if call.flag("quiet") else report
+        async for item in call.engine.images.load(call.request.content.iter_any(), progress=heard):
+            for name, owner in item.losers:
+                text = f"The image {name.familiar} already exists, renaming the old one with ID {owner} to empty string"
+                report({"stream": f"{text}\n"})
+            for name in item.names:
+                report({"stream": f"Loaded image: {name.familiar}\n"})
+                call.engine.events.publish("image", "load", item.image.id, {"name": name.familiar})
+            if not item.names:
+                report({"stream": f"Loaded image ID: {item.image.id}\n"})
+                call.engine.events.publish("image", "load", item.image.id, {"name": item.image.id})
+        return []
+
+    return await stream_progress(call, work)
+
+
+def _nobody(progress: Progress) -> None:
+    """--quiet."""
+
+
+async def import_(call: Call) -> web.StreamResponse:
+    """POST /images/create?fromSrc=-|URL: a tar of a root file system."""
+    source, repository, tag = call.text("fromSrc"), call.text("repo"), call.text("tag")
+    name = f"{repository}:{tag}" if repository and tag else repository
+    if name:
+        references.parse(name)  # before anything is read
+    config = apply_changes(
+        {}, tuple(line for text in call.texts("changes") for line in text.split("\n") if line.strip())
+    )
+    comment = call.text("message") or f"Imported from {source}"
+
+    async def work(report: Report) -> list[dict[str, Any]]:
+        pieces = call.request.content.iter_any() if source == "-" else _download(source, report)
+        image = await call.engine.images.import_(
+            pieces, config=config, comment=comment, platform=call.text("platform"), name=name
+        )
+        call.engine.events.publish("image", "import", image.id, {"name": name or image.id})
+        return [{"status": image.id}]
+
+    return await stream_progress(call, work)
+
+
+async def _download(url: str, report: Report) -> AsyncIterator[bytes]:
+    """What a web server sends. InvalidRequest for another kind of address, Unavailable where it does not send it."""
+    url = url if "://" in url else f"http://{url}"
+    if not url.startswith(("http://", "https://")):
+        raise InvalidRequest(f"cannot import from {url}: only http and https are served")
+    report({"status": f"Downloading from {url}"})
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=_IDLE)
+    try:
+        async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session, session.get(url) as response:
+            if response.status != 200:
+                raise Unavailable(f"cannot import from {url}: the server answers {response.status}")
+            async for piece in response.content.iter_any():
+                yield piece
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise Unavailable(f"cannot import from {url}: {error}") from error
