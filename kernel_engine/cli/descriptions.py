@@ -168,7 +168,7 @@ OPTIONS = {
     "output": "저장할 파일 (없으면 표준 출력)",
     "password": "비밀번호 (명령에 남으니 --password-stdin을 쓰세요)",
     "password-stdin": "비밀번호를 표준 입력에서 읽어요",
-    "output": "결과를 파일로 내보내요 (이 엔진에는 없어요)",
+    "build.output": "결과를 파일로 내보내요 (이 엔진에는 없어요)",
     "pause": "커밋하는 동안 컨테이너를 멈춰요",
     "pid": "PID 네임스페이스 (host)",
     "pids-limit": "프로세스 수 제한 (-1은 무제한)",
