@@ -74,6 +74,15 @@ class BuildPlan:
         """A needed stage by its place in the file."""
         return next(stage for stage in self.stages if stage.index == index)
 
+    def source(self, stage: Stage, word: str) -> Source:
+        """What a `--from` means in a stage; a word that only a trigger of its base image holds is looked up now."""
+        if word in stage.sources:
+            return stage.sources[word]
+        before = (other for other in self.stages if other.index < stage.index)
+        named = (other.index for other in before if word.lower() in (other.name, str(other.index)))
+        index = next(named, None)
+        return Source(image=word) if index is None else Source(stage=index)
+
     def images(self) -> tuple[str, ...]:
         """Every image that must be here, once each, in order of use; `scratch` is none."""
         used = (source for stage in self.stages for source in (stage.base, *stage.sources.values()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from kernel_engine.cli.korean_building import BUILDING
+from kernel_engine.cli.korean_dockerfile import DOCKERFILE
 
 _TEXTS: tuple[tuple[str, str], ...] = (
     # images that cannot be removed ----------------------------------------------------------------------------------
@@ -388,6 +389,7 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         r"client version \S+ is too (new|old)",
         "명령과 엔진의 버전이 맞지 않아요. DOCKER_API_VERSION을 지우고 다시 실행해 보세요.",
     ),
+    *DOCKERFILE,
 )
 
 TABLE = tuple((re.compile(pattern, re.DOTALL), text) for pattern, text in _TEXTS)

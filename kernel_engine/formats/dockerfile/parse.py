@@ -39,11 +39,14 @@ def parse(data: bytes, name: str = "Dockerfile") -> Dockerfile:
 
 
 def parse_instruction(text: str) -> Instruction:
-    """One instruction, with its heredocs: an ONBUILD trigger, `docker commit --change`. DockerfileError."""
-    source = lexer.lex(text.encode(errors="replace"), "instruction")
-    if len(source.statements) != 1:
-        raise DockerfileError("onbuild trigger should be a single expression", instruction=text)
-    return understand(source, "instruction")[0]
+    """One instruction, with its heredocs: an ONBUILD trigger. DockerfileError with a text that names no line."""
+    try:
+        source = lexer.lex(text.encode(errors="replace"), "trigger")
+        if len(source.statements) != 1:
+            raise DockerfileError("onbuild trigger should be a single expression", instruction=text)
+        return understand(source, "trigger")[0]
+    except DockerfileError as error:
+        raise DockerfileError(error.reason, line=error.line, instruction=error.instruction) from None
 
 
 def understand(source: lexer.Source, name: str) -> list[Instruction]:

@@ -72,6 +72,14 @@ def test_a_name_counts_from_its_line_on() -> None:
     assert planned("FROM b\nFROM a AS b\nFROM x\n").images() == ("x",)
 
 
+def test_a_trigger_may_name_a_stage_too() -> None:
+    found = planned("FROM a AS one\nFROM one AS two\nFROM two\n")
+    assert found.source(found.target, "One") == Source(stage=0)
+    assert found.source(found.target, "1") == Source(stage=1)
+    assert found.source(found.target, "2") == Source(image="2")
+    assert found.source(found.stage(0), "two") == Source(image="two")
+
+
 def test_scratch_is_no_image() -> None:
     assert planned("FROM scratch\nCOPY a b\n").images() == ()
 

@@ -140,6 +140,13 @@ def test_two_instructions_are_not_one() -> None:
         parse_instruction("RUN a\nRUN b")
 
 
+def test_a_bad_trigger_names_no_line() -> None:
+    for text, message in [("RUNN x", "unknown instruction: RUNN"), ("ENV x", "ENV must have two arguments")]:
+        with pytest.raises(DockerfileError) as caught:
+            parse_instruction(text)
+        assert caught.value.message == message
+
+
 def test_the_file_has_a_name() -> None:
     with pytest.raises(DockerfileError, match=r"failed to parse sub/x\.df: ENV must have two arguments") as caught:
         parse(b"FROM a\nENV b\n", "sub/x.df")
