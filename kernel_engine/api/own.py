@@ -54,6 +54,22 @@ async def trace(call: Call) -> web.StreamResponse:
     )
 
 
+async def listening(call: Call) -> web.StreamResponse:
+    """On which ports a container waits for others, and whether it runs at all."""
+    item = call.engine.containers.get(call.id)
+    return answer(
+        {
+            "Id": item.id,
+            "State": item.state.status,
+            "ExitCode": item.state.exit_code,
+            "Listening": [
+                {"Port": found.port, "Protocol": found.protocol, "Address": found.address}
+                for found in call.engine.containers.listeners(item.id)
+            ],
+        }
+    )
+
+
 async def terminal(call: Call) -> web.StreamResponse:
     """Answers when the program in the terminal's foreground waits for input, has ended, or the time is up."""
     timeout = call.moment("timeout")

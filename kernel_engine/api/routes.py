@@ -117,6 +117,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/kernel-engine/images/{name}/layers", own.layers),
     Route("GET", "/kernel-engine/images/{name}/layers/{id}", own.layer_files),
     Route("GET", "/kernel-engine/containers/{id}/trace", own.trace),
+    Route("GET", "/kernel-engine/containers/{id}/listening", own.listening),
     Route("GET", "/kernel-engine/containers/{id}/terminal", own.terminal, watches=True),
     # what is left of Docker's
     Route("GET", "/plugins", networks.list_plugins),

@@ -48,10 +48,55 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "docker ps -a로 확인하고 docker rm {name} 명령으로 지우거나, 다른 이름을 써 보세요.",
     ),
     (
-        r"(Bind for|listen tcp\d?) \S*?:(?P<port>\d+)(:| failed:).*(already allocated|already in use)",
-        "호스트의 {port}번 포트를 이미 다른 곳에서 쓰고 있어요. docker ps로 확인하고 -p에 "
-        "다른 호스트 포트를 써 보세요. "
+        r"Bind for \S*?:(?P<port>\d+) failed: port is already allocated",
+        "호스트의 {port}번 포트를 다른 컨테이너가 이미 쓰고 있어요. docker ps의 PORTS에서 그 컨테이너를 찾아 "
+        "정지하거나, -p에 다른 호스트 포트를 써 보세요. "
         "방금 만든 컨테이너는 Created 상태로 남아 있으니 docker rm으로 지워 주세요.",
+    ),
+    (
+        r"listen (tcp|udp|sctp)\d? \S*?:(?P<port>\d+): bind: address already in use",
+        "호스트의 {port}번 포트를 이미 다른 프로그램이 쓰고 있어요. sudo ss -lntup으로 어느 프로그램인지 보고, "
+        "-p에 다른 호스트 포트를 써 보세요. "
+        "방금 만든 컨테이너는 Created 상태로 남아 있으니 docker rm으로 지워 주세요.",
+    ),
+    (
+        r"listen \w+ (?P<address>\S+):\d+: bind: cannot assign requested address",
+        "이 컴퓨터의 주소 가운데 {address}은(는) 없어요. ip addr로 주소를 확인하거나, 주소 없이 "
+        "-p 호스트포트:컨테이너포트로 써 보세요.",
+    ),
+    (
+        r"listen sctp\d? \S+: bind: protocol not supported",
+        "이 컴퓨터의 커널은 SCTP를 몰라요. -p에서 /sctp를 빼면 TCP 포트를 열어요.",
+    ),
+    (
+        r"all ports are allocated",
+        "고를 수 있는 호스트 포트가 하나도 남지 않았어요. -p에 다른 호스트 포트를 쓰거나, docker ps를 보고 "
+        "쓰지 않는 컨테이너를 정지해 주세요.",
+    ),
+    (
+        r"no port specified: (?P<text>\S*)<empty>",
+        "-p에 컨테이너의 포트가 빠졌어요. -p 호스트포트:컨테이너포트, 예를 들면 -p 8080:80 으로 써 보세요.",
+    ),
+    (
+        r"invalid (hostPort|containerPort): (?P<port>\S+)",
+        "{port}은(는) 포트 번호가 아니에요. 1부터 65535까지의 숫자로, -p 호스트포트:컨테이너포트처럼 써 보세요.",
+    ),
+    (
+        r"invalid IP address:? (?P<address>\S+)",
+        "{address}은(는) IP 주소가 아니에요. 이름이 아니라 숫자로, 예를 들면 -p 127.0.0.1:8080:80 으로 써 보세요.",
+    ),
+    (
+        r"invalid ranges specified for container and host Ports: (?P<inside>\S+) and (?P<outside>\S+)",
+        "호스트 포트({outside})와 컨테이너 포트({inside})의 개수가 달라요. 같은 개수로 맞추거나, "
+        "컨테이너 포트를 하나만 써 보세요.",
+    ),
+    (
+        r"invalid proto: (?P<protocol>\S+)",
+        "{protocol}은(는) 열 수 없는 프로토콜이에요. /tcp(기본값), /udp, /sctp 가운데 하나를 써 보세요.",
+    ),
+    (
+        r"No public port '(?P<port>\S+)' published for (?P<name>\S+)",
+        "컨테이너 {name}에는 호스트에 연 {port} 포트가 없어요. docker port {name}으로 열린 포트를 확인해 보세요.",
     ),
     (
         r"cannot remove (a )?(running|restarting) container (?P<id>\w{12})",

@@ -17,6 +17,7 @@ from kernel_engine.containers import prune as pruning
 from kernel_engine.containers import stats as sampling
 from kernel_engine.containers import update as updating
 from kernel_engine.containers.house import House
+from kernel_engine.containers.listening import Listener, listeners
 from kernel_engine.containers.logs import LogLine, read_logs
 from kernel_engine.containers.options import (
     AttachOptions,
@@ -229,6 +230,11 @@ class Containers:
     def stats(self, reference: str) -> AsyncIterator[sampling.Sample]:
         """What it uses, now and every second, until it is removed."""
         return sampling.samples(self._house, self._live(reference))
+
+    def listeners(self, reference: str) -> tuple[Listener, ...]:
+        """On which ports it waits for others; empty for one that does not run."""
+        pid = self._live(reference).record.state.pid
+        return listeners(pid) if pid else ()
 
     def trace(self, reference: str) -> tuple[Step, ...]:
         """The kernel calls of the last start; also of a container that was removed lately."""

@@ -277,3 +277,20 @@ def sent(daemon: Daemon, bindings: object) -> Iterator[tuple[int, str]]:
 def test_the_kernels_work_for_a_port_is_explained(clean: Daemon, free: int) -> None:
     words = ("run", "--rm", "--explain", "-p", f"{free}:80", "busybox", "true")
     assert "NFT_MSG_NEWSETELEM" in clean.docker(*words).stderr + clean.docker(*words).stdout
+
+
+def test_what_a_container_listens_on(clean: Daemon) -> None:
+    def listening(name: str) -> tuple[str, int, list[tuple[int, str, str]]]:
+        found = clean.api.get(f"/kernel-engine/containers/{name}/listening").json()
+        sockets = [(item["Port"], item["Protocol"], item["Address"]) for item in found["Listening"]]
+        return found["State"], found["ExitCode"], sockets
+
+    program = "nc -l -p 80 -s 127.0.0.1 & nc -l -p 8080 & wait"
+    clean.docker("run", "-d", "--name", "web", "busybox", "sh", "-c", program)
+    until(lambda: len(listening("web")[2]) == 2)
+    state, code, sockets = listening("web")
+    assert (state, code) == ("running", 0)
+    assert sockets[0] == (80, "tcp", "127.0.0.1")
+    assert sockets[1] in [(8080, "tcp", "0.0.0.0"), (8080, "tcp", "::")]
+    clean.docker("run", "--name", "over", "busybox", "sh", "-c", "exit 3", check=False)
+    assert listening("over") == ("exited", 3, [])

@@ -83,6 +83,8 @@ SHOWN = {
     "swarm local image": ("No such image: localonly:1", "레지스트리"),
 }
 
+PLUGGING = "driver failed programming external connectivity on endpoint echo (e1): "
+
 #: what learners meet besides (course questions, measured texts of the commands)
 MET = {
     "permission denied while trying to connect to the Docker daemon socket at unix:///x.sock: dial": "그룹",
@@ -129,6 +131,19 @@ MET = {
     "No such container: web": "docker ps -a",
     "No such object: web": "docker images",
     "Error response from daemon: No such image: nope:latest": "nope:latest",
+    f"{PLUGGING}Bind for 0.0.0.0:9000 failed: port is already allocated": "다른 컨테이너",
+    f"{PLUGGING}listen tcp4 0.0.0.0:9000: bind: address already in use": "9000번 포트를 이미 다른 프로그램",
+    f"{PLUGGING}Error starting userland proxy: listen udp4 0.0.0.0:53: bind: address already in use": "ss -lntup",
+    f"{PLUGGING}listen tcp4 9.9.9.9:80: bind: cannot assign requested address": "9.9.9.9은(는) 없어요",
+    f"{PLUGGING}listen sctp4 0.0.0.0:80: bind: protocol not supported": "SCTP",
+    f"{PLUGGING}all ports are allocated": "docker ps",
+    "docker: no port specified: 8080:<empty>\n\nRun": "-p 8080:80",
+    "docker: invalid hostPort: 70000\n\nRun 'docker run --help' for more information": "70000은(는) 포트 번호가",
+    "docker: invalid containerPort: b\n\nRun": "1부터 65535",
+    "docker: invalid IP address: localhost\n\nRun": "127.0.0.1:8080:80",
+    "docker: invalid ranges specified for container and host Ports: 80-81 and 8000-8002": "개수",
+    "docker: invalid proto: icmp\n\nRun": "/udp",
+    "Error: No public port '80/udp' published for aa": "docker port aa",
     "invalid reference format: repository name (library/A) must be lowercase": "소문자",
     "invalid reference format": "이름:태그",
     "You cannot attach to a stopped container, start it first": "docker start -ai",
