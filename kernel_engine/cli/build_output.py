@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 #: the classic builder shows a program's standard error in red
 RED, PLAIN = "\x1b[91m", "\x1b[0m"
 DIM = "\x1b[2m"
-USING_CACHE = " ---> Using cache"
 RUNNING = " ---> Running in"
 RULE = "--------------------"
 STEP, PROGRAM = "kernel-engine.step", "kernel-engine.output"
@@ -25,12 +24,14 @@ DEFAULT_NAME = "Dockerfile"
 #: why a step was found, or was not, for who looks at a terminal
 REASONS = {
     "same": "캐시를 썼어요: 앞 단계와 이 줄이 그대로예요",
-    "no-cache": "다시 해요: --no-cache를 줬어요",
-    "parent": "다시 해요: 앞 단계가 새로 만들어졌어요",
-    "instruction": "새로 해요: 이 줄로 만들어 둔 것이 없어요",
-    "files": "다시 해요: 복사할 파일이 바뀌었어요",
-    "argument": "다시 해요: 빌드 인자가 바뀌었어요",
+    "no-cache": "다시 했어요: --no-cache를 줬어요",
+    "parent": "다시 했어요: 앞 단계가 새로 만들어졌어요",
+    "instruction": "새로 했어요: 이 줄로 만들어 둔 것이 없었어요",
+    "files": "다시 했어요: 복사할 파일이 달라졌어요",
+    "argument": "다시 했어요: 빌드 인자가 달라졌어요",
 }
+#: the engine's words for what became of a file
+CHANGES = {"changed ": "바뀐 ", "added ": "새로 생긴 ", "removed ": "없어진 "}
 
 
 class Output:
@@ -66,6 +67,7 @@ class Output:
                 self._stream(message["stream"])
             else:
                 self._progress(message)
+        self._tell()
 
     def held(self) -> str:
         """What a quiet build has said."""
@@ -79,12 +81,12 @@ class Output:
         self.end_line = int(detail.get("end_line") or self.end_line)
 
     def _stream(self, text: str) -> None:
-        if text.startswith("Step "):
+        if text.startswith(("Step ", "Successfully ")):
+            self._tell()
             number = text[5:].partition("/")[0]
             self._current = int(number) if number.isdigit() else 0
             self._open = 0
         self._write(text)
-        self._tell(text)
         if text.startswith(RUNNING):
             self._open = self._current
             for waited in self._waiting.pop(self._current, ()):
@@ -100,17 +102,17 @@ class Output:
     def _step(self, step: Mapping[str, Any]) -> None:
         if step.get("state") == "failed":
             self.line, self.end_line = int(step.get("line") or 0), int(step.get("end_line") or 0)
-        elif step.get("reason") in REASONS and step.get("state") in ("running", "cached"):
+        elif step.get("reason") in REASONS and step.get("instruction") != "FROM":
             self._reasons[step["step"]] = step
-            self._tell("")
+            if step["step"] == self._current:
+                self._tell()
 
-    def _tell(self, text: str) -> None:
-        """Why, beneath the step's own line; of a cached one beneath Docker's word for it."""
-        step = self._reasons.get(self._current)
-        if step is None or not self._tells or (step["state"] == "cached" and not text.startswith(USING_CACHE)):
+    def _tell(self) -> None:
+        """Why, beneath the lines of the step that is shown."""
+        step = self._reasons.pop(self._current, None)
+        if step is None or not self._tells:
             return
-        del self._reasons[self._current]
-        detail = f" ({step['detail']})" if step.get("detail") else ""
+        detail = f" ({_detail(step['detail'])})" if step.get("detail") else ""
         line = f"      {REASONS[step['reason']]}{detail}"
         self._write(f"{DIM}{line}{PLAIN}\n" if self._coloured else f"{line}\n")
 
@@ -134,6 +136,16 @@ class Output:
         self._display.show(message)
 
 
+def _detail(text: str) -> str:
+    """`changed a.py, added b.py and 2 more` in Korean; a build argument's name as it is."""
+    head, _, tail = text.rpartition(" and ")
+    rest = [f"그 밖에 {tail.removesuffix(' more')}개"] if head and tail.endswith(" more") else []
+    parts = (head if rest else text).split(", ")
+    for word, korean in CHANGES.items():
+        parts = [korean + part.removeprefix(word) if part.startswith(word) else part for part in parts]
+    return ", ".join(parts + rest)
+
+
 def place_of(context: Context, output: Output, message: str) -> str:
     """The lines of the Dockerfile that the failure is about, as BuildKit shows them; "" where nobody knows them."""
     line = output.line or _line_in(message)
@@ -141,7 +153,21 @@ def place_of(context: Context, output: Output, message: str) -> str:
         return ""
     name = os.path.basename(context.place) or DEFAULT_NAME
     source = context.source()
-    return f"\n{name}:{line}{excerpt(source, line, max(line, output.end_line)) if source is not None else ''}"
+    if source is None:
+        return f"\n{name}:{line}"
+    return f"\n{name}:{line}{excerpt(source, line, output.end_line or _end_of(source, line))}"
+
+
+def _end_of(source: bytes, line: int) -> int:
+    """The last line of the instruction that begins in this one."""
+    from kernel_engine.formats.dockerfile.errors import DockerfileError
+    from kernel_engine.formats.dockerfile.lexer import lex
+
+    try:
+        statements = lex(source, DEFAULT_NAME).statements
+    except DockerfileError:
+        return line
+    return next((item.location.end for item in statements if item.location.start == line), line)
 
 
 def _line_in(message: str) -> int:

@@ -156,6 +156,15 @@ def test_a_failing_step_is_shown_in_its_file(folder: Path, place: dict[str, int]
         )
 
 
+def test_an_instruction_of_several_lines_is_marked_whole(folder: Path) -> None:
+    (folder / "ctx/Dockerfile").write_text("FROM busybox\nRUN a \\\n && b \\\n && c\nCMD x\nCMD y\n")
+    with engine(folder, [{"errorDetail": {"message": "it broke", "line": 2}}]) as served:
+        shown = run(served, str(folder / "ctx")).stderr
+    marked = [row.split(" | ")[0].strip() for row in shown.splitlines() if ">>>" in row]
+    assert marked == ["2", "3", "4"]
+    assert "   5 |     CMD x\n------" in shown
+
+
 def test_a_dockerfile_that_cannot_be_read(folder: Path) -> None:
     refusal = in_json({"message": "dockerfile parse error line 2: unknown instruction: RUNN"}, 400)
     with serving(folder, {"POST /build": refusal}) as served:
@@ -184,34 +193,53 @@ def test_lines_around(lines: int, where: tuple[int, int], shown: list[int]) -> N
     assert text.count(">>>") == sum(where[0] <= number <= where[1] for number in shown)
 
 
+def step(number: int, state: str, reason: str = "", detail: str = "", instruction: str = "RUN") -> dict[str, Any]:
+    aux = {"step": number, "state": state, "reason": reason, "detail": detail, "instruction": instruction}
+    return {"id": "kernel-engine.step", "aux": aux}
+
+
+def output(number: int, text: str) -> dict[str, Any]:
+    return {"id": "kernel-engine.output", "stream": text, "aux": {"step": number}}
+
+
+#: the steps of the second stage are done before the first stage has been shown to its end
 STEPS = [
-    {"id": "kernel-engine.step", "aux": {"step": 2, "state": "cached", "reason": "same", "detail": ""}},
-    {"id": "kernel-engine.step", "aux": {"step": 3, "state": "running", "reason": "files", "detail": "app.py"}},
-    {"stream": "Step 1/3 : FROM busybox\n"},
+    {"stream": "Step 1/4 : FROM busybox\n"},
+    step(1, "cached", "same", instruction="FROM"),
     {"stream": " ---> 9d5226e6ce3f\n"},
-    {"stream": "Step 2/3 : RUN make\n"},
+    step(3, "cached", "same", instruction="FROM"),
+    output(4, "early\n"),
+    {"stream": "Step 2/4 : RUN make\n"},
+    step(2, "running"),
     {"stream": " ---> Using cache\n"},
     {"stream": " ---> 1d5226e6ce3f\n"},
-    {"id": "kernel-engine.output", "stream": "early\n", "aux": {"step": 3}},
-    {"stream": "Step 3/3 : RUN test\n"},
+    step(2, "cached", "same"),
+    step(4, "done", "files", "changed app.py, added x and 2 more"),
+    {"stream": "Step 3/4 : FROM busybox\n"},
+    {"stream": " ---> 9d5226e6ce3f\n"},
+    {"stream": "Step 4/4 : RUN test\n"},
     {"stream": " ---> Running in 1f2d3c4b5a69\n"},
-    {"id": "kernel-engine.output", "stream": "late\n", "aux": {"step": 3}},
-    {"id": "kernel-engine.output", "stream": "\x1b[91mred\n\x1b[0m", "aux": {"step": 3}},
+    output(4, "late\n"),
+    output(4, "\x1b[91mred\n\x1b[0m"),
     {"stream": " ---> 5d5226e6ce3f\n"},
+    {"stream": "Successfully built 5d5226e6ce3f\n"},
 ]
-TOLD = """Step 1/3 : FROM busybox
+TOLD = """Step 1/4 : FROM busybox
  ---> 9d5226e6ce3f
-Step 2/3 : RUN make
+Step 2/4 : RUN make
  ---> Using cache
-      캐시를 썼어요: 앞 단계와 이 줄이 그대로예요
  ---> 1d5226e6ce3f
-Step 3/3 : RUN test
-      다시 해요: 복사할 파일이 바뀌었어요 (app.py)
+      캐시를 썼어요: 앞 단계와 이 줄이 그대로예요
+Step 3/4 : FROM busybox
+ ---> 9d5226e6ce3f
+Step 4/4 : RUN test
  ---> Running in 1f2d3c4b5a69
 early
 late
 red
  ---> 5d5226e6ce3f
+      다시 했어요: 복사할 파일이 달라졌어요 (바뀐 app.py, 새로 생긴 x, 그 밖에 2개)
+Successfully built 5d5226e6ce3f
 """
 
 
