@@ -1,13 +1,11 @@
-"""The part of `korean_table.py` that speaks of building: Dockerfiles, contexts, steps that fail. Data."""
+"""The part of `korean_table.py` that speaks of building: contexts, and steps that fail. Data.
+
+What is wrong in the Dockerfile itself is `korean_dockerfile.py`.
+"""
 
 from __future__ import annotations
 
 BUILDING: tuple[tuple[str, str], ...] = (
-    (
-        r"FROM requires either one or three arguments",
-        "FROM 줄에 이미지 이름 말고 다른 말이 더 있어요. Dockerfile의 주석(#)은 줄 끝에 붙일 "
-        "수 없으니 따로 한 줄에 적어 주세요.",
-    ),
     (
         r"(COPY|ADD) failed.*stat #: file does not exist",
         "줄 끝의 # 주석까지 복사할 파일로 읽었어요. Dockerfile의 주석은 따로 한 줄에 적어 주세요.",
@@ -20,39 +18,6 @@ BUILDING: tuple[tuple[str, str], ...] = (
     (
         r"unable to evaluate symlinks in Dockerfile path|Cannot locate specified Dockerfile",
         "그 폴더에 Dockerfile이 없어요. ls로 확인해 보고, 다른 이름의 파일이면 -f 파일이름을 붙여 주세요.",
-    ),
-    (
-        r"unknown instruction: (?P<word>\S+)",
-        "Dockerfile에 {word} 명령은 없어요. 철자를 확인해 보세요. 한 명령을 여러 줄로 쓸 때는 줄 끝에 \\를 붙여요.",
-    ),
-    (
-        r"[Dd]ockerfile parse error (on )?line (?P<line>\d+): (?P<word>[A-Z]+) requires",
-        "Dockerfile {line}번째 줄의 {word} 뒤에 필요한 말이 빠졌거나 너무 많아요. "
-        "위에 적힌 영어 설명과 그 줄을 견주어 보세요.",
-    ),
-    (
-        r"unterminated heredoc",
-        "<<로 시작한 글이 끝나지 않았어요. 시작할 때 쓴 말(EOF 등)을 한 줄에 홀로 적어 닫아 주세요.",
-    ),
-    (
-        r"unexpected end of statement while looking for matching (?P<kind>single|double)-quote",
-        "따옴표가 열리고 닫히지 않았어요. 그 줄의 따옴표 짝을 맞춰 주세요.",
-    ),
-    (
-        r"(no build stage in current context|No build stage in current context)",
-        "Dockerfile은 FROM으로 시작해야 해요. 그 앞에는 ARG만 올 수 있어요.",
-    ),
-    (
-        r"the Dockerfile \([^)]*\) cannot be empty|No image was generated\. Is your Dockerfile empty",
-        "Dockerfile이 비어 있어요. FROM 이미지이름 한 줄부터 적어 보세요.",
-    ),
-    (
-        r"failed to reach build target (?P<stage>\S+) in Dockerfile",
-        "Dockerfile에 AS {stage}로 이름 붙인 단계가 없어요. --target의 이름을 확인해 보세요.",
-    ),
-    (
-        r"circular dependency|depends on itself",
-        "단계끼리 서로를 가져다 쓰고 있어서 어느 것도 먼저 만들 수 없어요. COPY --from과 FROM의 순서를 확인해 보세요.",
     ),
     (
         r"returned a non-zero code: 127",

@@ -52,6 +52,11 @@ DOCKERFILE: tuple[tuple[str, str], ...] = (
     (r"Expecting boolean value for flag (?P<word>\S+),", "--{word} 옵션에는 true나 false만 적을 수 있어요."),
     # what each instruction takes ------------------------------------------------------------------------------------
     (
+        r"FROM requires either one or three arguments",
+        "FROM 뒤에는 이미지 이름 하나, 또는 이미지 AS 단계이름만 올 수 있어요. "
+        "Dockerfile의 주석(#)은 줄 끝에 붙일 수 없으니 따로 한 줄에 적어 주세요.",
+    ),
+    (
         r"(?P<word>ENV|LABEL) must have two arguments",
         "{word}에는 이름과 값이 필요해요. {word} 이름=값 형태로 적어 주세요.",
     ),
@@ -183,7 +188,7 @@ DOCKERFILE: tuple[tuple[str, str], ...] = (
     ),
     (
         r"failed to reach build target (?P<name>\S+) in Dockerfile",
-        "Dockerfile에 {name} 단계가 없어요. FROM … AS 뒤의 이름을 확인해 보세요.",
+        "Dockerfile에 AS {name}로 이름 붙인 단계가 없어요. --target의 이름을 확인해 보세요.",
     ),
     (
         r"circular dependency detected on stage: (?P<name>\S+)",

@@ -57,4 +57,4 @@ def test_what_only_the_build_shows(lines: str, advice: str) -> None:
 def test_an_unknown_target() -> None:
     with pytest.raises(DockerfileError) as caught:
         plan(parse(b"FROM a"), target="web")
-    assert "web 단계가 없어요" in korean.line(caught.value.message)
+    assert "AS web" in korean.line(caught.value.message)
