@@ -61,7 +61,7 @@ _TEXTS: tuple[tuple[str, str], ...] = (
     ),
     (
         r"listen \w+ (?P<address>\S+):\d+: bind: cannot assign requested address",
-        "이 컴퓨터의 주소 가운데 {address}은(는) 없어요. ip addr로 주소를 확인하거나, 주소 없이 "
+        "이 컴퓨터에는 {address} 주소가 없어요. ip addr로 주소를 확인하거나, 주소 없이 "
         "-p 호스트포트:컨테이너포트로 써 보세요.",
     ),
     (
@@ -79,11 +79,11 @@ _TEXTS: tuple[tuple[str, str], ...] = (
     ),
     (
         r"invalid (hostPort|containerPort): (?P<port>\S+)",
-        "{port}은(는) 포트 번호가 아니에요. 1부터 65535까지의 숫자로, -p 호스트포트:컨테이너포트처럼 써 보세요.",
+        "'{port}' 부분이 포트 번호가 아니에요. 1부터 65535까지의 숫자로, -p 호스트포트:컨테이너포트처럼 써 보세요.",
     ),
     (
         r"invalid IP address:? (?P<address>\S+)",
-        "{address}은(는) IP 주소가 아니에요. 이름이 아니라 숫자로, 예를 들면 -p 127.0.0.1:8080:80 으로 써 보세요.",
+        "'{address}' 부분이 IP 주소가 아니에요. 이름이 아니라 숫자로, 예를 들면 -p 127.0.0.1:8080:80 으로 써 보세요.",
     ),
     (
         r"invalid ranges specified for container and host Ports: (?P<inside>\S+) and (?P<outside>\S+)",
@@ -92,7 +92,7 @@ _TEXTS: tuple[tuple[str, str], ...] = (
     ),
     (
         r"invalid proto: (?P<protocol>\S+)",
-        "{protocol}은(는) 열 수 없는 프로토콜이에요. /tcp(기본값), /udp, /sctp 가운데 하나를 써 보세요.",
+        "{protocol} 프로토콜은 열 수 없어요. /tcp(기본값), /udp, /sctp 가운데 하나를 써 보세요.",
     ),
     (
         r"No public port '(?P<port>\S+)' published for (?P<name>\S+)",

@@ -285,7 +285,7 @@ def test_what_a_container_listens_on(clean: Daemon) -> None:
         sockets = [(item["Port"], item["Protocol"], item["Address"]) for item in found["Listening"]]
         return found["State"], found["ExitCode"], sockets
 
-    program = "nc -l -p 80 -s 127.0.0.1 & nc -l -p 8080 & wait"
+    program = "httpd -f -p 127.0.0.1:80 & nc -l -p 8080 & wait"
     clean.docker("run", "-d", "--name", "web", "busybox", "sh", "-c", program)
     until(lambda: len(listening("web")[2]) == 2)
     state, code, sockets = listening("web")
