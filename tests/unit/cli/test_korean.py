@@ -99,7 +99,7 @@ MET = {
     "docker: 'docker image build' requires 1 argument": " . ",
     "docker: 'docker builder build' requires 1 argument": " . ",
     "dockerfile parse error line 3: unknown instruction: RUNN": "RUNN",
-    "dockerfile parse error line 7: COPY requires at least two arguments, but only one was provided.": "7번째 줄",
+    "dockerfile parse error line 7: COPY requires at least two arguments, but only one was provided.": "둘 다 필요해요",
     "dockerfile parse error line 2: unterminated heredoc": "EOF",
     "failed to process \"\\\"a\": unexpected end of statement while looking for matching double-quote": "따옴표",
     "no build stage in current context": "FROM",
