@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from kernel_engine.build import cache as build_cache
+from kernel_engine.build.build import Builder
 from kernel_engine.containers import probing, recover, roster
 from kernel_engine.containers.containers import Containers
 from kernel_engine.containers.events import Events
@@ -44,6 +46,7 @@ class Engine:
     instance: Instance
     containers: Containers
     images: Images
+    build: Builder
     events: Events
     bridge: Bridge
     _house: House
@@ -69,7 +72,7 @@ class Engine:
             directory.mkdir(mode=0o710, exist_ok=True)
         records = Records(
             instance.database,
-            (roster.SCHEMA, layers.SCHEMA, snapshots.SCHEMA, store.SCHEMA, bridges.SCHEMA),
+            (roster.SCHEMA, layers.SCHEMA, snapshots.SCHEMA, store.SCHEMA, build_cache.SCHEMA, bridges.SCHEMA),
         )
         try:
             make_images = partial(Images, mirrors=mirrors, insecure=insecure, certificates=certificates)
@@ -78,7 +81,9 @@ class Engine:
             records.close()
             raise
         await recover.recover(house)
-        return cls(instance, Containers(house), house.images, house.events, house.bridge, house, records)
+        build = Builder(house, records)
+        await build.load()
+        return cls(instance, Containers(house), house.images, build, house.events, house.bridge, house, records)
 
     async def close(self) -> None:
         """Containers, launcher and log writer go on; only this daemon's part ends."""

@@ -70,11 +70,20 @@ def with_tag(name: str, tag: str) -> str:
 
 def read_auth(word: str) -> Auth | None:
     """X-Registry-Auth: URL-safe base64 of a JSON object; Docker takes anything unreadable for no credentials."""
+    return auth_of(read_header(word))
+
+
+def read_header(word: str) -> Any:
+    """What a header with URL-safe base64 of JSON holds; None for anything unreadable."""
     try:
         padded = word + "=" * (-len(word) % 4)
-        data = json.loads(base64.b64decode(padded.replace("-", "+").replace("_", "/"), validate=True) or b"{}")
+        return json.loads(base64.b64decode(padded.replace("-", "+").replace("_", "/"), validate=True) or b"{}")
     except (binascii.Error, ValueError, RecursionError):
         return None
+
+
+def auth_of(data: Any) -> Auth | None:
+    """Credentials from their JSON object; None where there are none."""
     if not isinstance(data, dict):
         return None
     fields = Fields({key.lower(): value for key, value in data.items()})

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from kernel_engine.api import archives, containers, execs, images, logs, networks, own, stats, system
+from kernel_engine.api import archives, build, containers, execs, images, logs, networks, own, stats, system
 from kernel_engine.api.call import Call
 from kernel_engine.errors import NotFound, NotSupported
 
@@ -93,7 +93,7 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", "/images/{name}", images.remove),
     Route("GET", "/distribution/{name}/json", images.distribution),
     Route("POST", "/commit", images.commit),
-    Route("POST", "/build", _BUILD),
+    Route("POST", "/build", build.build, watches=True),
     Route("POST", "/build/prune", _BUILD),
     Route("POST", "/build/cancel", _BUILD),
     Route("POST", "/session", _BUILD),

@@ -54,7 +54,11 @@ class Containers:
     ) -> tuple[Container, ...]:
         """Newest first; `limit` > 0 means the last so many, whatever their state."""
         return listing.select(
-            (live.record for live in self._house.roster.all()),
+            (
+                live.record
+                for live in self._house.roster.all()
+                if live.record.state.running or not live.record.transient
+            ),
             all=all,
             limit=limit,
             filters=filters or {},

@@ -10,6 +10,7 @@ import socket
 import time
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from kernel_engine.containers.house import House
 from kernel_engine.containers.limits import check_options
@@ -22,21 +23,45 @@ from kernel_engine.containers.spec import cgroup_namespace, hostname_of, parse_s
 from kernel_engine.runtime import capabilities, cgroups
 from kernel_engine.syscalls.trace import Trace, recording
 
+if TYPE_CHECKING:
+    from kernel_engine.images.image import Image
+
 
 async def create(house: House, options: ContainerOptions, name: str | None) -> tuple[Live, tuple[str, ...]]:
     """The new container and warnings for the user."""
+    _check(options)
+    image = house.images.get(options.image)
+    config = merge(options, image.config.get("config") or {})
+    live = await _make(house, config, image, name, transient=False)
+    discarded = options.host.network_mode == "host" and (options.host.port_bindings or options.host.publish_all)
+    return live, (DISCARDED,) if discarded else ()
+
+
+async def create_transient(house: House, options: ContainerOptions, image: Image | None) -> Live:
+    """A container that only this daemon ever knows: a step of a build.
+
+    `options` are complete: nothing of the image's settings is added. image: what it stands on, None = nothing.
+    """
+    _check(options)
+    return await _make(house, options, image, None, transient=True)
+
+
+def _check(options: ContainerOptions) -> None:
     check_options(options)
     host = options.host
     capabilities.resolve(host.cap_add, host.cap_drop, host.privileged)  # refuses unknown names
     parse_security_options(host.security_opt)
-    image = house.images.get(options.image)
-    config = merge(options, image.config.get("config") or {})
+
+
+async def _make(
+    house: House, config: ContainerOptions, image: Image | None, name: str | None, *, transient: bool
+) -> Live:
     trace = Trace("daemon")
     container_id = secrets.token_hex(32)
     config = replace(
         config,
         hostname=hostname_of(config, container_id, socket.gethostname()),
-        host=replace(host, cgroupns_mode=cgroup_namespace(host, unified=cgroups.mode() == "v2")),
+        host=replace(config.host, cgroupns_mode=cgroup_namespace(config.host, unified=cgroups.mode() == "v2")),
     )
     words = arguments(config)
     async with AsyncExitStack() as undo:
@@ -46,30 +71,30 @@ async def create(house: House, options: ContainerOptions, name: str | None) -> t
         with recording(trace):
             os.makedirs(directory, mode=0o710)
             undo.callback(shutil.rmtree, directory, ignore_errors=True)
-            await house.snapshots.create(container_id, image.chain_id)
+            await house.snapshots.create(container_id, image.chain_id if image else None, recorded=not transient)
             undo.push_async_callback(house.snapshots.remove, container_id)
         live = house.roster.add(
             Container(
                 id=container_id,
                 name=chosen,
                 created=time.time(),
-                image_id=image.id,
-                image_name=options.image,
+                image_id=image.id if image else "",
+                image_name=config.image,
                 config=config,
                 state=State(),
                 path=words[0],
                 args=words[1:],
                 directory=str(directory),
+                transient=transient,
             )
         )
         undo.callback(house.roster.forget, live)
-        if not options.host.auto_remove:  # whose start waits for it; before that, nothing of it need survive
+        if not config.host.auto_remove:  # whose start waits for it; before that, nothing of it need survive
             await recorded(live)
         undo.pop_all()
     house.traces.keep(container_id, trace.steps)
     house.announce(live, "create")
-    discarded = host.network_mode == "host" and (host.port_bindings or host.publish_all)
-    return live, (DISCARDED,) if discarded else ()
+    return live
 
 
 async def recorded(live: Live) -> None:

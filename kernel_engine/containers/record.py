@@ -72,6 +72,8 @@ class Container:
     endpoint: Endpoint | None = None  #: set while attached to a bridge
     stopped_by_user: bool = False  #: `docker stop`: unless-stopped and always look at it
     directory: str = ""  #: /…/containers/<id>
+    #: a step of a build: never on disk, so that a new daemon ends and sweeps it like anything unknown
+    transient: bool = False
 
     @property
     def log_path(self) -> str:

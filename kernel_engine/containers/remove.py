@@ -52,7 +52,7 @@ async def remove_locked(house: House, live: Live, result: WaitResult) -> None:
     else:
         await deleted
     house.roster.forget(live)
-    if _is_gone(house, record.image_id):
+    if not record.transient and _is_gone(house, record.image_id):
         house.later(house.images.collect())  # its layers stayed for this container's sake
     house.announce(record, "destroy")
     live.settle("removed", result)

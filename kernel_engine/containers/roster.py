@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -86,7 +87,7 @@ class Roster:
 
     def add(self, record: Container) -> Live:
         """Known at once, and on disk when its `recorded` is done (`forget` where that failed)."""
-        live = Live(record, recorded=self._records.submit(lambda connection: _insert(connection, record)))
+        live = Live(record, recorded=self._submit(record, _insert))
         self._by_id[record.id] = live
         return live
 
@@ -98,7 +99,7 @@ class Roster:
         """Changes the record now; the future is done when the change is on disk."""
         record = replace(live.record, **changes)
         live.record = record
-        return self._records.submit(lambda connection: _update(connection, record))
+        return self._submit(record, _update)
 
     def save_state(self, live: Live, **changes: Any) -> asyncio.Future[None]:
         return self.save(live, state=replace(live.record.state, **changes))
@@ -121,12 +122,18 @@ class Roster:
 
     def delete(self, live: Live) -> asyncio.Future[None]:
         """Queues the end of the record; `forget` makes the container unknown."""
-        container_id = live.record.id
-        return self._records.submit(lambda connection: _delete(connection, container_id))
+        return self._submit(live.record, _delete)
 
     def forget(self, live: Live) -> None:
         self._by_id.pop(live.record.id, None)
         self.forget_name(live.record.name)
+
+    def _submit(self, record: Container, work: Callable[[sqlite3.Connection, Container], None]) -> asyncio.Future[None]:
+        if record.transient:
+            done = asyncio.get_running_loop().create_future()
+            done.set_result(None)
+            return done
+        return self._records.submit(lambda connection: work(connection, record))
 
     def _refuse_taken(self, name: str) -> None:
         holder = self._id_by_name.get(name)
@@ -170,5 +177,5 @@ def _update(connection: sqlite3.Connection, record: Container) -> None:
     )
 
 
-def _delete(connection: sqlite3.Connection, container_id: str) -> None:
-    connection.execute("DELETE FROM containers WHERE id = ?", (container_id,))
+def _delete(connection: sqlite3.Connection, record: Container) -> None:
+    connection.execute("DELETE FROM containers WHERE id = ?", (record.id,))

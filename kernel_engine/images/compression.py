@@ -83,7 +83,7 @@ def _limited(stream: IO[bytes] | io.BufferedReader, limit: int) -> Iterator[byte
         try:
             chunk = stream.read(CHUNK)
         except Exception as error:  # every library has its own
-            raise _translated(error) from error
+            raise translated(error) from error
         if not chunk:
             return
         total += len(chunk)
@@ -126,7 +126,7 @@ class Inflater:
         try:
             self._inflate()
         except Exception as error:  # carried to the consumer
-            self._queue.put(_translated(error))
+            self._queue.put(translated(error))
         else:
             self._queue.put(None)
 
@@ -147,7 +147,8 @@ class Inflater:
         self.size = self._raw.count
 
 
-def _translated(error: Exception) -> Exception:
+def translated(error: Exception) -> Exception:
+    """An error of whichever decompressor, as the engine's; anything else as it is."""
     if isinstance(error, EOFError):
         return CorruptData("unexpected EOF")
     if isinstance(error, isal_zlib.error | zstandard.ZstdError | lzma.LZMAError | igzip.BadGzipFile):

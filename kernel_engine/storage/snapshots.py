@@ -94,8 +94,11 @@ class Snapshots:
             if name not in known:
                 self._layers.trash.discard(self._root / name)
 
-    async def create(self, container_id: str, chain_id: str | None) -> None:
-        """An empty writable layer on the image whose topmost layer is `chain_id` (None: on nothing)."""
+    async def create(self, container_id: str, chain_id: str | None, *, recorded: bool = True) -> None:
+        """An empty writable layer on the image whose topmost layer is `chain_id` (None: on nothing).
+
+        One that is not recorded is swept by the next daemon.
+        """
         if container_id in self._snapshots:
             raise Conflict(f"container {container_id} has a file system already")
         self._layers.hold(chain_id)
@@ -112,6 +115,8 @@ class Snapshots:
             self._layers.trash.discard(directory)
             raise refusal("create the container's file system", error) from error
         self._snapshots[container_id] = snapshot
+        if not recorded:
+            return
         self._write(
             "INSERT INTO snapshots (number, container_id, chain_id) VALUES (?, ?, ?)",
             (snapshot.number, container_id, chain_id),

@@ -1,0 +1,66 @@
+"""/build: decode, call, encode."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from kernel_engine.api.call import Call
+from kernel_engine.api.errors import message_of, note_failure
+from kernel_engine.api.images import auth_of, read_header
+from kernel_engine.api.streaming import Joined
+from kernel_engine.api.wire import build as wire
+from kernel_engine.api.wire.progress import line
+from kernel_engine.build.errors import BuildFailed
+
+if TYPE_CHECKING:
+    from kernel_engine.images.image import Auth
+
+
+async def build(call: Call) -> web.StreamResponse:
+    """Errors before the first line are the answer's status; later ones are its last line."""
+    options = wire.read_options(call, _auth(call.request.headers.get("X-Registry-Config", "")))
+    answer = _Answer(call)
+    try:
+        await call.engine.build.build(options, _body(call), answer.emit)
+    except Exception as error:
+        if call.stream is None and not isinstance(error, BuildFailed):
+            raise
+        note_failure(call.request.method, call.request.path, error)
+        await answer.emit(wire.error_json(error, message_of(error)))
+    finally:
+        await answer.close()
+    assert call.stream is not None
+    await call.stream.write_eof()
+    return call.stream
+
+
+class _Answer:
+    """Begins with the first line; lines that come without a pause are sent together."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._joined: Joined | None = None
+
+    async def emit(self, value: Mapping[str, Any]) -> None:
+        if self._joined is None:
+            self._joined = Joined(await self._call.begin())
+        await self._joined.write(line(dict(value)))
+
+    async def close(self) -> None:
+        if self._joined is not None:
+            await self._joined.__aexit__()
+
+
+async def _body(call: Call) -> AsyncIterator[bytes]:
+    async for piece in call.request.content.iter_any():
+        yield piece
+
+
+def _auth(word: str) -> dict[str, Auth]:
+    """X-Registry-Config: credentials by registry."""
+    data = read_header(word)
+    found = {name: auth_of(value) for name, value in data.items()} if isinstance(data, dict) else {}
+    return {name: auth for name, auth in found.items() if auth is not None}

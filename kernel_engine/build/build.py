@@ -1,0 +1,162 @@
+"""`engine.build`: a request becomes an image. Everything is done by the files beside this one; here they only meet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable
+from dataclasses import replace
+
+from kernel_engine.build import arguments as build_arguments
+from kernel_engine.build.cache import Cache
+from kernel_engine.build.context import Context
+from kernel_engine.build.errors import BuildFailed
+from kernel_engine.build.options import BuildOptions, Emit
+from kernel_engine.build.output import Output
+from kernel_engine.build.plan import BuildPlan, plan
+from kernel_engine.build.site import Built, Site
+from kernel_engine.build.stage import StageBuild
+from kernel_engine.containers.house import House
+from kernel_engine.errors import EngineError, InvalidRequest
+from kernel_engine.formats import reference as references
+from kernel_engine.formats.dockerfile.instructions import Dockerfile, Instruction, Label
+from kernel_engine.formats.dockerfile.parse import parse
+from kernel_engine.images import platforms
+from kernel_engine.images.digest import short
+from kernel_engine.images.image import Image
+from kernel_engine.records import Records
+
+
+class Builder:
+    """`load` first."""
+
+    def __init__(self, house: House, records: Records) -> None:
+        self._house = house
+        self.cache = Cache(records, self._has)
+
+    async def load(self) -> None:
+        await self.cache.load()
+
+    async def build(self, options: BuildOptions, body: AsyncIterable[bytes], emit: Emit) -> Image:
+        """The image of the target stage, tagged. What is wrong with the request is raised before the first `emit`.
+
+        BuildFailed for a step that fails: nothing of it is left, and what was built before it stays for the cache. A
+        cancelled build is undone in the same way.
+        """
+        names = [_name(tag) for tag in options.tags]
+        warming = self._house.later(self._house.workers.warm())
+        context = await Context.receive(body, self._house.instance.staging)
+        try:
+            data = await asyncio.to_thread(context.prepare, options.dockerfile)
+            dockerfile = _with_labels(parse(data, options.dockerfile), options)
+            drawn = plan(
+                dockerfile, target=options.target, arguments=options.arguments,
+                **_platforms(options),
+            )  # fmt: skip
+            output = Output(emit, stages=len(drawn.stages), quiet=options.quiet, steps=options.steps)
+            for warning in dockerfile.warnings:
+                await output.say({"stream": f"{warning}\n"})
+            site = self._site(options, context, drawn, output)
+            with site.held:
+                await warming
+                return await self._finish(site, await _built(site), names)
+        finally:
+            context.close()
+
+    def _site(self, options: BuildOptions, context: Context, drawn: BuildPlan, output: Output) -> Site:
+        loop = asyncio.get_running_loop()
+        return Site(
+            house=self._house,
+            cache=self.cache,
+            options=options,
+            context=context,
+            plan=drawn,
+            output=output,
+            stages={stage.index: loop.create_future() for stage in drawn.stages},
+        )
+
+    async def _finish(self, site: Site, image: Image | None, names: list[str]) -> Image:
+        if image is None:
+            raise BuildFailed("No image was generated. Is your Dockerfile empty?")
+        image = await self._house.images.publish(image.id)
+        warning = build_arguments.unused_warning(site.plan.unused_arguments())
+        if warning:
+            await site.output.say({"stream": f"{warning}\n"})
+        await site.output.say({"stream": f"Successfully built {short(image.id)}\n"})
+        for name in names:
+            await self._house.images.tag(image.id, name)
+            self._house.events.publish("image", "tag", image.id, {**image.labels, "name": name})
+            await site.output.say({"stream": f"Successfully tagged {name}\n"})
+        if site.options.quiet:
+            await site.output.result(f"{image.id}\n")
+        return self._house.images.get(image.id)
+
+    def _has(self, image_id: str) -> bool:
+        try:
+            self._house.images.get(image_id)
+        except EngineError:
+            return False
+        return True
+
+
+async def _built(site: Site) -> Image | None:
+    """All stages, each as soon as those are done that it needs. The target's image."""
+    tasks: dict[int, asyncio.Task[Built]] = {}
+    try:
+        async with asyncio.TaskGroup() as group:
+            for stage in site.plan.stages:
+                tasks[stage.index] = group.create_task(
+                    _build_stage(site, stage.index, StageBuild(site, stage, site.output.voice()))
+                )
+    except BaseExceptionGroup as errors:
+        await site.output.failed()
+        raise _first(errors) from None
+    return tasks[site.plan.target.index].result().image
+
+
+async def _build_stage(site: Site, index: int, work: StageBuild) -> Built:
+    for needed in site.plan.stage(index).needs:
+        await asyncio.shield(site.stages[needed])
+    built = await work.build()
+    site.stages[index].set_result(built)
+    return built
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What was wrong first; the other stages were only cut off."""
+    return next((error for error in errors.exceptions if isinstance(error, EngineError)), errors.exceptions[0])
+
+
+def _name(tag: str) -> str:
+    name = references.parse(tag)
+    if name.digest:
+        raise InvalidRequest("refusing to create a tag with a digest reference")
+    return name.tagged().familiar
+
+
+def _platforms(options: BuildOptions) -> dict[str, str]:
+    here = platforms.host()
+    own = "/".join(part for part in (here.os, here.architecture, here.variant) if part)
+    return {"platform": options.platform or own, "build_platform": own}
+
+
+def _with_labels(dockerfile: Dockerfile, options: BuildOptions) -> Dockerfile:
+    """--label: one more instruction at the end of the target."""
+    if not options.labels or not dockerfile.stages:
+        return dockerfile
+    names = [start.name for start, _ in dockerfile.stages]
+    wanted = names.index(options.target.lower()) if options.target.lower() in names else len(names) - 1
+    start, instructions = dockerfile.stages[wanted]
+    last: Instruction = instructions[-1] if instructions else start
+    pairs = tuple(sorted(options.labels.items()))
+    label = Label(
+        location=last.location,
+        text=" ".join(("LABEL", *(f"{name}={value}" for name, value in pairs))),
+        pairs=tuple((_literal(name), _literal(value)) for name, value in pairs),
+    )
+    stages = (*dockerfile.stages[:wanted], (start, (*instructions, label)), *dockerfile.stages[wanted + 1 :])
+    return replace(dockerfile, stages=stages)
+
+
+def _literal(word: str) -> str:
+    """A word of which nothing is to be replaced."""
+    return "'" + word.replace("'", "'\"'\"'") + "'"

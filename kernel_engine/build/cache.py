@@ -1,0 +1,155 @@
+"""Which steps have been built here before, and why one that has not is not the same. Rows stand beside the images.
+
+A key holds all that a step's result depends on: the image beneath, the instruction with its variables replaced, the
+build arguments that a RUN sees, the contents that a COPY takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import sqlite3
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kernel_engine.build.events import Reason
+from kernel_engine.records import Records
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS build_steps (
+    key TEXT PRIMARY KEY,
+    image_id TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE,
+    parent TEXT NOT NULL,
+    instruction TEXT NOT NULL,
+    arguments TEXT NOT NULL,
+    files BLOB
+);
+CREATE INDEX IF NOT EXISTS build_steps_by_image ON build_steps (image_id);
+"""
+#: changed paths that a reason names
+_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One step, before it is known whether it was built here."""
+
+    parent: str  #: image id, or "" on nothing
+    instruction: str  #: as `docker history` shows it, without hashes and arguments
+    arguments: tuple[str, ...] = ()  #: `NAME=value` that a RUN sees
+    content: str = ""  #: digest of all that is copied
+    #: paths that are copied → what each is like; asked only where the answer is needed
+    files: Callable[[], Mapping[str, str]] = field(default=dict)
+    epoch: int | None = None
+
+    @property
+    def key(self) -> str:
+        words = [self.parent, self.instruction, self.arguments, self.content, self.epoch]
+        return hashlib.sha256(json.dumps(words).encode()).hexdigest()
+
+
+@dataclass(slots=True)
+class _Row:
+    image_id: str
+    parent: str
+    instruction: str
+    arguments: tuple[str, ...]
+
+
+class Cache:
+    """`load` first. `known` tells whether an image is still there."""
+
+    def __init__(self, records: Records, known: Callable[[str], bool]) -> None:
+        self._records = records
+        self._known = known
+        self._rows: dict[str, _Row] = {}
+        self._latest: dict[tuple[str, str], str] = {}  # (parent, instruction) → key
+
+    async def load(self) -> None:
+        statement = "SELECT key, image_id, parent, instruction, arguments FROM build_steps ORDER BY rowid"
+        for row in await self._records.transact(lambda connection: connection.execute(statement).fetchall()):
+            self._keep(
+                row["key"],
+                _Row(row["image_id"], row["parent"], row["instruction"], tuple(json.loads(row["arguments"]))),
+            )
+
+    def find(self, question: Question) -> str | None:
+        """The image that the step gave, if it is still here."""
+        key = question.key
+        row = self._rows.get(key)
+        if row is None:
+            return None
+        if not self._known(row.image_id):
+            self._forget(key)
+            return None
+        return row.image_id
+
+    async def remember(self, question: Question, image_id: str) -> None:
+        """The newest result counts: a build without cache replaces what was there."""
+        key = question.key
+        row = _Row(image_id, question.parent, question.instruction, question.arguments)
+        files = await asyncio.to_thread(_packed, question.files) if question.content else None
+        arguments = json.dumps(question.arguments)
+
+        def work(connection: sqlite3.Connection) -> None:
+            if connection.execute("SELECT 1 FROM images WHERE id = ?", (image_id,)).fetchone():
+                connection.execute(
+                    "INSERT OR REPLACE INTO build_steps VALUES (?, ?, ?, ?, ?, ?)",
+                    (key, image_id, row.parent, row.instruction, arguments, files),
+                )
+
+        await self._records.transact(work)
+        self._keep(key, row)
+
+    async def why(self, question: Question) -> tuple[Reason, str]:
+        """Why a step that has the same image beneath as last time was not found."""
+        key = self._latest.get((question.parent, question.instruction))
+        row = self._rows.get(key) if key else None
+        if key is None or row is None or not self._known(row.image_id):
+            return "instruction", ""
+        if row.arguments != question.arguments:
+            return "argument", _first_difference(row.arguments, question.arguments)
+        if not question.content:
+            return "instruction", ""
+        data = await self._records.transact(
+            lambda connection: connection.execute("SELECT files FROM build_steps WHERE key = ?", (key,)).fetchone()
+        )
+        if data is None or data["files"] is None:
+            return "instruction", ""
+        return "files", await asyncio.to_thread(_changes, data["files"], question.files)
+
+    def _keep(self, key: str, row: _Row) -> None:
+        self._rows[key] = row
+        self._latest[(row.parent, row.instruction)] = key
+
+    def _forget(self, key: str) -> None:
+        """Its database row went with the image."""
+        row = self._rows.pop(key)
+        place = (row.parent, row.instruction)
+        if self._latest.get(place) == key:
+            del self._latest[place]
+
+
+def _packed(files: Callable[[], Mapping[str, str]]) -> bytes:
+    return zlib.compress(json.dumps(dict(files())).encode(), 1)
+
+
+def _changes(packed: bytes, files: Callable[[], Mapping[str, str]]) -> str:
+    """`changed a.py, added b.py, removed c.py`, the first few."""
+    before: dict[str, Any] = json.loads(zlib.decompress(packed))
+    now = files()
+    found = [
+        f"{'changed' if path in before and path in now else 'added' if path in now else 'removed'} {path or '.'}"
+        for path in sorted({*before, *now})
+        if before.get(path) != now.get(path)
+    ]
+    rest = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return ", ".join(found[:_NAMED]) + rest
+
+
+def _first_difference(before: tuple[str, ...], now: tuple[str, ...]) -> str:
+    """The name of a build argument that is not what it was."""
+    return next((word.partition("=")[0] for word in sorted({*before} ^ {*now})), "")

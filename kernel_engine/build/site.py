@@ -1,0 +1,61 @@
+"""What all stages of one build share: who asks for what, the context, the cache, and what has been made so far."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from kernel_engine.build.arguments import Arguments
+from kernel_engine.build.cache import Cache
+from kernel_engine.build.context import Context
+from kernel_engine.build.events import Step
+from kernel_engine.build.options import BuildOptions
+from kernel_engine.build.output import Output
+from kernel_engine.build.plan import BuildPlan
+from kernel_engine.containers.house import House
+from kernel_engine.formats.dockerfile.settings import Settings
+
+if TYPE_CHECKING:
+    from kernel_engine.images.image import Image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A stage that is done. image None: it made nothing on nothing."""
+
+    image: Image | None
+    settings: Settings
+    arguments: Arguments
+
+
+@dataclass(slots=True, kw_only=True)
+class Site:
+    house: House
+    cache: Cache
+    options: BuildOptions
+    context: Context
+    plan: BuildPlan
+    output: Output
+    #: by the stage's place in the file
+    stages: dict[int, asyncio.Future[Built]]
+    #: by step number, the newest state of each
+    steps: dict[int, Step] = field(default_factory=dict)
+    #: containers that RUN has started, for the trace
+    containers: list[str] = field(default_factory=list)
+    #: layers of this build stay until it ends
+    held: ExitStack = field(default_factory=ExitStack)
+    started: float = field(default_factory=time.time)
+
+    def hold(self, image: Image) -> Image:
+        self.held.enter_context(self.house.images.hold(image))
+        return image
+
+    def created(self) -> str:
+        """The time that new images carry, RFC 3339."""
+        epoch = self.options.epoch
+        moment = datetime.now(UTC) if epoch is None else datetime.fromtimestamp(epoch, UTC)
+        return moment.isoformat().replace("+00:00", "Z")

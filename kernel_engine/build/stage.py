@@ -1,0 +1,233 @@
+"""One stage: FROM, the base image's triggers, then its instructions one after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from kernel_engine.build import base, history, run_step
+from kernel_engine.build.cache import Question
+from kernel_engine.build.errors import BuildFailed
+from kernel_engine.build.events import Reason, Step
+from kernel_engine.build.output import Voice
+from kernel_engine.build.plan import SCRATCH, Stage
+from kernel_engine.build.run_step import Program
+from kernel_engine.build.site import Built, Site
+from kernel_engine.errors import EngineError, NotSupported
+from kernel_engine.formats.dockerfile import settings as effects
+from kernel_engine.formats.dockerfile.expansion import expand
+from kernel_engine.formats.dockerfile.instructions import Arg, Copy, Instruction, Run
+from kernel_engine.formats.dockerfile.parse import parse_instruction
+from kernel_engine.formats.dockerfile.settings import Settings
+from kernel_engine.images.digest import short
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kernel_engine.images.image import Image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a step."""
+
+    cached: bool
+    reason: Reason = ""
+    detail: str = ""
+
+
+class StageBuild:
+    """`await StageBuild(site, stage, voice).build()`."""
+
+    def __init__(self, site: Site, stage: Stage, voice: Voice) -> None:
+        self._site = site
+        self._stage = stage
+        self._voice = voice
+        self._image: Image | None = None
+        self._settings = Settings()
+        self._arguments = site.plan.arguments
+        self._missed = False  #: a step of this stage was built anew
+
+    async def build(self) -> Built:
+        await self._step(self._stage.step, self._stage.start, self._from)
+        for number, instruction in enumerate(self._stage.instructions, self._stage.step + 1):
+            await self._step(number, instruction, partial(self._do, instruction, number))
+        if self._image is not None:
+            await self._voice.say({"aux": {"ID": self._image.id}})
+        await self._voice.end()
+        return Built(image=self._image, settings=self._settings, arguments=self._arguments)
+
+    async def _step(self, number: int, instruction: Instruction, work: Callable[[], Awaitable[Outcome]]) -> None:
+        """Docker's lines and our events around one step."""
+        started = time.monotonic()
+        await self._voice.stream(f"Step {number}/{self._site.plan.steps} : {instruction.text}")
+        await self._voice.stream("\n")
+        event = await self._tell(self._event(number, instruction))
+        before = self._image
+        try:
+            outcome = await work()
+        except EngineError as error:
+            failure = self._placed(error, instruction)
+            failed = replace(event, state="failed", error=failure.message, seconds=time.monotonic() - started)
+            await self._tell(failed)
+            raise failure from error
+        await self._voice.stream(f" ---> {short(self._image.id) if self._image else ''}\n")
+        await self._tell(
+            replace(
+                event,
+                state="cached" if outcome.cached else "done",
+                reason=outcome.reason,
+                detail=outcome.detail,
+                seconds=round(time.monotonic() - started, 6),
+                image=self._image.id if self._image else "",
+                **_layer(before, self._image, instruction is self._stage.start),
+            )
+        )
+
+    async def _tell(self, event: Step) -> Step:
+        self._site.steps[event.step] = event
+        await self._voice.event(event)
+        return event
+
+    def _event(self, number: int, instruction: Instruction) -> Step:
+        return Step(
+            step=number,
+            total=self._site.plan.steps,
+            stage=self._stage.label,
+            instruction=instruction.keyword,
+            text=instruction.text,
+            line=instruction.location.start,
+            end_line=instruction.location.end,
+        )
+
+    def _placed(self, error: EngineError, instruction: Instruction) -> BuildFailed:
+        if isinstance(error, BuildFailed) and error.line:
+            return error
+        return BuildFailed(
+            error.message,
+            code=error.code if isinstance(error, BuildFailed) else 0,
+            file=self._site.plan.dockerfile.name,
+            line=instruction.location.start,
+            instruction=instruction.text,
+        )
+
+    # FROM -------------------------------------------------------------------------------------------------------
+    async def _from(self) -> Outcome:
+        outcome = await self._stand_on_base()
+        config = self._image.settings if self._image is not None else None
+        self._settings, triggers = effects.start(config)
+        if triggers:
+            plural = "" if len(triggers) == 1 else "s"
+            await self._voice.stream(f"# Executing {len(triggers)} build trigger{plural}\n")
+        for trigger in triggers:
+            location = self._stage.start.location
+            done = await self._do(replace(parse_instruction(trigger), location=location), self._stage.step)
+            outcome = outcome if done.cached else done
+        return outcome
+
+    async def _stand_on_base(self) -> Outcome:
+        source = self._stage.base
+        if source.stage is not None:
+            built = await self._site.stages[source.stage]
+            self._image, self._arguments = built.image, built.arguments
+            return Outcome(cached=True, reason="same")
+        if source.image == SCRATCH:
+            return Outcome(cached=True, reason="same")
+        self._image, was_here = await base.find(self._site, source.image, self._stage.platform, self._voice)
+        return Outcome(cached=was_here, reason="same" if was_here else "")
+
+    # instructions -----------------------------------------------------------------------------------------------
+    async def _do(self, instruction: Instruction, number: int) -> Outcome:
+        variables = self._arguments.variables(self._settings.environment)
+        expanded = expand(instruction, variables, self._site.plan.dockerfile.escape)
+        if isinstance(expanded, Run):
+            return await self._run(expanded, number)
+        if isinstance(expanded, Copy):
+            raise NotSupported("COPY and ADD are not served yet")
+        if isinstance(expanded, Arg):
+            self._arguments = self._arguments.declare(expanded)
+        else:
+            self._settings = effects.apply(expanded, self._settings)
+        created_by = history.setting_words(expanded, self._settings)
+        return await self._made(Question(**self._question(created_by)), created_by)
+
+    def _question(self, words: str) -> dict[str, Any]:
+        return {
+            "parent": self._image.id if self._image else "",
+            "instruction": words,
+            "epoch": self._site.options.epoch,
+        }
+
+    async def _run(self, run: Run, number: int) -> Outcome:
+        environment = self._settings.environment
+        process = effects.run_process(run, self._settings.shell)
+        program = Program(
+            run=run,
+            process=process,
+            settings=self._settings,
+            arguments=self._arguments.for_run(environment),
+            host=self._site.options.host,
+        )
+        seen = self._arguments.in_cache(environment)
+        question = Question(**self._question(" ".join(process.words)), arguments=seen)
+        outcome = await self._cached(question)
+        if outcome.cached:
+            return outcome
+        async with AsyncExitStack() as stack:
+            ran = await run_step.run(self._site, program, self._image, self._voice, number, stack)
+            await self._add(question, history.run_words(process.words, seen), ran.upper)
+        await self._voice.stream(f"Removing intermediate container {ran.container_id[:12]}\n")
+        return outcome
+
+    # results ----------------------------------------------------------------------------------------------------
+    async def _made(self, question: Question, created_by: str, upper: Path | None = None) -> Outcome:
+        """The step's image, found or made; `upper` is what it changes."""
+        outcome = await self._cached(question)
+        if not outcome.cached:
+            await self._add(question, created_by, upper)
+        return outcome
+
+    async def _cached(self, question: Question) -> Outcome:
+        """Takes the step's image where it is known; else why it is not."""
+        if self._site.options.no_cache:
+            return Outcome(cached=False, reason="no-cache")
+        found = self._site.cache.find(question)
+        if found is not None:
+            self._image = self._site.hold(self._site.house.images.get(found))
+            await self._voice.stream(" ---> Using cache\n")
+            return Outcome(cached=True, reason="same")
+        if self._missed:
+            return Outcome(cached=False, reason="parent")
+        reason, detail = await self._site.cache.why(question)
+        return Outcome(cached=False, reason=reason, detail=detail)
+
+    async def _add(self, question: Question, created_by: str, upper: Path | None) -> None:
+        site = self._site
+        made = await site.house.images.add(
+            parent=self._image,
+            config=self._settings.config,
+            upper=upper,
+            take=True,
+            latest=site.options.epoch,
+            created_by=created_by,
+            author=self._settings.author,
+            created=site.created(),
+            step=True,
+        )
+        self._image = site.hold(made)
+        self._missed = True
+        await site.cache.remember(question, made.id)
+
+
+def _layer(before: Image | None, after: Image | None, is_from: bool) -> Mapping[str, Any]:
+    """The layer that a step has put on top."""
+    if is_from or after is None:
+        return {}
+    beneath = before.diff_ids if before else ()
+    if len(after.diff_ids) <= len(beneath):
+        return {}
+    return {"layer": after.diff_ids[-1], "size": after.size - (before.size if before else 0)}
