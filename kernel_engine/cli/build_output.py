@@ -21,15 +21,17 @@ RULE = "--------------------"
 STEP, PROGRAM = "kernel-engine.step", "kernel-engine.output"
 DEFAULT_NAME = "Dockerfile"
 
-#: why a step was found, or was not, for who looks at a terminal
-REASONS = {
-    "same": "캐시를 썼어요: 앞 단계와 이 줄이 그대로예요",
-    "no-cache": "다시 했어요: --no-cache를 줬어요",
-    "parent": "다시 했어요: 앞 단계가 새로 만들어졌어요",
-    "instruction": "새로 했어요: 이 줄로 만들어 둔 것이 없었어요",
-    "files": "다시 했어요: 복사할 파일이 달라졌어요",
-    "argument": "다시 했어요: 빌드 인자가 달라졌어요",
+#: why a step was found, or was not, for who looks at a terminal or a notebook
+CAUSES = {
+    "same": "앞 단계와 이 줄이 그대로예요",
+    "no-cache": "--no-cache를 줬어요",
+    "parent": "앞 단계가 새로 만들어졌어요",
+    "instruction": "이 줄로 만들어 둔 것이 없었어요",
+    "files": "복사할 파일이 달라졌어요",
+    "argument": "빌드 인자가 달라졌어요",
 }
+AGAIN = "다시 했어요"
+WHAT = {"same": "캐시를 썼어요", "instruction": "새로 했어요"}
 #: the engine's words for what became of a file
 CHANGES = {"changed ": "바뀐 ", "added ": "새로 생긴 ", "removed ": "없어진 "}
 
@@ -102,7 +104,7 @@ class Output:
     def _step(self, step: Mapping[str, Any]) -> None:
         if step.get("state") == "failed":
             self.line, self.end_line = int(step.get("line") or 0), int(step.get("end_line") or 0)
-        elif step.get("reason") in REASONS and step.get("instruction") != "FROM":
+        elif step.get("reason") in CAUSES and step.get("instruction") != "FROM":
             self._reasons[step["step"]] = step
             if step["step"] == self._current:
                 self._tell()
@@ -112,8 +114,8 @@ class Output:
         step = self._reasons.pop(self._current, None)
         if step is None or not self._tells:
             return
-        detail = f" ({_detail(step['detail'])})" if step.get("detail") else ""
-        line = f"      {REASONS[step['reason']]}{detail}"
+        line = f"      {WHAT.get(step['reason'], AGAIN)}: {CAUSES[step['reason']]}"
+        line += f" ({in_korean(step['detail'])})" if step.get("detail") else ""
         self._write(f"{DIM}{line}{PLAIN}\n" if self._coloured else f"{line}\n")
 
     def _write(self, text: str) -> None:
@@ -136,7 +138,7 @@ class Output:
         self._display.show(message)
 
 
-def _detail(text: str) -> str:
+def in_korean(text: str) -> str:
     """`changed a.py, added b.py and 2 more` in Korean; a build argument's name as it is."""
     head, _, tail = text.rpartition(" and ")
     rest = [f"그 밖에 {tail.removesuffix(' more')}개"] if head and tail.endswith(" more") else []

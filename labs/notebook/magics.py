@@ -1,4 +1,4 @@
-"""The magics: `%docker`, `%%docker`, `%explain`, `%reset` and the one behind command cells."""
+"""The magics: `%docker`, `%%docker`, `%%dockerfile`, `%explain`, `%reset` and the one behind command cells."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from kernel_engine.client import EngineUnreachable
 from labs.notebook import command_cell, playground, server, session
+from labs.notebook.building import watch
+from labs.notebook.building.recipe import BadRecipe
 from labs.notebook.session import NotATerminal, Session
 from labs.notebook.transformer import MAGIC
 
@@ -38,6 +40,10 @@ class DockerMagics:
         if session.wants_terminal(cell):
             return self._guarded(lambda: self._session(cell.replace("\\\n", " "), []))
         return self._guarded(lambda: command_cell.run(cell))
+
+    def dockerfile(self, line: str, cell: str) -> None:
+        """%%dockerfile -t web: the cell's body as a Dockerfile, written and built."""
+        return self._guarded(lambda: watch.run(line, cell))
 
     def explain(self, line: str) -> None:
         """%explain docker run …: the command, and what it asked of the kernel."""
@@ -100,7 +106,7 @@ class DockerMagics:
         try:
             server.require_this_engine()
             code = work()
-        except (NotATerminal, server.WrongServer, ValueError) as error:
+        except (NotATerminal, BadRecipe, server.WrongServer, ValueError) as error:
             _say(str(error))
             code = 125
         except EngineUnreachable as error:
@@ -114,6 +120,7 @@ def register(shell: InteractiveShell) -> None:
     add = cast("Any", shell).register_magic_function  # IPython's own annotations of it are wrong
     add(magics.docker, magic_kind="line_cell", magic_name="docker")
     add(magics.command, magic_kind="cell", magic_name=MAGIC)
+    add(magics.dockerfile, magic_kind="cell", magic_name="dockerfile")
     add(magics.explain, magic_kind="line", magic_name="explain")
     add(magics.reset, magic_kind="line", magic_name="reset")
 

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-STATES = {"running": "실행 중", "cached": "캐시", "done": "완료", "failed": "실패"}
-#: by the reason of a step event; `{detail}` is what it names
-_REASONS = {
-    "same": "바뀐 것이 없어서 캐시를 썼어요",
-    "no-cache": "--no-cache라서 새로 만들었어요",
-    "parent": "앞 단계가 바뀌어서 새로 만들었어요",
-    "instruction": "이대로 만든 적이 없어서 새로 만들었어요",
-    "files": "복사할 파일이 바뀌어서 새로 만들었어요",
-    "argument": "빌드 인자가 바뀌어서 새로 만들었어요",
+from kernel_engine.cli.build_output import CAUSES, in_korean
+
+STATES = {
+    "waiting": "대기",
+    "running": "실행 중",
+    "cached": "캐시",
+    "done": "완료",
+    "failed": "실패",
+    "stopped": "멈춤",
+    "skipped": "건너뜀",
+    "left": "안 함",
 }
+#: of a layer in an image that was built here
+_MADE = {"cached": "캐시를 썼어요", "done": "새로 만들었어요"}
+BASE = {"cached": "이미 있는 이미지예요", "done": "이미지를 받았어요"}
+NOT_NEEDED = "이 이미지에 필요 없는 단계예요"
 
 
 def reason(name: str, detail: str) -> str:
     """Why a step hit or missed the cache; "" where the engine gives no reason that is known here."""
-    told = _REASONS.get(name, "")
-    return f"{told}: {detail}" if told and detail else told
+    told = CAUSES.get(name, "")
+    return f"{told}: {in_korean(detail)}" if told and detail else told
+
+
+def made(state: str, name: str, detail: str) -> str:
+    """The same of a layer of a finished image: `캐시를 썼어요 (앞 단계와 …)`; "" for one not built here."""
+    if state not in _MADE:
+        return ""
+    why = reason(name, detail)
+    return f"{_MADE[state]} ({why})" if why else _MADE[state]

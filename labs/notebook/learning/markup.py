@@ -23,7 +23,7 @@ _CODE = re.compile(r"`([^`]+)`")
 #: for what can have the focus: there Enter unfolds an answer, it is no shortcut of JupyterLab's
 KEYS = 'data-lm-suppress-shortcuts="true"'
 #: kinds of output with rules of their own
-OWN_RULES = ("layers",)
+OWN_RULES = ("layers", "build")
 _BOLD = re.compile(r"\*\*([^*]+)\*\*")
 
 
@@ -69,9 +69,24 @@ def section(kind: str, body: str, *, label: str, boxed: bool = True) -> str:
 
 def show(*, text: str, html: str, widget: AnyWidget | None = None) -> None:
     """One output, with the widget in front for those who have a live page."""
+    display(_bundle(text, html, widget), raw=True)  # type: ignore[no-untyped-call]  # IPython's own
+
+
+class Growing:
+    """An output whose widget is on the page at once, and whose text and HTML follow when they are known."""
+
+    def __init__(self, widget: AnyWidget) -> None:
+        self._widget = widget
+        self._handle: Any = display(_bundle("", "", widget), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+
+    def finish(self, *, text: str, html: str) -> None:
+        self._handle.update(_bundle(text, html, self._widget), raw=True)
+
+
+def _bundle(text: str, html: str, widget: AnyWidget | None) -> dict[str, Any]:
     data: dict[str, Any] = {"text/plain": text, "text/html": html}
-    if widget is not None:
-        view = widget._repr_mimebundle_()
-        found = view[0] if isinstance(view, tuple) else view
-        data = {**(found or {}), **data}
-    display(data, raw=True)  # type: ignore[no-untyped-call]  # IPython's own
+    if widget is None:
+        return data
+    view = widget._repr_mimebundle_()
+    found = view[0] if isinstance(view, tuple) else view
+    return {**(found or {}), **data}

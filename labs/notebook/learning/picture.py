@@ -22,7 +22,7 @@ STATES = {
 }
 #: more sheets than this are drawn as one that says how many
 SHEETS = 8
-_LINES = 'width="20" height="20" viewBox="0 0 20 20" fill="none" stroke="currentColor" stroke-width="1.5"'
+LINES = 'width="20" height="20" viewBox="0 0 20 20" fill="none" stroke="currentColor" stroke-width="1.5"'
 _SIGNS = {
     "image": '<path d="M3 7l7-4 7 4-7 4zM3 10.5l7 4 7-4M3 14l7 4 7-4"/>',
     "layer": '<path d="M2 10l8-4 8 4-8 4z"/>',
@@ -137,4 +137,4 @@ def thing(kind: str, drawn: str, show: str, title: str, words: str) -> str:
 
 
 def sign(kind: str) -> str:
-    return f'<svg {_LINES} aria-hidden="true">{_SIGNS[kind]}</svg>'
+    return f'<svg {LINES} aria-hidden="true">{_SIGNS[kind]}</svg>'

@@ -50,8 +50,8 @@ def notes(step: Step) -> list[tuple[str, str]]:
     if step.shared:
         more = f" 외 {len(step.shared) - NAMED}개" if len(step.shared) > NAMED else ""
         said.append(("shared", f"함께 쓰는 이미지: {', '.join(step.shared[:NAMED])}{more}"))
-    if step.is_layer and (why := words.reason(step.reason, step.detail)):
-        said.append((step.state, why))
+    if step.is_layer and (made := words.made(step.state, step.reason, step.detail)):
+        said.append((step.state, made))
     return said
 
 

@@ -1,4 +1,29 @@
-// A card: shows the picture that the kernel draws, and the raw form of a thing that is clicked.
+// A card: shows the picture that the kernel draws, and the raw form of a thing that is clicked. What the reader has
+// folded, focused or scrolled stays so when the picture is drawn again.
+const TICK = 250; // milliseconds
+
+// a thing is known by what a click on it asks for, a fold by its step
+const name = (thing) => thing && (thing.dataset.show ?? thing.closest("[data-fold]")?.dataset.fold);
+
+function folds(box) {
+  const found = new Map();
+  for (const fold of box.querySelectorAll("[data-fold]")) {
+    const page = fold.querySelector("pre");
+    const atEnd = page.scrollTop + page.clientHeight >= page.scrollHeight - 4;
+    found.set(fold.dataset.fold, { open: fold.open, scroll: atEnd ? Infinity : page.scrollTop });
+  }
+  return found;
+}
+
+function unfold(box, before) {
+  for (const fold of box.querySelectorAll("[data-fold]")) {
+    const known = before.get(fold.dataset.fold);
+    if (known) fold.open = known.open;
+    const page = fold.querySelector("pre");
+    page.scrollTop = Math.min(known?.scroll ?? Infinity, page.scrollHeight);
+  }
+}
+
 function render({ model, el }) {
   const box = document.createElement("div");
   const raw = document.createElement("pre");
@@ -11,15 +36,33 @@ function render({ model, el }) {
   el.append(frame);
 
   let known = null;
-  const draw = () => {
-    const focused = box.contains(document.activeElement) ? document.activeElement.dataset.show : null;
-    box.innerHTML = model.get("markup");
-    const here = new Set([...box.querySelectorAll("[data-show]")].map((thing) => thing.dataset.show));
+  let drawn = 0;
+  let chosen = null;
+  const mark = () => {
     for (const thing of box.querySelectorAll("[data-show]")) {
-      if (known && !known.has(thing.dataset.show)) thing.classList.add("dl-new");
-      if (thing.dataset.show === focused) thing.focus();
+      thing.classList.toggle("dl-chosen", thing.dataset.show === chosen);
+    }
+  };
+  const draw = () => {
+    const focused = box.contains(document.activeElement) ? name(document.activeElement) : null;
+    const before = folds(box);
+    box.innerHTML = model.get("markup");
+    drawn = performance.now();
+    unfold(box, before);
+    const here = new Set([...box.querySelectorAll("[data-show]")].map(name));
+    for (const thing of box.querySelectorAll("[data-show], summary")) {
+      if (thing.dataset.show && known && !known.has(thing.dataset.show)) thing.classList.add("dl-new");
+      if (focused && name(thing) === focused) thing.focus({ preventScroll: true });
     }
     known = here;
+    mark();
+  };
+  // what runs gets older also while it says nothing
+  const tick = () => {
+    for (const clock of box.querySelectorAll("[data-ticking]")) {
+      const seconds = Number(clock.dataset.ticking) + (performance.now() - drawn) / 1000;
+      clock.textContent = `${seconds.toFixed(1)}초`;
+    }
   };
   const answer = (message) => {
     raw.textContent = message.raw;
@@ -27,12 +70,17 @@ function render({ model, el }) {
   };
   box.addEventListener("click", (event) => {
     const thing = event.target.closest("[data-show]");
-    if (thing) model.send({ show: thing.dataset.show });
+    if (!thing) return;
+    chosen = thing.dataset.show;
+    mark();
+    model.send({ show: chosen });
   });
   model.on("change:markup", draw);
   model.on("msg:custom", answer);
+  const clock = setInterval(tick, TICK);
   draw();
   return () => {
+    clearInterval(clock);
     model.off("change:markup", draw);
     model.off("msg:custom", answer);
   };

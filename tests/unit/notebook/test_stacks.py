@@ -114,9 +114,9 @@ def test_the_text_names_every_step_from_the_oldest() -> None:
         "    레이어 1 · mmdebstrap bookworm · 117MB · 함께 쓰는 이미지: debian:bookworm, wiki:1",
         '      설정 · CMD ["bash"] · 여기까지가 debian:bookworm',
         "    레이어 2 · RUN apt-get install -y apache2 · 58.5MB · 함께 쓰는 이미지: wiki:1"
-        " · 바뀐 것이 없어서 캐시를 썼어요",
+        " · 캐시를 썼어요 (앞 단계와 이 줄이 그대로예요)",
         "      설정 · ENV A=b",
-        "    레이어 3 · COPY index.php / · 40B · 복사할 파일이 바뀌어서 새로 만들었어요: index.php",
+        "    레이어 3 · COPY index.php / · 40B · 새로 만들었어요 (복사할 파일이 달라졌어요: index.php)",
         f"  {stack_picture.LEGEND}",
     ]
 

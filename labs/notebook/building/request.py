@@ -1,0 +1,35 @@
+"""A recipe to `POST /build`: the options and the context as `docker build` sends them, with step events asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+
+from kernel_engine.cli.build import build_query
+from kernel_engine.cli.build_secrets import hand_over
+from kernel_engine.cli.failures import Failed
+from kernel_engine.client import Client
+from kernel_engine.client.context import ContextError, prepare
+from kernel_engine.client.credentials import CredentialsError, config_header
+from labs.notebook.building.recipe import BadRecipe, Recipe
+
+
+def build(client: Client, recipe: Recipe) -> Iterator[dict[str, Any]]:
+    """The engine's answer, value by value. Closed before its end, the build is stopped.
+
+    Raises BadRecipe for what cannot be sent, APIError for what the engine refuses, EngineUnreachable.
+    """
+    remarks: list[str] = []
+    try:
+        query = build_query(recipe.options, os.environ)
+        context = prepare(str(recipe.folder), recipe.options["file"], BytesIO(), remarks.append)
+        if recipe.options["secret"]:
+            query["kernel-engine-secrets"] = hand_over(client, recipe.options["secret"])
+        query |= {"dockerfile": context.dockerfile, "kernel-engine-steps": True}
+        with client.post("/build", query=query, body=context.pieces, headers=config_header()) as answer:
+            yield from ({"stream": f"{remark}\n"} for remark in remarks)
+            yield from answer.objects()
+    except (Failed, ContextError, CredentialsError) as error:
+        raise BadRecipe(str(error)) from None
