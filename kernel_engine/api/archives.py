@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 from aiohttp import web
 
 from kernel_engine.api.call import Call
 from kernel_engine.api.streaming import Report, stream_progress
-from kernel_engine.errors import InvalidRequest, Unavailable
 from kernel_engine.formats import reference as references
 from kernel_engine.formats.dockerfile.changes import apply_changes
+from kernel_engine.images import sites
 
 if TYPE_CHECKING:
     from kernel_engine.images.image import Progress
 
 TAR = "application/x-tar"
-#: seconds for a server of a root file system to be reached, and between two pieces of it
-_CONNECT, _IDLE = 15.0, 60.0
 
 
 async def save(call: Call) -> web.StreamResponse:
@@ -83,17 +80,8 @@ async def import_(call: Call) -> web.StreamResponse:
 
 
 async def _download(url: str, report: Report) -> AsyncIterator[bytes]:
-    """What a web server sends. InvalidRequest for another kind of address, Unavailable where it does not send it."""
     url = url if "://" in url else f"http://{url}"
-    if not url.startswith(("http://", "https://")):
-        raise InvalidRequest(f"cannot import from {url}: only http and https are served")
     report({"status": f"Downloading from {url}"})
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=_IDLE)
-    try:
-        async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session, session.get(url) as response:
-            if response.status != 200:
-                raise Unavailable(f"cannot import from {url}: the server answers {response.status}")
-            async for piece in response.content.iter_any():
-                yield piece
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        raise Unavailable(f"cannot import from {url}: {error}") from error
+    async with sites.get(url) as response:
+        async for piece in response.content.iter_any():
+            yield piece
