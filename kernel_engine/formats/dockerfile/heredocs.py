@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kernel_engine.formats.dockerfile import words
+from kernel_engine.formats.dockerfile.errors import DockerfileError
 from kernel_engine.formats.dockerfile.instructions import Heredoc
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def paired(sources: tuple[str, ...], bodies: tuple[Heredoc, ...]) -> tuple[tuple
         if found is None:
             paths.append(source)
             continue
+        if not left.get(found.name):  # the mark stands in quotes that hold blanks, or that never close
+            raise DockerfileError("unterminated heredoc")
         files.append(left[found.name].pop())
     return tuple(paths), tuple(files)
 
