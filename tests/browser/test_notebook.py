@@ -70,6 +70,28 @@ def test_a_cell_is_coloured_as_what_it_is(empty: Notebook, source: str, word: st
         empty.page.keyboard.press("Delete")
 
 
+def test_rows_of_a_table_stay_whole_and_sentences_wrap(empty: Notebook) -> None:
+    """In a narrow window a table scrolls sideways by itself."""
+    lines_of = "pre => Math.round(pre.scrollHeight / parseFloat(getComputedStyle(pre).lineHeight))"
+    overflow = "pre => pre.scrollWidth - pre.clientWidth"
+    empty.run("docker run -d --name a-rather-long-name-for-a-container busybox sleep 1000")
+    table = empty.start("docker ps -a")
+    empty.ended(table)
+    error = empty.start("docker rm a-rather-long-name-for-a-container")
+    empty.ended(error)
+    before = empty.page.viewport_size
+    empty.page.set_viewport_size({"width": 800, "height": 900})
+    try:
+        empty.page.wait_for_function("document.querySelector('.jp-LabShell').clientWidth === 800")
+        assert table.locator("pre").evaluate(lines_of) == 2
+        assert table.locator("pre").evaluate(overflow) > 0
+        assert error.locator("pre").evaluate(lines_of) > 2
+        assert error.locator("pre").evaluate(overflow) == 0
+    finally:
+        assert before is not None
+        empty.page.set_viewport_size(before)
+
+
 def test_a_session_with_a_body(empty: Notebook, engine: Daemon) -> None:
     shown = empty.run("%%docker run -it --name typed busybox sh\necho $((40 + 2))\nexit 3")
     lines = [line.strip() for line in shown.strip().splitlines()]

@@ -20,8 +20,8 @@ from tests.machines import inside, machine
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TIMEOUT = 2 * 60 * 60
-#: seconds; in emulation everything takes some ten times as long
-QUICK = 60.0
+#: of the time that the first `up` took: emulation stretches all times alike, and so does other work of the machine
+QUICK = 0.1
 SCRIPT = """
 cd /root/docker-labs || exit 1
 # timed NAME COMMAND...: a line of result as inside.py's
@@ -125,4 +125,4 @@ def test_the_script_came_to_its_end(run: Run) -> None:
 
 @pytest.mark.parametrize("name", ["up_again", "up_after_down", "down"])
 def test_quick(run: Run, name: str) -> None:
-    assert run.answers[name].seconds < QUICK
+    assert run.answers[name].seconds < QUICK * run.answers["up"].seconds

@@ -1,5 +1,5 @@
 // A JupyterLab extension without a build step: cells that begin with `docker` are coloured as a shell's, `%%dockerfile`
-// cells as Dockerfiles. JupyterLab loads it as it loads every prebuilt extension (webpack's module federation): it finds
+// cells as Dockerfiles; what holds a table is marked, so that its rows stay whole (custom.css). JupyterLab loads it as it loads every prebuilt extension (webpack's module federation): it finds
 // an object by our name, gives it the packages that all share, and asks it for our module.
 (() => {
   const DOCKERFILE = "text/x-dockerfile";
@@ -38,6 +38,17 @@
     panel.context.ready.then(meet);
   }
 
+  // a head line of docker's tables: CONTAINER ID   IMAGE   …
+  const TABLE = /^[A-Z][A-Z %/]* {2,}[A-Z]/m;
+  const STDOUT = "application/vnd.jupyter.stdout";
+
+  const printedBy = (RenderedText) => class extends RenderedText {
+    async render(model) {
+      await super.render(model);
+      this.toggleClass("dl-table", TABLE.test(String(model.data[STDOUT])));
+    }
+  };
+
   let shared = {};
   const load = async (name) => {
     const [version] = Object.values(shared[name]);
@@ -49,7 +60,8 @@
     init: (scope) => { shared = scope; },
     get: async () => {
       const { INotebookTracker } = await load("@jupyterlab/notebook");
-      const plugin = {
+      const { IRenderMimeRegistry, RenderedText } = await load("@jupyterlab/rendermime");
+      const cells = {
         id: "docker-labs:cells",
         autoStart: true,
         requires: [INotebookTracker],
@@ -58,7 +70,19 @@
           tracker.forEach(watch);
         },
       };
-      return () => ({ __esModule: true, default: plugin });
+      const tables = {
+        id: "docker-labs:tables",
+        autoStart: true,
+        requires: [IRenderMimeRegistry],
+        activate: (app, registry) => {
+          const Printed = printedBy(RenderedText);
+          registry.addFactory(
+            { safe: true, mimeTypes: [STDOUT], createRenderer: (options) => new Printed(options) },
+            0, // before JupyterLab's own
+          );
+        },
+      };
+      return () => ({ __esModule: true, default: [cells, tables] });
     },
   };
 })();
