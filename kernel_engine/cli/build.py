@@ -64,16 +64,17 @@ def build(call: Call) -> int:
 
 
 def _finish(words: Parsed, output: Output) -> int:
+    image = output.image or output.held().strip()  # all that a quiet build says
     if words["iidfile"]:
-        if not output.image:
+        if not image:
             raise Failed(f"Server did not provide an image ID. Cannot write {words['iidfile']}")
         try:
             with open(words["iidfile"], "w", encoding="utf-8") as file:
-                file.write(output.image)
+                file.write(image)
         except OSError as error:
             raise Failed(f"open {words['iidfile']}: {_reason(error)}") from error
     if words["quiet"]:
-        print(output.image or output.held().strip())
+        print(image)
     return 0
 
 

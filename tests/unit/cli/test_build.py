@@ -121,6 +121,10 @@ def test_quiet_prints_the_id_alone(folder: Path) -> None:
         done = run(served, "-q", str(folder / "ctx"))
         assert (done.stdout, done.stderr) == (f"{ID}\n", "")
         assert query(served)["q"] == ["1"]
+    folder.joinpath("engine.sock").unlink()
+    with engine(folder, [{"stream": f"{ID}\n"}]) as served:  # Docker's own daemon is as short
+        assert run(served, "-q", "--iidfile", str(folder / "iid"), str(folder / "ctx")).stdout == f"{ID}\n"
+        assert (folder / "iid").read_text() == ID
     failing = [*CLASSIC[:4], {"errorDetail": {"code": 2, "message": "it broke"}, "error": "it broke"}]
     folder.joinpath("engine.sock").unlink()
     with engine(folder, failing) as served:
