@@ -19,7 +19,7 @@ from kernel_engine.containers.options import ContainerOptions
 from kernel_engine.containers.publishing import DISCARDED
 from kernel_engine.containers.record import Container, State
 from kernel_engine.containers.roster import Live
-from kernel_engine.containers.spec import cgroup_namespace, hostname_of, parse_security_options
+from kernel_engine.containers.spec import Provisions, cgroup_namespace, hostname_of, parse_security_options
 from kernel_engine.runtime import capabilities, cgroups
 from kernel_engine.syscalls.trace import Trace, recording
 
@@ -37,13 +37,17 @@ async def create(house: House, options: ContainerOptions, name: str | None) -> t
     return live, (DISCARDED,) if discarded else ()
 
 
-async def create_transient(house: House, options: ContainerOptions, image: Image | None) -> Live:
+async def create_transient(
+    house: House, options: ContainerOptions, image: Image | None, provisions: Provisions
+) -> Live:
     """A container that only this daemon ever knows: a step of a build.
 
     `options` are complete: nothing of the image's settings is added. image: what it stands on, None = nothing.
     """
     _check(options)
-    return await _make(house, options, image, None, transient=True)
+    live = await _make(house, options, image, None, transient=True)
+    live.provisions = provisions
+    return live
 
 
 def _check(options: ContainerOptions) -> None:

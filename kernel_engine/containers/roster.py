@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from kernel_engine.containers.names import check_name, find, invent_name
 from kernel_engine.containers.record import Container, State, WaitResult
+from kernel_engine.containers.spec import Provisions
 from kernel_engine.errors import Conflict, NotFound
 from kernel_engine.formats.frozen import revive, to_json
 from kernel_engine.records import Records
@@ -39,6 +40,7 @@ class Live:
     waiting: list[tuple[Condition, asyncio.Future[WaitResult]]] = field(default_factory=list)
     restart: asyncio.Task[None] | None = None
     probing: asyncio.Task[None] | None = None  #: the health checks, while the container runs
+    provisions: Provisions = field(default_factory=Provisions)  #: of a step of a build
 
     def settle(self, condition: Condition, result: WaitResult) -> None:
         """Answers everyone who waits for `condition`."""

@@ -30,6 +30,17 @@ class Surroundings:
     identity_files: Mapping[str, str]
     seccomp: str
     tini: str
+    provisions: Provisions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provisions:
+    """What a step of a build gets besides its options, and what no record ever holds: mounts, and secrets' values."""
+
+    mounts: tuple[Mount, ...] = ()
+    environment: tuple[str, ...] = ()
+    #: directories beneath the image: what is mounted on them leaves no empty directory in what the step changes
+    beneath: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +79,12 @@ def container_spec(container: Container, around: Surroundings) -> Spec:
     return Spec(
         id=container.id,
         process=_first_process(container, around, security),
-        rootfs=_rootfs(around.rootfs, host.read_only),
+        rootfs=_rootfs(around.rootfs, host.read_only, around.provisions.beneath),
         cgroup=around.cgroup,
         hostname="" if host.uts_mode == "host" else around.hostname,
         domainname=config.domainname,
         namespaces=namespaces(host),
-        mounts=_mounts(host, around.identity_files),
+        mounts=(*_mounts(host, around.identity_files), *around.provisions.mounts),
         masked_paths=() if open_paths else MASKED_PATHS,
         readonly_paths=() if open_paths else READONLY_PATHS,
         resources=resources(host),
@@ -112,7 +123,7 @@ def _first_process(container: Container, around: Surroundings, security: Securit
     config, host = container.config, container.config.host
     return Process(
         args=arguments(config),
-        env=process_environment(config, around.hostname),
+        env=override_environment(process_environment(config, around.hostname), around.provisions.environment),
         cwd=config.working_dir or "/",
         user=config.user,
         groups=host.group_add,
@@ -174,10 +185,10 @@ def _sysctls(host: HostOptions) -> tuple[tuple[str, str], ...]:
     return tuple({**dict(own), **host.sysctls}.items())
 
 
-def _rootfs(plan: OverlayPlan, read_only: bool) -> Rootfs:
+def _rootfs(plan: OverlayPlan, read_only: bool, beneath: tuple[str, ...]) -> Rootfs:
     return Rootfs(
         base=str(plan.base),
-        lower=tuple(str(item) for item in plan.lower),
+        lower=(*map(str, plan.lower), *beneath),
         upper=str(plan.upper),
         work=str(plan.work),
         target=str(plan.target),

@@ -20,6 +20,7 @@ from kernel_engine.containers.record import Container, WaitResult
 from kernel_engine.containers.remove import remove_locked
 from kernel_engine.containers.roster import Live
 from kernel_engine.containers.spec import (
+    Provisions,
     Surroundings,
     container_spec,
     namespaces,
@@ -63,7 +64,7 @@ async def start_locked(house: House, live: Live) -> None:
         await remove_locked(house, live, WaitResult(exit_code=128, error=str(error)))
         raise
     try:
-        started, endpoint = await _launch(house, record, trace)
+        started, endpoint = await _launch(house, live, trace)
         steps = started.trace
     except EngineError as error:
         steps = getattr(error, "trace", ())
@@ -91,8 +92,9 @@ async def start_locked(house: House, live: Live) -> None:
     house.announce(live, "start")
 
 
-async def _launch(house: House, record: Container, trace: Trace) -> tuple[Started, Endpoint | None]:
+async def _launch(house: House, live: Live, trace: Trace) -> tuple[Started, Endpoint | None]:
     """Starts the first process with its network and its streams."""
+    record = live.record
     directory = Path(record.directory)
     hostname, config = record.config.hostname, record.config
     endpoint: Endpoint | None = None
@@ -112,7 +114,7 @@ async def _launch(house: House, record: Container, trace: Trace) -> tuple[Starte
 
     try:
         with recording(trace):
-            spec = await _spec(house, record)
+            spec = await _spec(house, record, live.provisions)
         started = await house.launcher.launch(spec, connect)
     except BaseException:
         if endpoint is not None:
@@ -131,7 +133,7 @@ async def _launch(house: House, record: Container, trace: Trace) -> tuple[Starte
     return started, endpoint
 
 
-async def _spec(house: House, record: Container) -> Spec:
+async def _spec(house: House, record: Container, provisions: Provisions) -> Spec:
     directory, config = Path(record.directory), record.config
     _make_bind_sources(config.host)
     if config.host.init and not house.tini:
@@ -145,6 +147,7 @@ async def _spec(house: House, record: Container) -> Spec:
             identity_files=identity.write_identity(directory, config.hostname, config),
             seccomp=await seccomp_program(house, config.host),
             tini=house.tini,
+            provisions=provisions,
         ),
     )
 

@@ -19,6 +19,7 @@ from kernel_engine.containers.options import ContainerOptions
 from kernel_engine.containers.record import WaitResult
 from kernel_engine.containers.remove import remove
 from kernel_engine.containers.roster import Live
+from kernel_engine.containers.spec import Provisions
 from kernel_engine.containers.start import start
 from kernel_engine.errors import Conflict, NotFound
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _HEADER = struct.Struct(">BxxxI")
 _READ = 1 << 16
+_NOTHING = Provisions()
 
 #: number of the stream (1 stdout, 2 stderr) and bytes
 Output = Callable[[int, bytes], Awaitable[None]]
@@ -48,6 +50,7 @@ async def ran(
     options: ContainerOptions,
     image: Image | None,
     *,
+    provisions: Provisions = _NOTHING,
     on_created: Callable[[str], Awaitable[None]],
     on_output: Output,
 ) -> AsyncIterator[Ran]:
@@ -55,7 +58,7 @@ async def ran(
 
     on_output: called in order; the program is held up while it runs. A cancelled caller's program is killed.
     """
-    live = await create_transient(house, options, image)
+    live = await create_transient(house, options, image, provisions)
     starting: asyncio.Task[None] | None = None
     try:
         await on_created(live.record.id)

@@ -163,6 +163,7 @@ def _build_root(spec: Spec) -> tuple[int, int] | None:
     mode = cgroups.mode()
     points = {name: cgroups.hierarchies()[name] for name in cgroups.controllers(spec.resources)} if mode == "v1" else {}
     rootfs.detach_from_host()
+    sources += rootfs.open_inside(mounts, spec.rootfs.target)
     root = rootfs.mount_overlay(spec.rootfs)
     systems = plan.standard(spec, mode, points)
     rootfs.mount_standard(root, systems)

@@ -27,11 +27,19 @@ class Rootfs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """One mount beneath the new root, done after the standard ones (/proc, /dev, /sys, …), in order."""
+    """One mount beneath the new root, done after the standard ones (/proc, /dev, /sys, …), in order.
 
-    type: str  #: "bind" | "tmpfs"
+    "inside" is a bind of what `source` names inside `lower`: directories whose links are not trusted, such as an
+    image's layers, topmost first. With `upper` and `work` it can be written to, and `lower` stays as it is.
+    """
+
+    type: str  #: "bind" | "tmpfs" | "inside"
     target: str  #: absolute, inside the container; resolved beneath the root, made where missing
-    source: str = ""  #: bind: absolute host path (file or directory)
+    source: str = ""  #: bind: absolute host path (file or directory); inside: a path beneath `lower`
+    lower: tuple[str, ...] = ()  #: inside: directories relative to `base`
+    base: str = ""
+    upper: str = ""  #: inside: empty = read-only
+    work: str = ""
     read_only: bool = False
     options: str = ""  #: tmpfs: the data string of mount(2), e.g. "size=65536k,mode=1777"
     propagation: str = "rprivate"
