@@ -7,6 +7,7 @@ from collections.abc import AsyncIterable
 from dataclasses import replace
 
 from kernel_engine.build import arguments as build_arguments
+from kernel_engine.build import remote
 from kernel_engine.build.cache import Cache
 from kernel_engine.build.context import Context
 from kernel_engine.build.errors import BuildFailed
@@ -44,7 +45,12 @@ class Builder:
         """
         names = [_name(tag) for tag in options.tags]
         warming = self._house.later(self._house.workers.warm())
-        context = await Context.receive(body, self._house.instance.staging)
+        staging = self._house.instance.staging
+        if options.remote:
+            context, name = await remote.receive(options.remote, options.dockerfile, staging)
+            options = replace(options, dockerfile=name)
+        else:
+            context = await Context.receive(body, staging)
         try:
             data = await asyncio.to_thread(context.prepare, options.dockerfile)
             dockerfile = _with_labels(parse(data, options.dockerfile), options)
