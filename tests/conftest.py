@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -10,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from labs.hub.registry import DEFAULT_DATA, PROGRAM, serving
 from tests.busybox_registry import registry
 from tests.daemon import Daemon, running_daemon
 
 # a shell that runs the tests in the background ignores SIGINT, and what it starts inherits that (signal(7))
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+HUB = Path(os.environ.get("DOCKER_LABS_HUB") or DEFAULT_DATA)
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: real namespaces, mounts and cgroups")
 
@@ -23,6 +27,17 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: real name
 def busybox_mirror() -> Iterator[str]:
     """The address of a registry that answers every name with a small busybox image."""
     with registry() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def hub() -> Iterator[str]:
+    """The address of a hub on the images that `./lab up` or `./lab test` made."""
+    if not shutil.which(PROGRAM):
+        pytest.skip(f"needs {PROGRAM}")
+    if not (HUB / "registry").is_dir():
+        pytest.skip(f"needs the offline hub's images in {HUB}: python -m labs.hub fill")
+    with tempfile.TemporaryDirectory(prefix="hub-test-") as run, serving(HUB, Path(run)) as address:
         yield address
 
 

@@ -19,16 +19,18 @@ from kernel_engine.client import Client
 from kernel_engine.paths import Instance
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+PROGRAM = (sys.executable, "-m", "kernel_engine.daemon")
 
 
 @dataclass(slots=True)
 class Daemon:
-    """`docker(...)` runs our command as a learner would; `api` is the light client."""
+    """`docker(...)` runs our command as a learner would; `api` is the light client; `program` is `kernel-engine`."""
 
     instance: Instance
     mirrors: tuple[str, ...]
     process: subprocess.Popen[bytes] | None = None
     extra: tuple[str, ...] = ()
+    program: tuple[str, ...] = PROGRAM
     environment: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -44,7 +46,7 @@ class Daemon:
         return self.instance.run.with_suffix(".log")
 
     def start(self) -> None:
-        words = [sys.executable, "-m", "kernel_engine.daemon", "serve", *self.places(), *self.extra]
+        words = [*self.program, "serve", *self.places(), *self.extra]
         for mirror in self.mirrors:
             words += ["--registry-mirror", mirror]
         with self.log.open("ab") as log:
@@ -78,7 +80,7 @@ class Daemon:
         self.process = None
 
     def cleanup(self) -> None:
-        words = [sys.executable, "-m", "kernel_engine.daemon", "cleanup", *self.places(), "--all"]
+        words = [*self.program, "cleanup", *self.places(), "--all"]
         subprocess.run(words, check=True, cwd=REPOSITORY, stdout=subprocess.DEVNULL, timeout=120)
 
     def places(self) -> tuple[str, ...]:
@@ -114,9 +116,11 @@ class Daemon:
 
 
 @contextmanager
-def running_daemon(directory: Path, mirrors: tuple[str, ...], *extra: str) -> Iterator[Daemon]:
+def running_daemon(
+    directory: Path, mirrors: tuple[str, ...], *extra: str, program: tuple[str, ...] = PROGRAM
+) -> Iterator[Daemon]:
     """Serves on `directory`; everything of the instance is removed at the end, whatever happened."""
-    daemon = Daemon(Instance.at(directory / "root", directory / "run"), mirrors, extra=extra)
+    daemon = Daemon(Instance.at(directory / "root", directory / "run"), mirrors, extra=extra, program=program)
     try:
         daemon.start()
         yield daemon

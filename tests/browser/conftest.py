@@ -12,13 +12,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from labs.hub.registry import DEFAULT_DATA, PROGRAM, serving
+from labs.hub.registry import PROGRAM, serving
 from tests.browser import classroom
 from tests.browser.classroom import PATIENCE, Notebook, Server
 from tests.busybox_registry import registry
+from tests.conftest import HUB
 from tests.daemon import Daemon, running_daemon
-
-HUB = Path(os.environ.get("DOCKER_LABS_HUB") or DEFAULT_DATA)
 
 
 @pytest.fixture(scope="session")

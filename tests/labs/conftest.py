@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,21 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from labs.hub.registry import DEFAULT_DATA, PROGRAM, serving
 from tests.daemon import Daemon, running_daemon
-
-HUB = Path(os.environ.get("DOCKER_LABS_HUB") or DEFAULT_DATA)
-
-
-@pytest.fixture(scope="session")
-def hub() -> Iterator[str]:
-    """The address of a hub on the images that `./lab up` or `./lab test` made."""
-    if not shutil.which(PROGRAM):
-        pytest.skip(f"needs {PROGRAM}")
-    if not (HUB / "registry").is_dir():
-        pytest.skip(f"needs the offline hub's images in {HUB}: python -m labs.hub fill")
-    with tempfile.TemporaryDirectory(prefix="hub-test-") as run, serving(HUB, Path(run)) as address:
-        yield address
 
 
 @contextmanager

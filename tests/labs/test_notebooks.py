@@ -64,13 +64,15 @@ def test_nbval_replays_it_on_a_fresh_engine(lab: Lab, engine: Daemon, tmp_path: 
     assert time.monotonic() - began < lab.minutes * 60
 
 
-def replay(notebook: Path, engine: Daemon, empty: Path) -> subprocess.CompletedProcess[str]:
+def replay(
+    notebook: Path, engine: Daemon, empty: Path, *, python: str = sys.executable
+) -> subprocess.CompletedProcess[str]:
     """`pytest --nbval`, strictly, in a process of its own; its kernels load our extension by IPython's settings."""
     with build.kernel_environment(engine.host, notebook.parent.parent):
         environment = {name: value for name, value in os.environ.items() if name != "DOCKER_LABS_STILL"}
         return subprocess.run(
             [
-                *(sys.executable, "-m", "pytest", "--nbval", "--nbval-sanitize-with", str(SANITIZE)),
+                *(python, "-P", "-m", "pytest", "--nbval", "--nbval-sanitize-with", str(SANITIZE)),
                 *("--nbval-cell-timeout", "300", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:asyncio"),
                 *("-c", os.devnull, "--rootdir", str(empty), "--color", "no", "-q", str(notebook)),
             ],

@@ -6,10 +6,15 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import needs_root
+from tests.daemon import running_daemon
+from tests.labs.test_notebooks import replay
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ("kernel_engine", "labs", "packaging", "setup.py", "pyproject.toml", "README.md")
@@ -95,6 +100,25 @@ def test_the_workspace_is_made_from_the_installed_course(installed: Path, tmp_pa
     said = run(installed, "python3", "-I", "-m", "labs.workspace", str(tmp_path / "docker-labs"), cwd=tmp_path)
     assert said.returncode == 0, said.stderr
     assert (tmp_path / "docker-labs/sources/kernel_engine").readlink().is_relative_to(installed)
+
+
+@needs_root
+@pytest.mark.timeout(600)
+def test_lab_00_runs_from_the_installed_course(installed: Path, hub: str, tmp_path: Path) -> None:
+    """Engine, command, extension, checks and notebook: all from the wheel, strictly replayed."""
+    python = str(installed / "bin/python3")
+    said = run(installed, "python3", "-I", "-m", "labs.workspace", str(tmp_path / "docker-labs"), cwd=tmp_path)
+    assert said.returncode == 0, said.stderr
+    [notebook] = (tmp_path / "docker-labs").glob("00_*/lab.ipynb")
+    program = (python, "-I", "-m", "kernel_engine.daemon")
+    with (
+        tempfile.TemporaryDirectory(prefix="ke-test-") as place,
+        running_daemon(Path(place), (hub,), program=program) as engine,
+    ):
+        result = replay(notebook, engine, tmp_path, python=python)
+        served = Path(f"/proc/{engine.process.pid}/cmdline").read_text() if engine.process else ""
+    assert result.returncode == 0, result.stdout
+    assert served.startswith(python)
 
 
 @pytest.mark.parametrize("name", ["docker", "kernel-engine", "labs"])
