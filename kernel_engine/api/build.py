@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from kernel_engine.api.call import Call
+from kernel_engine.api.call import Call, answer
 from kernel_engine.api.errors import message_of, note_failure
 from kernel_engine.api.images import auth_of, read_header
 from kernel_engine.api.streaming import Joined
@@ -22,19 +22,26 @@ if TYPE_CHECKING:
 async def build(call: Call) -> web.StreamResponse:
     """Errors before the first line are the answer's status; later ones are its last line."""
     options = wire.read_options(call, _auth(call.request.headers.get("X-Registry-Config", "")))
-    answer = _Answer(call)
+    said = _Answer(call)
     try:
-        await call.engine.build.build(options, _body(call), answer.emit)
+        await call.engine.build.build(options, _body(call), said.emit)
     except Exception as error:
         if call.stream is None and not isinstance(error, BuildFailed):
             raise
         note_failure(call.request.method, call.request.path, error)
-        await answer.emit(wire.error_json(error, message_of(error)))
+        await said.emit(wire.error_json(error, message_of(error)))
     finally:
-        await answer.close()
+        await said.close()
     assert call.stream is not None
     await call.stream.write_eof()
     return call.stream
+
+
+async def prune(call: Call) -> web.StreamResponse:
+    keep = call.number("keep-storage") or call.number("reserved-space") or 0
+    done = await call.engine.build.prune(all=call.flag("all"), filters=call.filters(), keep=max(keep, 0))
+    call.engine.events.publish("builder", "prune", "", {"reclaimed": str(done.reclaimed)})
+    return answer({"CachesDeleted": list(done.removed) or None, "SpaceReclaimed": done.reclaimed})
 
 
 class _Answer:

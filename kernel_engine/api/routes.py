@@ -33,7 +33,7 @@ def _later(sentence: str) -> Handler:
     return refuse
 
 
-_BUILD = _later("docker build is not served by this engine yet")
+_BUILDKIT = _later("BuildKit sessions are not served by this engine; set DOCKER_BUILDKIT=0 for the classic builder")
 _COPY = _later("docker cp is not served by this engine yet")
 _ARCHIVE = _later("docker export is not served by this engine yet")
 _NETWORK = _later("user-defined networks are not served by this engine yet")
@@ -94,10 +94,10 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/distribution/{name}/json", images.distribution),
     Route("POST", "/commit", images.commit),
     Route("POST", "/build", build.build, watches=True),
-    Route("POST", "/build/prune", _BUILD),
-    Route("POST", "/build/cancel", _BUILD),
-    Route("POST", "/session", _BUILD),
-    Route("POST", "/grpc", _BUILD),
+    Route("POST", "/build/prune", build.prune),
+    Route("POST", "/build/cancel", _BUILDKIT),
+    Route("POST", "/session", _BUILDKIT),
+    Route("POST", "/grpc", _BUILDKIT),
     # networks and volumes
     Route("GET", "/networks", networks.list_),
     Route("POST", "/networks/create", _NETWORK),

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from kernel_engine.api import containers, host, images
 from kernel_engine.api.call import Call, answer
+from kernel_engine.api.wire.build import build_step_json
 from kernel_engine.api.wire.events import event_json
 from kernel_engine.api.wire.fields import Fields
 from kernel_engine.api.wire.system import info_json, version_json
@@ -65,7 +66,7 @@ async def disk_usage(call: Call) -> web.StreamResponse:
     if "volume" in wanted:
         body["Volumes"] = []
     if "build-cache" in wanted:
-        body["BuildCache"] = []
+        body["BuildCache"] = [build_step_json(image, size) for image, size in call.engine.build.spare_steps()]
     return answer(body)
 
 

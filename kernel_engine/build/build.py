@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Mapping
 from dataclasses import replace
 
 from kernel_engine.build import arguments as build_arguments
@@ -14,6 +14,7 @@ from kernel_engine.build.errors import BuildFailed
 from kernel_engine.build.options import BuildOptions, Emit
 from kernel_engine.build.output import Output
 from kernel_engine.build.plan import BuildPlan, plan
+from kernel_engine.build.prune import Pruned, prune, spare
 from kernel_engine.build.site import Built, Site
 from kernel_engine.build.stage import StageBuild
 from kernel_engine.containers.house import House
@@ -33,6 +34,7 @@ class Builder:
     def __init__(self, house: House, records: Records) -> None:
         self._house = house
         self.cache = Cache(records, self._has)
+        self._sites: list[Site] = []  #: builds under way
 
     async def load(self) -> None:
         await self.cache.load()
@@ -62,11 +64,23 @@ class Builder:
             for warning in dockerfile.warnings:
                 await output.say({"stream": f"{warning}\n"})
             site = self._site(options, context, drawn, output)
-            with site.held:
-                await warming
-                return await self._finish(site, await _built(site), names)
+            self._sites.append(site)
+            try:
+                with site.held:
+                    await warming
+                    return await self._finish(site, await _built(site), names)
+            finally:
+                self._sites.remove(site)
         finally:
             context.close()
+
+    async def prune(self, *, all: bool, filters: Mapping[str, tuple[str, ...]], keep: int = 0) -> Pruned:
+        busy = {image_id for site in self._sites for image_id in site.images}
+        return await prune(self._house, self.cache, all=all, filters=filters, keep=keep, busy=busy)
+
+    def spare_steps(self) -> tuple[tuple[Image, int], ...]:
+        """Steps that lead to no image, each with the bytes that are its own: what `prune` could take."""
+        return spare(self._house)
 
     def _site(self, options: BuildOptions, context: Context, drawn: BuildPlan, output: Output) -> Site:
         loop = asyncio.get_running_loop()

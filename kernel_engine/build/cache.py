@@ -104,6 +104,12 @@ class Cache:
         await self._records.transact(work)
         self._keep(key, row)
 
+    async def clear(self) -> None:
+        """From now on nothing has been built here."""
+        self._rows.clear()
+        self._latest.clear()
+        await self._records.transact(lambda connection: connection.execute("DELETE FROM build_steps"))
+
     async def why(self, question: Question) -> tuple[Reason, str]:
         """Why a step that has the same image beneath as last time was not found."""
         key = self._latest.get((question.parent, question.instruction))

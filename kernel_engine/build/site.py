@@ -48,10 +48,13 @@ class Site:
     containers: list[str] = field(default_factory=list)
     #: layers of this build stay until it ends
     held: ExitStack = field(default_factory=ExitStack)
+    #: ids of the images that it stands on and has made
+    images: set[str] = field(default_factory=set)
     started: float = field(default_factory=time.time)
 
     def hold(self, image: Image) -> Image:
         self.held.enter_context(self.house.images.hold(image))
+        self.images.add(image.id)
         return image
 
     def created(self) -> str:

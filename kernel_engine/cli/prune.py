@@ -43,29 +43,23 @@ def builder(call: Call) -> int:
     everything = call.words["all"]
     if not _sure(call, BUILD_CACHE if everything else DANGLING_CACHE):
         return 0
-    query = {
-        "all": everything or None,
-        "filters": filters_json(call.words["filter"]),
-        "keep-storage": call.words["keep-storage"],
-    }
-    report = call.client.post("/build/prune", query=query).json()
-    _deleted("build cache objects", report["CachesDeleted"] or ())
-    _total(int(report["SpaceReclaimed"]))
+    _total(_cache(call, everything=everything, keep=call.words["keep-storage"]))
     return 0
 
 
 def system(call: Call) -> int:
-    """Everything that `container prune` and `image prune` take."""
+    """Everything that `container prune`, `image prune` and `builder prune` take."""
     everything = call.words["all"]
     what = ["all stopped containers"]
     what.append("all images without at least one container associated to them" if everything else "all dangling images")
+    what.append("unused build cache")
     notes = [f"  - {line}\n" for line in what]
     if call.words["filter"]:
         shown = ", ".join("=".join(pair) for pair in call.words["filter"])
         notes.append(f"\n  Items to be pruned will be filtered with:\n  - {shown}\n")
     if not _sure(call, "WARNING! This will remove:\n" + "".join(notes)):
         return 0
-    freed = _containers(call) + _images(call, everything=everything)
+    freed = _containers(call) + _images(call, everything=everything) + _cache(call, everything=everything)
     _total(freed)
     return 0
 
@@ -94,6 +88,13 @@ def _images(call: Call, *, everything: bool) -> int:
         for item in report["ImagesDeleted"] or ()
     ]
     _deleted("Images", lines)
+    return int(report["SpaceReclaimed"])
+
+
+def _cache(call: Call, *, everything: bool, keep: int | None = None) -> int:
+    query = {"all": everything or None, "filters": filters_json(call.words["filter"]), "keep-storage": keep}
+    report = call.client.post("/build/prune", query=query).json()
+    _deleted("build cache objects", report["CachesDeleted"] or ())
     return int(report["SpaceReclaimed"])
 
 

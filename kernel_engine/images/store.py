@@ -276,6 +276,10 @@ class Images:
             await self._catalogue.publish(image_id)
             return self._catalogue.get(image_id)
 
+    def is_step(self, image_id: str) -> bool:
+        """Whether it is only one on the way to another image, nobody's result."""
+        return image_id in self._catalogue.steps
+
     def hold(self, image: Image) -> AbstractContextManager[None]:
         """The image's layers stay, also where the image is removed meanwhile."""
         return self._stock.hold(chain_ids(image.diff_ids))

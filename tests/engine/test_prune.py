@@ -26,7 +26,10 @@ def test_prune_asks_first(clean: Daemon) -> None:
     clean.docker("create", "--name", "one", "busybox", "true")
     for words, warning in (
         (("container", "prune"), "WARNING! This will remove all stopped containers."),
-        (("system", "prune"), "WARNING! This will remove:\n  - all stopped containers\n  - all dangling images\n"),
+        (
+            ("system", "prune"),
+            "WARNING! This will remove:\n  - all stopped containers\n  - all dangling images\n  - unused build cache\n",
+        ),
     ):
         for answer in ("", "n\n", "what\n"):
             shown = clean.docker(*words, input=answer).stdout
@@ -81,3 +84,46 @@ def test_disk_usage(clean: Daemon) -> None:
     ]  # fmt: skip
     assert clean.api.get("/system/df", query={"type": "container"}).json()["Images"] is None
     clean.docker("rmi", "-f", "more:1")
+
+
+def steps(daemon: Daemon) -> set[str]:
+    """Images that only `images -a` shows."""
+    every, shown = (set(daemon.out("images", "-q", "--no-trunc", *words).split()) for words in (("-a",), ()))
+    return every - shown
+
+
+def test_builder_prune_takes_steps_that_lead_nowhere(clean: Daemon) -> None:
+    kept = clean.out("build", "-q", "-t", "kept", "-", input="FROM busybox\nRUN echo 1 > /a\nRUN echo 2 > /b\n")
+    needed = steps(clean)
+    done = clean.docker(
+        "build", "-", input="FROM busybox\nRUN head -c 3000 /dev/zero > /c\nENV A=1\nRUN false\n", check=False
+    )
+    assert done.returncode == 1
+    lost = steps(clean) - needed
+    assert len(lost) == 2
+    usage = [row.split() for row in clean.out("system", "df").splitlines() if row.startswith("Build Cache")]
+    assert usage == [["Build", "Cache", "2", "0", "3kB", "3kB"]]
+    assert clean.out("builder", "prune", "-f", "--filter", "until=1h") == "Total reclaimed space: 0B"
+    assert clean.out("builder", "prune", "-f", "--keep-storage", "1m") == "Total reclaimed space: 0B"
+    assert "invalid filter 'x'" in clean.docker("builder", "prune", "-f", "--filter", "x=y", check=False).stderr
+    shown = clean.out("builder", "prune", "-f").splitlines()
+    assert shown[0] == "Deleted build cache objects:"
+    assert set(shown[1:3]) == lost
+    assert shown[-1] == "Total reclaimed space: 3kB"
+    assert steps(clean) == needed
+    again = clean.out("build", "-", input="FROM busybox\nRUN echo 1 > /a\nRUN echo 2 > /b\n")
+    assert again.count("Using cache") == 2
+    clean.docker("builder", "prune", "-af")
+    again = clean.out("build", "-t", "kept", "-", input="FROM busybox\nRUN echo 1 > /a\nRUN echo 2 > /b\n")
+    assert "Using cache" not in again
+    assert clean.out("images", "-q", "--no-trunc", "kept") != kept
+    clean.docker("rmi", kept, "kept")
+
+
+def test_builder_prune_leaves_what_a_container_stands_on(clean: Daemon) -> None:
+    clean.docker("build", "-", input="FROM busybox\nRUN echo x > /x\nRUN false\n", check=False)
+    (step,) = steps(clean)
+    clean.docker("create", "--name", "on-a-step", step, "true")
+    assert clean.out("builder", "prune", "-f") == "Total reclaimed space: 0B"
+    clean.docker("rm", "on-a-step")
+    assert step in clean.out("builder", "prune", "-f")

@@ -13,7 +13,7 @@ from kernel_engine.errors import InvalidRequest, NotSupported
 
 if TYPE_CHECKING:
     from kernel_engine.api.call import Call
-    from kernel_engine.images.image import Auth
+    from kernel_engine.images.image import Auth, Image
 
 
 def read_options(call: Call, auth: dict[str, Auth]) -> BuildOptions:
@@ -85,3 +85,20 @@ def error_json(error: BaseException, message: str) -> dict[str, Any]:
         if error.line:
             detail |= {"file": error.file, "line": error.line, "instruction": error.instruction}
     return {"errorDetail": detail, "error": message}
+
+
+def build_step_json(image: Image, size: int) -> dict[str, Any]:
+    """A step that leads to no image, as one record of `docker system df`."""
+    history = image.config.get("history") or [{}]
+    return {
+        "ID": image.id,
+        "Parent": image.parent,
+        "Type": "regular",
+        "Description": str(history[-1].get("created_by") or ""),
+        "InUse": False,
+        "Shared": False,
+        "Size": size,
+        "CreatedAt": image.created,
+        "LastUsedAt": None,
+        "UsageCount": 0,
+    }
