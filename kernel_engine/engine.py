@@ -113,7 +113,7 @@ async def _furnish(
     await layer_store.load()
     snapshot_store = Snapshots(instance, records, layer_store)
     await snapshot_store.load()
-    workers = Workers("kernel_engine.images.worker")
+    workers = Workers("kernel_engine.images.worker", "kernel_engine.build.worker")
     image_store = make_images(instance, records, layer_store, workers)
     await image_store.open()
     house_roster = Roster(records)
@@ -123,6 +123,7 @@ async def _furnish(
         instance=instance,
         workers=workers,
         images=image_store,
+        layers=layer_store,
         snapshots=snapshot_store,
         bridge=await Bridge.open(instance, records, subnet=subnet, endpoints=endpoints),
         launcher=None,  # type: ignore[arg-type]  # connected below: its callbacks need the house

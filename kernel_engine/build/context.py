@@ -67,10 +67,6 @@ class Context:
             os.close(spool)
             raise
 
-    @classmethod
-    def empty(cls, staging: Path) -> Context:
-        return cls(os.open(staging, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600), Tree())
-
     def close(self) -> None:
         os.close(self.spool)
 
@@ -80,12 +76,14 @@ class Context:
             raise InvalidRequest(f"a file of {node.size} bytes is too large to be read whole")
         return os.pread(self.spool, node.size, node.offset)
 
-    def add(self, name: str, data: bytes) -> None:
-        """A file that did not come with the archive: a Dockerfile from a URL."""
-        offset = os.lseek(self.spool, 0, os.SEEK_END)
-        os.write(self.spool, data)
-        digest = hashlib.sha256(data).hexdigest()
-        self.tree.put(name, Node(kind="file", mode=0o644, size=len(data), offset=offset, digest=digest))
+    def keep(self, data: bytes, *, mode: int = 0o644, mtime: int = 0) -> Node:
+        """A file that did not come with the archive: a heredoc, a Dockerfile from a URL."""
+        offset = os.fstat(self.spool).st_size
+        os.pwrite(self.spool, data, offset)
+        return Node(
+            kind="file", mode=mode, mtime=mtime, size=len(data), offset=offset, spool=self.spool,
+            digest=hashlib.sha256(data).hexdigest(),
+        )  # fmt: skip
 
     def dockerfile(self, name: str) -> bytes:
         """InvalidRequest with Docker's texts where it is missing or no file."""
@@ -215,6 +213,7 @@ class _Reader:
 
     def _content(self, node: Node, entry: Entry, reader: TarReader) -> None:
         node.size = entry.size
+        node.spool = self._spool
         node.offset = self._written + len(self._pending)
         if node.offset + node.size > self._limit:
             raise NoSpace("no space left on device for the build context")

@@ -16,6 +16,7 @@ from kernel_engine.build.events import Step
 from kernel_engine.build.options import BuildOptions
 from kernel_engine.build.output import Output
 from kernel_engine.build.plan import BuildPlan
+from kernel_engine.build.tree import Tree
 from kernel_engine.containers.house import House
 from kernel_engine.formats.dockerfile.settings import Settings
 
@@ -46,6 +47,8 @@ class Site:
     steps: dict[int, Step] = field(default_factory=dict)
     #: containers that RUN has started, for the trace
     containers: list[str] = field(default_factory=list)
+    #: files of images that COPY takes from, by chain id: their digests are reckoned once
+    trees: dict[str | None, Tree] = field(default_factory=dict)
     #: layers of this build stay until it ends
     held: ExitStack = field(default_factory=ExitStack)
     #: ids of the images that it stands on and has made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -9,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from kernel_engine.build import base, history, run_step
+from kernel_engine.build import base, copy_step, history, run_step
 from kernel_engine.build.cache import Question
 from kernel_engine.build.errors import BuildFailed
 from kernel_engine.build.events import Reason, Step
@@ -17,10 +18,11 @@ from kernel_engine.build.output import Voice
 from kernel_engine.build.plan import SCRATCH, Stage
 from kernel_engine.build.run_step import Program
 from kernel_engine.build.site import Built, Site
-from kernel_engine.errors import EngineError, NotSupported
+from kernel_engine.build.tree import Tree
+from kernel_engine.errors import EngineError
 from kernel_engine.formats.dockerfile import settings as effects
 from kernel_engine.formats.dockerfile.expansion import expand
-from kernel_engine.formats.dockerfile.instructions import Arg, Copy, Instruction, Run
+from kernel_engine.formats.dockerfile.instructions import Add, Arg, Copy, Instruction, Run, Workdir
 from kernel_engine.formats.dockerfile.parse import parse_instruction
 from kernel_engine.formats.dockerfile.settings import Settings
 from kernel_engine.images.digest import short
@@ -147,7 +149,9 @@ class StageBuild:
         if isinstance(expanded, Run):
             return await self._run(expanded, number)
         if isinstance(expanded, Copy):
-            raise NotSupported("COPY and ADD are not served yet")
+            return await self._copy(expanded)
+        if isinstance(expanded, Workdir):
+            return await self._workdir(expanded)
         if isinstance(expanded, Arg):
             self._arguments = self._arguments.declare(expanded)
         else:
@@ -181,6 +185,61 @@ class StageBuild:
             ran = await run_step.run(self._site, program, self._image, self._voice, number, stack)
             await self._add(question, history.run_words(process.words, seen), ran.upper)
         await self._voice.stream(f"Removing intermediate container {ran.container_id[:12]}\n")
+        return outcome
+
+    async def _copy(self, copy: Copy) -> Outcome:
+        keyword = "ADD" if isinstance(copy, Add) else "COPY"
+        working_dir = str(self._settings.config.get("WorkingDir") or "/")
+        copying = await copy_step.prepare(self._site, copy, await self._source(copy.from_), working_dir)
+        try:
+            content = await asyncio.to_thread(copying.selection.digest)
+            words = history.copied(
+                keyword, " ".join(copy_step.words(copy)), copying.shown_destination, self._settings.shell
+            )
+            question = Question(**self._question(words), content=content, files=copying.selection.shown)
+            outcome = await self._cached(question)
+            if not outcome.cached:
+                with copy_step.place_on(self._site, self._image) as place:
+                    await copy_step.copy_files(self._site, copying, place)
+                    what = copying.selection.described(content)
+                    shown = history.copied(keyword, what, copying.shown_destination, self._settings.shell)
+                    await self._add(question, shown, place.upper)
+            return outcome
+        finally:
+            copying.close()
+
+    async def _source(self, word: str) -> Tree:
+        """The files that a `--from` names; the context where there is none."""
+        if not word:
+            return self._site.context.tree
+        image = await self._image_of(word)
+        if image is None:
+            return Tree()
+        known = self._site.trees.get(image.chain_id)
+        if known is None:
+            known = self._site.trees[image.chain_id] = copy_step.tree_of(self._site, image)
+        return known
+
+    async def _image_of(self, word: str) -> Image | None:
+        source = self._stage.sources[word]
+        if source.stage is not None:
+            return (await self._site.stages[source.stage]).image
+        return (await base.find(self._site, source.image, "", self._voice))[0]
+
+    async def _workdir(self, workdir: Workdir) -> Outcome:
+        self._settings = effects.apply(workdir, self._settings)
+        words = history.setting_words(workdir, self._settings)
+        question = Question(**self._question(words))
+        outcome = await self._cached(question)
+        if outcome.cached:
+            return outcome
+        path = str(self._settings.config["WorkingDir"])
+        if copy_step.is_there(self._site, self._image, path):
+            await self._add(question, words, None)
+            return outcome
+        with copy_step.place_on(self._site, self._image) as place:
+            await copy_step.make_working_directory(self._site, path, place)
+            await self._add(question, words, place.upper)
         return outcome
 
     # results ----------------------------------------------------------------------------------------------------

@@ -1,25 +1,42 @@
-"""The files of a build's context, in memory: names, attributes, and where each content lies. Pure.
+"""The files that a COPY may take, in memory: names, attributes, and where each content lies.
 
 A path is looked up here and nowhere else, so that neither `..` nor a symbolic link of the context can lead out of it.
+Pure, but for `LayerNode`, which reads an image's layers as it is asked.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import os
+import stat
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from kernel_engine.errors import CorruptData
+from kernel_engine.storage import overlay
+from kernel_engine.storage.overlay import Found
 
 Kind = Literal["file", "directory", "link", "fifo", "character", "block"]
+_CAPABILITY = "security.capability"
+_KINDS: dict[int, Kind] = {
+    stat.S_IFREG: "file",
+    stat.S_IFDIR: "directory",
+    stat.S_IFLNK: "link",
+    stat.S_IFIFO: "fifo",
+    stat.S_IFCHR: "character",
+    stat.S_IFBLK: "block",
+}
 #: path_resolution(7)
 _LINKS_FOLLOWED = 40
 
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One file. `digest` is that of a file's content (hex), `offset` where it lies in the spool."""
+    """One file. `digest` is that of a file's content (hex); it lies in `spool` (a descriptor) from `offset` on, or
+    in the layers' file `place`.
+    """
 
     kind: Kind
     mode: int = 0o755
@@ -28,6 +45,8 @@ class Node:
     mtime: int = 0  #: nanoseconds
     size: int = 0
     offset: int = 0
+    spool: int = -1
+    place: str = ""
     digest: str = ""
     target: str = ""  #: of a link
     device: tuple[int, int] = (0, 0)
@@ -39,28 +58,72 @@ class Node:
     def is_directory(self) -> bool:
         return self.kind == "directory"
 
+    def entries(self) -> dict[str, Node]:
+        """What a directory holds; {} for anything else."""
+        return self.children
+
+    def content_digest(self) -> str:
+        """Of a file's bytes."""
+        return self.digest
+
     def own_digest(self) -> str:
         """Of what the file itself is, without its name, owner and times, and without what lies beneath."""
-        words = (self.kind, self.mode, self.digest, self.target, self.device, sorted(self.xattrs.items()))
+        words = (self.kind, self.mode, self.content_digest(), self.target, self.device, sorted(self.xattrs.items()))
         return hashlib.sha256(repr(words).encode("utf-8", "surrogateescape")).hexdigest()
 
     def whole_digest(self) -> str:
         """Of the file with everything beneath it."""
         if not self._whole:
-            if not self.children:
-                self._whole = self.own_digest()
-            else:
-                beneath = hashlib.sha256(self.own_digest().encode())
-                for name in sorted(self.children):
-                    beneath.update(f"{name}\0{self.children[name].whole_digest()}\0".encode("utf-8", "surrogateescape"))
-                self._whole = beneath.hexdigest()
+            entries = self.entries()
+            beneath = hashlib.sha256(self.own_digest().encode())
+            for name in sorted(entries):
+                beneath.update(f"{name}\0{entries[name].whole_digest()}\0".encode("utf-8", "surrogateescape"))
+            self._whole = beneath.hexdigest() if entries else self.own_digest()
         return self._whole
+
+
+@dataclass(slots=True, eq=False)
+class LayerNode(Node):
+    """One file of an image, whose layers do not change: read when it is asked for. `root`: where layers lie."""
+
+    root: str = ""
+    directories: tuple[str, ...] = ()
+    _read: bool = False
+
+    @classmethod
+    def of(cls, found: Found, root: str) -> LayerNode:
+        status, path = found.status, found.path
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "fifo")
+        capability = overlay.attribute(path, _CAPABILITY) if kind == "file" else None
+        return cls(
+            kind=kind, mode=stat.S_IMODE(status.st_mode), uid=status.st_uid, gid=status.st_gid,
+            mtime=status.st_mtime_ns, size=status.st_size if kind == "file" else 0, place=path[len(root) + 1 :],
+            target=os.readlink(path) if kind == "link" else "",
+            device=(os.major(status.st_rdev), os.minor(status.st_rdev)),
+            xattrs={_CAPABILITY: capability} if capability else {}, root=root, directories=found.directories,
+        )  # fmt: skip
+
+    def entries(self) -> dict[str, Node]:
+        if not self._read:
+            self._read = True
+            for name in overlay.names(self.directories) if self.is_directory else ():
+                found = overlay.look_up(self.directories, name)
+                if found is not None:
+                    self.children[name] = LayerNode.of(found, self.root)
+        return self.children
+
+    def content_digest(self) -> str:
+        if not self.digest and self.kind == "file":
+            with open(f"{self.root}/{self.place}", "rb") as file:
+                self.digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return self.digest
 
 
 def walk(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
     """Everything beneath a node with its relative path, sorted, a directory before what is in it."""
-    for name in sorted(node.children):
-        child = node.children[name]
+    entries = node.entries()
+    for name in sorted(entries):
+        child = entries[name]
         below = f"{path}/{name}" if path else name
         yield below, child
         yield from walk(child, below)
@@ -71,10 +134,15 @@ def split(path: str) -> list[str]:
 
 
 class Tree:
-    """A context that is being read, then looked up."""
+    """A context that is being read, then looked up; or the files of an image."""
 
-    def __init__(self) -> None:
-        self.root = Node(kind="directory")
+    def __init__(self, root: Node | None = None) -> None:
+        self.root = root or Node(kind="directory")
+
+    @classmethod
+    def of_layers(cls, root: Path, layers: Sequence[str]) -> Tree:
+        """An image's files. root: the directory that holds `layers` (paths, topmost first)."""
+        return cls(LayerNode(kind="directory", root=str(root), directories=tuple(layers)))
 
     def put(self, name: str, node: Node) -> None:
         """A later file replaces an earlier one; directories merge. CorruptData for a name that cannot be."""
@@ -114,7 +182,7 @@ class Tree:
             if part == "..":
                 here = here[:-1] or [self.root]
                 continue
-            child = here[-1].children.get(part)
+            child = here[-1].entries().get(part)
             if child is None:
                 return None
             if child.kind != "link":

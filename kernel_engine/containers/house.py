@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kernel_engine.network.bridge import Bridge
     from kernel_engine.runtime.client import Launcher
     from kernel_engine.runtime.log_writer.client import LogWriter
+    from kernel_engine.storage.layers import Layers
     from kernel_engine.storage.snapshots import Snapshots
     from kernel_engine.workers.pool import Workers
 
@@ -37,6 +38,7 @@ class House:
     instance: Instance
     workers: Workers
     images: Images
+    layers: Layers
     snapshots: Snapshots
     bridge: Bridge
     launcher: Launcher

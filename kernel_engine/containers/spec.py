@@ -193,6 +193,7 @@ def _rootfs(plan: OverlayPlan, read_only: bool, beneath: tuple[str, ...]) -> Roo
         work=str(plan.work),
         target=str(plan.target),
         read_only=read_only,
+        volatile=plan.volatile,
     )
 
 

@@ -49,7 +49,7 @@ class _Pattern:
     def __init__(self, text: str) -> None:
         self.exception = text.startswith("!")
         self.text = text.removeprefix("!")
-        self.fits: Callable[[str], object] = _matcher(self.text)
+        self.fits: Callable[[str], object] = matcher(self.text)
 
 
 class _Verdict:
@@ -131,20 +131,21 @@ def _clean(path: str) -> str:
     return cleaned[1:] if cleaned.startswith("//") else cleaned
 
 
-def _matcher(pattern: str) -> Callable[[str], object]:
-    """What tells whether a path fits; one `**` at the beginning or the end needs no regular expression."""
-    if not _special(pattern):
+def matcher(pattern: str) -> Callable[[str], object]:
+    """What tells whether a path fits; one `**` at the beginning or the end needs no regular expression. BadPattern."""
+    if not is_pattern(pattern):
         return pattern.__eq__
-    if pattern.startswith("**") and not _special(ending := pattern[2:]):
+    if pattern.startswith("**") and not is_pattern(ending := pattern[2:]):
         return lambda path: path.endswith(ending) or f"/{path}" == ending
-    if pattern.endswith("**") and not _special(beginning := pattern[:-2]):
+    if pattern.endswith("**") and not is_pattern(beginning := pattern[:-2]):
         return lambda path: path.startswith(beginning)
     import re
 
     return re.compile(_expression(pattern)).fullmatch
 
 
-def _special(text: str) -> bool:
+def is_pattern(text: str) -> bool:
+    """Whether it holds anything but letters that stand for themselves."""
     return any(letter in text for letter in "*?[\\")
 
 

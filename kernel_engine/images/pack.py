@@ -61,6 +61,9 @@ def pack(root: int, sink: Sink) -> int:
         kind = _KINDS.get(stat.S_IFMT(status.st_mode))
         if kind is None:  # a socket
             continue
+        if name.startswith(WHITEOUT):
+            shown = path.decode("utf-8", "backslashreplace")
+            raise NotSupported(f"/{shown}: no image can hold a name that begins with .wh., which means a deleted file")
         entry = _entry(path, kind, status)
         if kind == REGULAR and status.st_nlink > 1:
             first = links.setdefault((status.st_dev, status.st_ino), path)

@@ -111,7 +111,7 @@ def mount_overlay(rootfs: Rootfs) -> Root:
     """The image's layers with the container's own on top. Short relative names: mount(2)'s data is one page."""
     sys.chdir(rootfs.base)
     # distributions switch these on by default, and diff and commit read the upper directory as it is
-    plain = "redirect_dir=off,metacopy=off,index=off"
+    plain = f"redirect_dir=off,metacopy=off,index=off{',volatile' if rootfs.volatile else ''}"
     data = f"lowerdir={':'.join(rootfs.lower)},upperdir={rootfs.upper},workdir={rootfs.work},{plain}"
     sys.mount("overlay", rootfs.target, "overlay", data=data)
     return Root.at(rootfs.target)

@@ -23,6 +23,7 @@ class Rootfs:
     work: str
     target: str  #: an existing empty directory that becomes `/`
     read_only: bool = False
+    volatile: bool = False  #: fsync(2) need not reach the disk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

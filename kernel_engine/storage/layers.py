@@ -59,7 +59,7 @@ class Layers:
 
     def __init__(self, instance: Instance, records: Records) -> None:
         self.trash = Trash(instance.staging)
-        self._root = instance.layers
+        self.root = instance.layers
         self._staging = instance.staging
         self._records = records
         self._layers: dict[str, Layer] = {}
@@ -71,15 +71,15 @@ class Layers:
 
     async def load(self) -> None:
         """Reads the rows and sweeps directories that a crash left without one."""
-        for directory in (self._root, self._staging):
+        for directory in (self.root, self._staging):
             directory.mkdir(mode=0o710, parents=True, exist_ok=True)
         rows = await self._records.transact(lambda connection: connection.execute("SELECT * FROM layers").fetchall())
         for row in rows:
             self._keep(Layer(**dict(row)))
         known = {str(layer.number) for layer in self._layers.values()} | {"0"}
-        for name in os.listdir(self._root):
+        for name in os.listdir(self.root):
             if name.removesuffix(_INIT) not in known:
-                self.trash.discard(self._root / name)
+                self.trash.discard(self.root / name)
         self.trash.sweep()
 
     # reading ----------------------------------------------------------------------------------------------------
@@ -88,7 +88,7 @@ class Layers:
 
     def path(self, chain_id: str) -> Path:
         """The unpacked directory. Not to be written to."""
-        return self._root / str(self._get(chain_id).number)
+        return self.root / str(self._get(chain_id).number)
 
     def size(self, chain_id: str) -> int:
         """Bytes of this layer's own files, without its parents."""
@@ -109,7 +109,7 @@ class Layers:
 
     def paths(self, chain_id: str | None) -> tuple[str, ...]:
         """The directories of `chain`, topmost first."""
-        return tuple(f"{self._root}/{layer.number}" for layer in self.chain(chain_id))
+        return tuple(f"{self.root}/{layer.number}" for layer in self.chain(chain_id))
 
     # a new layer ------------------------------------------------------------------------------------------------
     def stage(self) -> Path:
@@ -158,7 +158,7 @@ class Layers:
                 beneath = self.paths(parent)
                 layer = Layer(number=self._next, chain_id=chain_id, parent=parent, diff_id=diff_id, size=size)
                 self._next += 1
-                final = self._root / str(layer.number)
+                final = self.root / str(layer.number)
                 try:
                     await asyncio.to_thread(_settle, staged, final, beneath, implied)
                     await self._records.transact(lambda connection: _insert(connection, layer))
@@ -189,8 +189,8 @@ class Layers:
         if layer.parent is not None:
             self._children[layer.parent] -= 1
         self._prepared.discard(layer.chain_id)
-        self.trash.discard(self._root / str(layer.number))
-        self.trash.discard(self._root / f"{layer.number}{_INIT}")
+        self.trash.discard(self.root / str(layer.number))
+        self.trash.discard(self.root / f"{layer.number}{_INIT}")
 
     def in_use(self, chain_id: str) -> bool:
         return self._children[chain_id] > 0 or self._held[chain_id] > 0
@@ -214,7 +214,7 @@ class Layers:
         numbers = tuple(str(layer.number) for layer in self.chain(chain_id))
         name = f"{numbers[0] if numbers else 0}{_INIT}"
         if chain_id not in self._prepared:
-            self._prepare(self._root / name, self.paths(chain_id))
+            self._prepare(self.root / name, self.paths(chain_id))
             self._prepared.add(chain_id)
         return (name, *numbers)
 

@@ -39,6 +39,7 @@ class OverlayPlan:
     upper: PurePosixPath
     work: PurePosixPath
     target: Path  #: an existing empty directory
+    volatile: bool = False  #: nothing need survive a power cut: fsync(2) does nothing (Linux 5.10)
 
     def data(self) -> str:
         """The option string of mount(2), for a mount done with `base` as the working directory.
@@ -47,7 +48,9 @@ class OverlayPlan:
         `docker diff` nor `docker commit` could read.
         """
         lower = ":".join(map(str, self.lower))
-        return f"lowerdir={lower},upperdir={self.upper},workdir={self.work},redirect_dir=off,metacopy=off,index=off"
+        plain = "redirect_dir=off,metacopy=off,index=off"
+        more = ",volatile" if self.volatile else ""
+        return f"lowerdir={lower},upperdir={self.upper},workdir={self.work},{plain}{more}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,7 @@ class _Snapshot:
     number: int
     container_id: str
     chain_id: str | None
+    volatile: bool = False
 
 
 class Snapshots:
@@ -102,7 +106,7 @@ class Snapshots:
         if container_id in self._snapshots:
             raise Conflict(f"container {container_id} has a file system already")
         self._layers.hold(chain_id)
-        snapshot = _Snapshot(number=self._next, container_id=container_id, chain_id=chain_id)
+        snapshot = _Snapshot(number=self._next, container_id=container_id, chain_id=chain_id, volatile=not recorded)
         self._next += 1
         directory = self._root / str(snapshot.number)
         try:
@@ -135,6 +139,7 @@ class Snapshots:
             upper=beside / "upper",
             work=beside / "work",
             target=self._root / str(snapshot.number) / "merged",
+            volatile=snapshot.volatile,
         )
 
     def upper(self, container_id: str) -> Path:

@@ -1,0 +1,144 @@
+"""Jobs of the builder's worker processes: files into a mounted image, or into a plain directory.
+
+Each is (order, descriptors, say) → result. Descriptors: the layers' directory, then whatever holds contents; a file in
+an order says in which one it lies.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Sequence
+from typing import Any
+
+from kernel_engine.build import archive
+from kernel_engine.build.copied import decode
+from kernel_engine.errors import InvalidRequest
+from kernel_engine.runtime import accounts
+from kernel_engine.storage import copying
+from kernel_engine.storage.copying import File
+from kernel_engine.workers.pool import Say
+
+
+def copy_files(order: dict[str, Any], descriptors: Sequence[int], say: Say) -> dict[str, Any]:
+    """COPY and ADD. order: overlay, owner ("" | "name[:group]"), mode, destination, directory, items."""
+    with copying.mounted(order["overlay"]):
+        copier = _Copier(order, descriptors)
+        for item in order["items"]:
+            copier.copy(item)
+    return {}
+
+
+def make_directory(order: dict[str, Any], descriptors: Sequence[int], say: Say) -> dict[str, Any]:
+    """WORKDIR. order: overlay, path."""
+    with copying.mounted(order["overlay"]):
+        copying.make_directories(order["path"])
+    return {}
+
+
+def lay_out(order: dict[str, Any], descriptors: Sequence[int], say: Say) -> dict[str, Any]:
+    """What a RUN binds: order: target (an empty directory of the host), entries. Owners stay as they were."""
+    os.umask(0)
+    os.chdir(order["target"])
+    times: list[tuple[str, int]] = []
+    for words in order["entries"]:
+        path, file = decode(words, descriptors)
+        with _Opened(file, words, descriptors) as ready:
+            copying.put(ready, path or order["name"])
+        if file.kind == "directory":
+            times.append((path or order["name"], file.mtime))
+    for path, mtime in reversed(times):
+        copying.set_time(path, mtime)
+    return {}
+
+
+class _Opened:
+    """A file whose content lies in a layer is opened for as long as it is copied."""
+
+    def __init__(self, file: File, words: list[Any], descriptors: Sequence[int]) -> None:
+        self._file = file
+        self._place = words[5]
+        self._descriptors = descriptors
+        self._fd = -1
+
+    def __enter__(self) -> File:
+        if self._file.kind != "file" or not isinstance(self._place, str):
+            return self._file
+        self._fd = os.open(self._place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._descriptors[0])
+        return copying.at(self._file, self._fd)
+
+    def __exit__(self, *_: object) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+
+
+class _Copier:
+    """One instruction's files, inside the image."""
+
+    def __init__(self, order: dict[str, Any], descriptors: Sequence[int]) -> None:
+        self._descriptors = descriptors
+        self._owner = _owner(order["owner"])
+        self._mode: int | None = order["mode"]
+        self._destination: str = order["destination"]
+        self._is_directory: bool = order["directory"]
+
+    def copy(self, item: dict[str, Any]) -> None:
+        destination = self._destination
+        if item["beneath"]:
+            destination = self._with_parents(item)
+        _, first = decode(item["entries"][0], self._descriptors)
+        if first.kind == "directory":
+            self._tree(item["entries"], destination)
+            return
+        with _Opened(first, item["entries"][0], self._descriptors) as file:
+            if item["archive"] and file.kind == "file" and archive.is_archive(file):
+                archive.unpack(file, copying.make_directories(destination))
+                return
+            copying.put(self._adjusted(file), self._place(destination, item["name"]))
+
+    def _place(self, destination: str, name: str) -> str:
+        """Where a single file goes: into a directory, or under the destination's own name."""
+        if self._is_directory or os.path.isdir(destination):
+            return posixpath.join(copying.make_directories(destination, self._owner), name)
+        real = os.path.realpath(destination)
+        return posixpath.join(copying.make_directories(os.path.dirname(real), self._owner), os.path.basename(real))
+
+    def _tree(self, entries: list[list[Any]], destination: str) -> None:
+        """What a directory holds; the destination itself keeps its own mode, as Docker has it."""
+        was_there = os.path.isdir(destination)
+        root = copying.make_directories(destination)
+        if not was_there:
+            os.chown(root, *self._owner)
+        times: list[tuple[str, int]] = []
+        for words in entries[1:]:
+            path, file = decode(words, self._descriptors)
+            target = posixpath.join(root, path)
+            with _Opened(file, words, self._descriptors) as ready:
+                copying.put(self._adjusted(ready), target)
+            if file.kind == "directory":
+                times.append((target, file.mtime))
+        for target, mtime in reversed(times):
+            copying.set_time(target, mtime)
+
+    def _with_parents(self, item: dict[str, Any]) -> str:
+        """--parents: the directories above the source, as they are there."""
+        here = copying.make_directories(self._destination, self._owner)
+        for name, words in zip(item["beneath"].split("/"), item["parents"], strict=True):
+            here = posixpath.join(here, name)
+            _, file = decode(words, self._descriptors)
+            if not os.path.isdir(here):
+                copying.put(self._adjusted(file), here)
+        return here
+
+    def _adjusted(self, file: File) -> File:
+        return copying.owned(file, self._owner, None if file.kind == "link" else self._mode)
+
+
+def _owner(word: str) -> tuple[int, int]:
+    """--chown's names are those of the image."""
+    if not word:
+        return 0, 0
+    try:
+        return accounts.find_owner(word, accounts.read_file("/etc/passwd"), accounts.read_file("/etc/group"))
+    except InvalidRequest as error:
+        raise InvalidRequest(f"unable to convert uid/gid chown string to host mapping: {error.message}") from None

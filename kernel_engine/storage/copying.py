@@ -1,0 +1,162 @@
+"""Files put into a mounted tree: by the builder's COPY and ADD, one day by `docker cp`. Runs in a worker process.
+
+`mounted` gives the process a mount namespace of its own and makes an overlay its root directory, so that every path,
+and every symbolic link on it, ends inside. Contents come from descriptors that were opened before. Which file goes
+where is decided by others; the rules of replacing are those of Docker's `pkg/archive`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from kernel_engine.syscalls import mounts
+from kernel_engine.syscalls.mounts import MountFlag, UmountFlag
+from kernel_engine.syscalls.process import CloneFlag, unshare
+
+Kind = Literal["file", "directory", "link", "fifo", "character", "block"]
+_SLAVE = MountFlag.MS_SLAVE | MountFlag.MS_REC
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_TYPES = {"fifo": stat.S_IFIFO, "character": stat.S_IFCHR, "block": stat.S_IFBLK}
+_LATEST = (1 << 33) * 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """One file to be put somewhere; its content lies in `descriptor` from `offset` on, `size` bytes."""
+
+    kind: Kind
+    mode: int
+    owner: tuple[int, int] = (0, 0)
+    mtime: int = 0  #: nanoseconds
+    size: int = 0
+    descriptor: int = -1
+    offset: int = 0
+    target: str = ""
+    device: tuple[int, int] = (0, 0)
+    xattrs: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@contextmanager
+def mounted(overlay: Mapping[str, Any]) -> Iterator[None]:
+    """Inside the block the overlay is this process's root directory. overlay: base, data, target (see OverlayPlan)."""
+    unshare(CloneFlag.CLONE_NEWNS)
+    mounts.mount("none", "/", "", _SLAVE)
+    mounts.chdir(overlay["base"])
+    mounts.mount("overlay", overlay["target"], "overlay", data=overlay["data"])
+    outside = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    os.chdir(overlay["target"])
+    os.chroot(".")
+    os.umask(0)
+    try:
+        yield
+    finally:
+        os.fchdir(outside)
+        os.chroot(".")
+        os.close(outside)
+        # now, so that nobody mounts these directories while they still belong to this mount
+        mounts.umount2(overlay["target"], UmountFlag(0))
+
+
+def make_directories(path: str, owner: tuple[int, int] = (0, 0), mode: int = 0o755) -> str:
+    """The directory `path`, its missing parts made; with its links followed. NotADirectoryError."""
+    real = os.path.realpath(path)
+    missing: list[str] = []
+    while not os.path.isdir(real):
+        if os.path.lexists(real):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), real)
+        missing.append(real)
+        real = os.path.dirname(real)
+    for directory in reversed(missing):
+        os.mkdir(directory, mode)
+        os.chown(directory, *owner)
+    return missing[0] if missing else real
+
+
+def put(file: File, path: str) -> None:
+    """Makes `path`, whose parent is a real directory, what `file` says; whatever else was there is gone.
+
+    A directory that is there stays with what is in it. Its time is the caller's to set once it is full.
+    """
+    if file.kind == "directory":
+        _put_directory(file, path)
+        return
+    make_room(path)
+    if file.kind == "file":
+        _put_content(file, path)
+        return
+    if file.kind == "link":
+        os.symlink(file.target, path)
+    else:
+        os.mknod(path, _TYPES[file.kind] | file.mode, os.makedev(*file.device))
+    os.chown(path, *file.owner, follow_symlinks=False)
+    if file.kind != "link":
+        os.chmod(path, file.mode)
+    set_time(path, file.mtime)
+
+
+def owned(file: File, owner: tuple[int, int], mode: int | None) -> File:
+    """The same file with another owner, and another mode where one is given."""
+    return replace(file, owner=owner, mode=file.mode if mode is None else mode)
+
+
+def at(file: File, descriptor: int) -> File:
+    """The same file with its content at the beginning of `descriptor`."""
+    return replace(file, descriptor=descriptor, offset=0)
+
+
+def set_attribute(descriptor: int, key: str, value: bytes) -> None:
+    """What the file system cannot hold is left out, as Docker does."""
+    with suppress(OSError):
+        os.setxattr(descriptor, key, value)
+
+
+def set_time(path: str, mtime: int) -> None:
+    when = mtime if 0 <= mtime <= _LATEST else 0
+    os.utime(path, ns=(when, when), follow_symlinks=False)
+
+
+def _put_directory(file: File, path: str) -> None:
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        if not stat.S_ISDIR(os.lstat(path).st_mode):
+            os.unlink(path)
+            os.mkdir(path, 0o700)
+    os.chown(path, *file.owner, follow_symlinks=False)
+    os.chmod(path, file.mode)
+
+
+def make_room(path: str) -> None:
+    """Takes away whatever is there."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except IsADirectoryError:
+        shutil.rmtree(path)
+
+
+def _put_content(file: File, path: str) -> None:
+    descriptor = os.open(path, _CREATE, 0o600)
+    try:
+        offset, left = file.offset, file.size
+        while left:
+            count = os.sendfile(descriptor, file.descriptor, offset, left)
+            if not count:
+                raise OSError(errno.EIO, "the content of a file is shorter than it was", path)
+            offset, left = offset + count, left - count
+        os.fchown(descriptor, *file.owner)
+        os.fchmod(descriptor, file.mode)
+        for key, value in file.xattrs.items():
+            set_attribute(descriptor, key, value)
+        when = file.mtime if 0 <= file.mtime <= _LATEST else 0
+        os.utime(descriptor, ns=(when, when))
+    finally:
+        os.close(descriptor)
