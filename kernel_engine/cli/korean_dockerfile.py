@@ -94,6 +94,10 @@ DOCKERFILE: tuple[tuple[str, str], ...] = (
         "ONBUILD 하나에는 명령을 하나만 적을 수 있어요.",
     ),
     (
+        r"invalid environment variable: =",
+        "ENV의 변수 이름이 비어 있어요. 이름 자리에 변수를 썼다면 값이 들어 있는지 확인해 보세요.",
+    ),
+    (
         r"VOLUME specified can not be an empty string",
         "VOLUME의 경로가 비어 있어요. 변수를 썼다면 값이 들어 있는지 확인해 보세요.",
     ),

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 from kernel_engine.errors import InvalidRequest
+
+#: of a word in an error
+_SHOWN = 200
 
 
 class DockerfileError(InvalidRequest):
@@ -19,3 +24,8 @@ class DockerfileError(InvalidRequest):
         self.file = file
         self.line = line
         self.instruction = instruction
+
+
+def quote(word: str) -> str:
+    """A word in an error as Go's %q has it; a long one is cut."""
+    return json.dumps(word if len(word) <= _SHOWN else f"{word[:_SHOWN]}…", ensure_ascii=False)

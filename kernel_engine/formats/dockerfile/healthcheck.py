@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kernel_engine.formats.dockerfile import options
-from kernel_engine.formats.dockerfile.errors import DockerfileError
+from kernel_engine.formats.dockerfile.errors import DockerfileError, quote
 from kernel_engine.formats.dockerfile.given import Given
 from kernel_engine.formats.dockerfile.instructions import Healthcheck
 from kernel_engine.formats.times import parse_duration
@@ -23,7 +23,7 @@ def read(given: Given) -> Healthcheck:
         return Healthcheck(location=given.statement.location, text=given.statement.text, command=None)
     found = options.read(given.statement.flags, texts=_OPTIONS)
     if kind.upper() != "CMD":
-        raise DockerfileError(f'Unknown type "{kind.upper()}" in HEALTHCHECK (try CMD)')
+        raise DockerfileError(f"Unknown type {quote(kind.upper())} in HEALTHCHECK (try CMD)")
     if not rest:
         raise DockerfileError("Missing command after HEALTHCHECK CMD")
     return Healthcheck(

@@ -8,7 +8,7 @@ another one stands before; a continued line keeps its leading blanks.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kernel_engine.formats.dockerfile import heredocs, words
 from kernel_engine.formats.dockerfile.errors import DockerfileError
@@ -32,9 +32,13 @@ class Statement:
     keyword: str  #: as written
     flags: tuple[str, ...]  #: with their leading `--`, quotes taken away
     rest: str
-    text: str  #: the whole line, joined
+    line: str  #: the whole, continued lines joined
     location: Location
     heredocs: tuple[Heredoc, ...] = ()
+
+    @property
+    def text(self) -> str:
+        return self.line.strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +65,7 @@ def split(text: str, escape: str, location: Location) -> Statement:
     """One joined line as a statement, without heredocs."""
     pieces = _BLANKS.split(text.strip(), maxsplit=1)
     flags, rest = words.flags(pieces[1], escape) if len(pieces) == 2 else ((), "")
-    return Statement(keyword=pieces[0], flags=flags, rest=rest.strip(), text=text.strip(), location=location)
+    return Statement(keyword=pieces[0], flags=flags, rest=rest.strip(), line=text, location=location)
 
 
 class _Lexer:
@@ -176,14 +180,7 @@ class _Lexer:
             bodies = tuple(self._body(mark) for mark in marks)
         except DockerfileError as error:
             raise self._error(error.reason, start, text.strip()) from None
-        return Statement(
-            keyword=statement.keyword,
-            flags=statement.flags,
-            rest=statement.rest,
-            text=statement.text,
-            location=Location(start=start, end=self._at),
-            heredocs=bodies,
-        )
+        return replace(statement, location=Location(start=start, end=self._at), heredocs=bodies)
 
     def _body(self, mark: heredocs.Mark) -> Heredoc:
         lines: list[str] = []

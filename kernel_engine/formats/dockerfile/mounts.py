@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from kernel_engine.formats.dockerfile.errors import DockerfileError
+from kernel_engine.formats.dockerfile.errors import DockerfileError, quote
 from kernel_engine.formats.dockerfile.instructions import RunMount
 from kernel_engine.formats.sizes import parse_size
 
@@ -111,13 +111,13 @@ class _Reading:
 
 def _set_type(mount: _Reading, key: str, value: str) -> None:
     if value.lower() not in TYPES:
-        raise DockerfileError(f'unsupported mount type "{value}"')
+        raise DockerfileError(f"unsupported mount type {quote(value)}")
     mount.words["type"] = value.lower()
 
 
 def _set_sharing(mount: _Reading, key: str, value: str) -> None:
     if value.lower() not in _SHARING:
-        raise DockerfileError(f'unsupported sharing value "{value}"')
+        raise DockerfileError(f"unsupported sharing value {quote(value)}")
     mount.words["sharing"] = value.lower()
 
 

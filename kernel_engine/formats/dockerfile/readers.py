@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kernel_engine.formats.dockerfile import healthcheck, heredocs, mounts, options
-from kernel_engine.formats.dockerfile.errors import DockerfileError
+from kernel_engine.formats.dockerfile.errors import DockerfileError, quote
 from kernel_engine.formats.dockerfile.given import Given
 from kernel_engine.formats.dockerfile.instructions import (
     Add,
@@ -63,7 +63,8 @@ def _from(given: Given) -> From:
         name = given.words[2].lower()
         if not _STAGE_NAME.fullmatch(name):
             raise DockerfileError(
-                f'invalid name for build stage: "{given.words[2]}", name can\'t start with a number or contain symbols'
+                f"invalid name for build stage: {quote(given.words[2])}, "
+                "name can't start with a number or contain symbols"
             )
     elif len(given.words) != 1:
         raise DockerfileError("FROM requires either one or three arguments")
@@ -76,9 +77,9 @@ def _run(given: Given) -> Run:
     network, security = found.text("network", "default"), found.text("security", "sandbox")
     understood = tuple(mounts.read(text) for text in found.all("mount"))
     if network not in ("default", "none", "host"):
-        raise DockerfileError(f'invalid network mode "{network}"')
+        raise DockerfileError(f"invalid network mode {quote(network)}")
     if security not in ("sandbox", "insecure"):
-        raise DockerfileError(f'security "{security}" is not valid')
+        raise DockerfileError(f"security {quote(security)} is not valid")
     return Run(
         **_place(given),
         command=given.command,
@@ -223,7 +224,7 @@ def _on_build(given: Given) -> OnBuild:
         raise DockerfileError("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed")
     if keyword in ("FROM", "MAINTAINER"):
         raise DockerfileError(f"{keyword} isn't allowed as an ONBUILD trigger")
-    trigger = _ONBUILD.sub("", given.statement.text, count=1)
+    trigger = _ONBUILD.sub("", given.statement.line, count=1)
     bodies = "".join(f"\n{body.content}{body.name}" for body in given.statement.heredocs)
     return OnBuild(**_place(given), trigger=trigger + bodies)
 

@@ -124,7 +124,7 @@ def _cmd(settings: Settings, cmd: Cmd) -> Settings:
 
 
 def _entrypoint(settings: Settings, entrypoint: Entrypoint) -> Settings:
-    words = list(command_words(entrypoint.command, settings.shell))
+    words = list(command_words(entrypoint.command, settings.shell)) if entrypoint.command.words else []
     changed = _with(settings, Entrypoint=words)
     if settings.command_set:
         return changed
@@ -132,7 +132,10 @@ def _entrypoint(settings: Settings, entrypoint: Entrypoint) -> Settings:
 
 
 def _env(settings: Settings, env: Env) -> Settings:
-    changes = (f"{name}={value}" for name, value in env.pairs)
+    changes = tuple(f"{name}={value}" for name, value in env.pairs)
+    for change in changes:
+        if change.startswith("="):
+            raise DockerfileError(f"invalid environment variable: {change}")
     return _with(settings, Env=list(override_environment(settings.config.get("Env") or (), changes)))
 
 
@@ -142,6 +145,8 @@ def _label(settings: Settings, label: Label) -> Settings:
 
 def _expose(settings: Settings, expose: Expose) -> Settings:
     found: dict[str, Any] = {port: {} for port in ports.exposed(expose.ports)}
+    if not found:
+        return settings
     return _with(settings, ExposedPorts={**(settings.config.get("ExposedPorts") or {}), **found})
 
 

@@ -7,10 +7,9 @@ memory than SIZE_LIMIT.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
-from kernel_engine.formats.dockerfile.errors import DockerfileError
+from kernel_engine.formats.dockerfile.errors import DockerfileError, quote
 from kernel_engine.formats.dockerfile.patterns import Pattern
 
 #: `${a:-${b:-…}}`
@@ -56,9 +55,7 @@ class Word:
         try:
             return self._pieces("", raw=False)
         except DockerfileError as error:
-            shown = self._word if len(self._word) <= _SHOWN else f"{self._word[:_SHOWN]}…"
-            quoted = json.dumps(shown, ensure_ascii=False)
-            raise DockerfileError(f"failed to process {quoted}: {error.reason}") from None
+            raise DockerfileError(f"failed to process {quote(self._word)}: {error.reason}") from None
 
     def _next(self) -> str:
         """The character here, and one step on; empty at the end."""

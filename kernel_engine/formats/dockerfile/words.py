@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 
-from kernel_engine.formats.dockerfile.errors import DockerfileError
+from kernel_engine.formats.dockerfile.errors import DockerfileError, quote
 
 _BLANKS = re.compile(r"[\t\v\f\r ]+")
 _SPACE = re.compile(r"\s*")
@@ -113,8 +113,7 @@ def _pairs(found: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     for word in found:
         name, equals, value = word.partition("=")
         if not equals:
-            shown = json.dumps(word, ensure_ascii=False)
-            raise DockerfileError(f"Syntax error - can't find = in {shown}. Must be of the form: name=value")
+            raise DockerfileError(f"Syntax error - can't find = in {quote(word)}. Must be of the form: name=value")
         yield name, value
 
 

@@ -37,6 +37,9 @@ def after(lines: str, base: dict[str, Any] | None = None) -> Settings:
         ("CMD []\nENTRYPOINT [\"x\"]", {"Entrypoint": ["x"], "Cmd": None}),
         ("ENTRYPOINT [\"x\"]\nCMD [\"a\"]", {"Entrypoint": ["x"], "Cmd": ["a"]}),
         ("ENTRYPOINT []", {"Entrypoint": [], "Cmd": None}),
+        ("ENTRYPOINT", {"Entrypoint": [], "Cmd": None}),
+        ("EXPOSE $none", {}),
+        ("ONBUILD RUN x  \nONBUILD  RUN  y", {"OnBuild": ["RUN x  ", "RUN  y"]}),
         (
             "SHELL [\"/bin/bash\", \"-ec\"]\nCMD x y\nENTRYPOINT z",
             {"Shell": BASH, "Cmd": [*BASH, "x y"], "Entrypoint": [*BASH, "z"]},
@@ -121,6 +124,7 @@ def test_command_is_cleared_only_if_it_is_inherited() -> None:
         ("EXPOSE a:80", "Invalid hostPort: a"),
         ("EXPOSE 1-2:80-85", "Invalid ranges specified for container and host Ports: 80-85 and 1-2"),
         ("EXPOSE host:1:80", "Invalid ip address: host"),
+        ("ENV $none=a", "invalid environment variable: =a"),
         ("VOLUME $none", "VOLUME specified can not be an empty string"),
         ("WORKDIR $none", "cannot normalize nothing"),
         ("STOPSIGNAL FOO", "Invalid signal: FOO"),
