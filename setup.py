@@ -13,6 +13,7 @@ assert VERSION is not None, "kernel_engine/__init__.py names no version"
 
 ENGINE = [
     "aiohttp>=3.11",
+    "dnslib>=0.9.24",
     "isal>=1.6",
     "pyseccomp>=0.1.2",
     "yarl>=1.17",

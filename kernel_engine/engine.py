@@ -23,8 +23,8 @@ from kernel_engine.errors import Unavailable
 from kernel_engine.images import store
 from kernel_engine.images.certificates import DIRECTORY
 from kernel_engine.images.store import Images
-from kernel_engine.network import bridge as bridges
-from kernel_engine.network.bridge import Bridge
+from kernel_engine.network import networks as networking
+from kernel_engine.network.networks import Networks
 from kernel_engine.paths import Instance
 from kernel_engine.records import Records
 from kernel_engine.runtime.client import Launcher
@@ -48,7 +48,7 @@ class Engine:
     images: Images
     build: Builder
     events: Events
-    bridge: Bridge
+    networks: Networks
     _house: House
     _records: Records
 
@@ -72,7 +72,7 @@ class Engine:
             directory.mkdir(mode=0o710, exist_ok=True)
         records = Records(
             instance.database,
-            (roster.SCHEMA, layers.SCHEMA, snapshots.SCHEMA, store.SCHEMA, build_cache.SCHEMA, bridges.SCHEMA),
+            (roster.SCHEMA, layers.SCHEMA, snapshots.SCHEMA, store.SCHEMA, build_cache.SCHEMA, networking.SCHEMA),
         )
         try:
             make_images = partial(Images, mirrors=mirrors, insecure=insecure, certificates=certificates)
@@ -83,7 +83,7 @@ class Engine:
         await recover.recover(house)
         build = Builder(house, records)
         await build.load()
-        return cls(instance, Containers(house), house.images, build, house.events, house.bridge, house, records)
+        return cls(instance, Containers(house), house.images, build, house.events, house.networks, house, records)
 
     async def close(self) -> None:
         """Containers, launcher and log writer go on; only this daemon's part ends."""
@@ -99,7 +99,7 @@ class Engine:
         await self._house.log_writer.close()  # ends what waits for an attached client, for days perhaps
         await asyncio.gather(*self._house.background, return_exceptions=True)
         await self._house.workers.close()
-        await self.bridge.close()
+        await self.networks.close()
         self._records.close()
 
 
@@ -118,14 +118,14 @@ async def _furnish(
     await image_store.open()
     house_roster = Roster(records)
     await house_roster.load()
-    endpoints = tuple(live.record.endpoint for live in house_roster.all() if live.record.endpoint is not None)
+    endpoints = tuple(endpoint for live in house_roster.all() for endpoint in live.record.endpoints)
     house = House(
         instance=instance,
         workers=workers,
         images=image_store,
         layers=layer_store,
         snapshots=snapshot_store,
-        bridge=await Bridge.open(instance, records, subnet=subnet, endpoints=endpoints),
+        networks=await Networks.open(instance, records, subnet=subnet, endpoints=endpoints),
         launcher=None,  # type: ignore[arg-type]  # connected below: its callbacks need the house
         log_writer=None,  # type: ignore[arg-type]
         roster=house_roster,
@@ -135,7 +135,7 @@ async def _furnish(
     )
     await _connect_launcher(house)
     await _connect_log_writer(house)
-    house.bridge.adopt(endpoints)
+    house.networks.adopt(endpoints)
     _sweep(instance, house_roster)
     return house
 

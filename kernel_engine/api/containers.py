@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
@@ -10,7 +11,7 @@ from kernel_engine.api import networks
 from kernel_engine.api.call import Call, answer, empty
 from kernel_engine.api.wire import container as wire
 from kernel_engine.api.wire.create import read_create, read_update
-from kernel_engine.api.wire.network import endpoints_json, network_name
+from kernel_engine.api.wire.network import endpoints_json
 from kernel_engine.containers.record import Container
 from kernel_engine.errors import InvalidRequest, NotFound
 from kernel_engine.formats.filters import read_prune, refuse_unknown
@@ -73,7 +74,7 @@ def _image_words(call: Call, item: Container) -> str:
 
 
 def _networks(call: Call, item: Container) -> dict[str, Any]:
-    return endpoints_json(item, networks.id_of(call.engine, network_name(item)))
+    return endpoints_json(item, partial(networks.id_of, call.engine))
 
 
 async def _sizes(call: Call, item: Container) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""/networks, /volumes and /plugins, as far as they are served: three networks, no volume, no plugin."""
+"""/networks: decode, call, encode."""
 
 from __future__ import annotations
 
@@ -7,90 +7,119 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from kernel_engine.api.call import Call, answer
-from kernel_engine.api.wire.network import Network, fixed_network, network_json, network_name
-from kernel_engine.errors import NotFound
-from kernel_engine.formats.filters import refuse_unknown
+from kernel_engine.api.call import Call, answer, empty
+from kernel_engine.api.wire.fields import Fields
+from kernel_engine.api.wire.network import network_json, read_endpoint, read_network
+from kernel_engine.errors import InvalidRequest, NotFound
+from kernel_engine.formats.filters import Filters, all_labels, flag, read_prune, refuse_unknown
 
 if TYPE_CHECKING:
+    from kernel_engine.containers.record import Container
     from kernel_engine.engine import Engine
+    from kernel_engine.network.network import Network
 
 _FILTERS = frozenset({"id", "name", "driver", "type", "scope", "label", "dangling"})
-
-
-def all_networks(engine: Engine) -> tuple[Network, ...]:
-    bridge = engine.bridge
-    default = Network(
-        id=bridge.network_id,
-        name="bridge",
-        driver="bridge",
-        subnet=str(bridge.subnet),
-        gateway=str(bridge.gateway),
-        interface=engine.instance.bridge,
-    )
-    return default, fixed_network(engine.instance.id, "host"), fixed_network(engine.instance.id, "none")
+_PRUNE_FILTERS = frozenset({"label", "label!", "until"})
 
 
 def id_of(engine: Engine, name: str) -> str:
-    return next((item.id for item in all_networks(engine) if item.name == name), "")
+    """ "" for a network that is gone."""
+    try:
+        return engine.networks.find(name).id
+    except (NotFound, InvalidRequest):
+        return ""
 
 
 async def list_(call: Call) -> web.StreamResponse:
     filters = call.filters()
     refuse_unknown(filters, _FILTERS)
-    kept = [item for item in all_networks(call.engine) if _fits(item, filters)]
-    return answer([network_json(item, _created(call), None) for item in kept])
+    kept = [item for item in call.engine.networks.all() if _fits(call, item, filters)]
+    return answer([network_json(item, None) for item in kept])
 
 
 async def inspect(call: Call) -> web.StreamResponse:
-    found = _find(call)
-    members = [
-        item
-        for item in call.engine.containers.list()
-        if network_name(item) == found.name and item.state.status != "restarting"
-    ]
-    return answer(network_json(found, _created(call), members))
+    network = call.engine.networks.find(call.id)
+    return answer(network_json(network, _members(call, network)))
 
 
-def _find(call: Call) -> Network:
-    networks = all_networks(call.engine)
-    exact = [item for item in networks if call.id in (item.name, item.id)]
-    found = exact or [item for item in networks if call.id and item.id.startswith(call.id)]
-    if len(found) != 1:
-        raise NotFound(f"network {call.id} not found")
-    return found[0]
+async def create(call: Call) -> web.StreamResponse:
+    network = await call.engine.networks.create(read_network(await call.json()))
+    _announce(call, "create", network)
+    return answer({"Id": network.id, "Warning": ""}, 201)
 
 
-def _fits(item: Network, filters: dict[str, tuple[str, ...]]) -> bool:
+async def remove(call: Call) -> web.StreamResponse:
+    network = call.engine.networks.find(call.id)
+    await call.engine.containers.remove_network(network)
+    _announce(call, "destroy", network)
+    return empty()
+
+
+async def connect(call: Call) -> web.StreamResponse:
+    fields = Fields(await call.json())
+    options = read_endpoint(fields.inner("EndpointConfig"))
+    await call.engine.containers.connect(fields.text("Container"), call.engine.networks.find(call.id), options)
+    return empty(200)
+
+
+async def disconnect(call: Call) -> web.StreamResponse:
+    fields = Fields(await call.json())
+    network = call.engine.networks.find(call.id)
+    await call.engine.containers.disconnect(fields.text("Container"), network, force=fields.flag("Force"))
+    return empty(200)
+
+
+async def prune(call: Call) -> web.StreamResponse:
+    """User-defined networks that no container is on, running or not."""
+    filters = call.filters()
+    refuse_unknown(filters, _PRUNE_FILTERS)
+    wanted = read_prune(filters)
+    removed = []
+    for network in call.engine.networks.all():
+        if network.predefined or _used(call, network):
+            continue
+        if wanted.takes(created=network.created, labels=network.labels):
+            await call.engine.containers.remove_network(network)
+            _announce(call, "destroy", network)
+            removed.append(network.name)
+    call.engine.events.publish("network", "prune", "", {"reclaimed": "0"})
+    return answer({"NetworksDeleted": removed or None})
+
+
+def _announce(call: Call, action: str, network: Network) -> None:
+    call.engine.events.publish("network", action, network.id, {"name": network.name, "type": network.driver})
+
+
+def _members(call: Call, network: Network) -> list[Container]:
+    """Who is on it now."""
+
+    def belongs(item: Container) -> bool:
+        if network.driver == "bridge":
+            return any(place.network_id == network.id for place in item.endpoints)
+        return item.config.host.network_mode == network.name
+
+    return [item for item in call.engine.containers.list() if belongs(item) and item.state.status != "restarting"]
+
+
+def _used(call: Call, network: Network) -> bool:
+    words = {network.name, network.id}
+    return any(words & set(item.config.networks) for item in call.engine.containers.list(all=True))
+
+
+def _fits(call: Call, item: Network, filters: Filters) -> bool:
     tests: dict[str, Callable[[str], bool]] = {
         "id": item.id.startswith,
         "name": lambda word: word in item.name,
         "driver": lambda word: word == item.driver,
-        "type": lambda word: word == "builtin",
+        "type": lambda word: word == ("builtin" if item.predefined else "custom"),
         "scope": lambda word: word == "local",
-        "label": lambda word: False,
-        "dangling": lambda word: False,
+        "label": lambda word: all_labels(item.labels, (word,)),
     }
-    return all(any(tests[key](word) for word in words) for key, words in filters.items() if words)
-
-
-def _created(call: Call) -> float:
-    """The networks are as old as the instance's database."""
-    return call.engine.instance.database.stat().st_ctime
-
-
-async def list_volumes(call: Call) -> web.StreamResponse:
-    return answer({"Volumes": [], "Warnings": None})
-
-
-async def inspect_volume(call: Call) -> web.StreamResponse:
-    raise NotFound(f"get {call.name}: no such volume")
-
-
-async def list_plugins(call: Call) -> web.StreamResponse:
-    return answer([])
-
-
-async def inspect_plugin(call: Call) -> web.StreamResponse:
-    """`docker inspect` asks this last, for a name that nothing has."""
-    raise NotFound(f'plugin "{call.name}" not found')
+    dangling = flag(filters, "dangling")
+    if dangling is not None and dangling != (not item.predefined and not _used(call, item)):
+        return False
+    return all(
+        any(test(word) for word in filters[key]) if key != "label" else all(test(word) for word in filters[key])
+        for key, test in tests.items()
+        if filters.get(key)
+    )

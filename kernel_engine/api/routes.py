@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from kernel_engine.api import archives, build, containers, execs, images, logs, networks, own, stats, system
+from kernel_engine.api import archives, build, containers, execs, images, logs, networks, own, stats, system, volumes
 from kernel_engine.api.call import Call
 from kernel_engine.errors import NotFound, NotSupported
 
@@ -36,7 +36,6 @@ def _later(sentence: str) -> Handler:
 _BUILDKIT = _later("BuildKit sessions are not served by this engine; set DOCKER_BUILDKIT=0 for the classic builder")
 _COPY = _later("docker cp is not served by this engine yet")
 _ARCHIVE = _later("docker export is not served by this engine yet")
-_NETWORK = _later("user-defined networks are not served by this engine yet")
 _VOLUME = _later("named volumes are not served by this engine yet")
 _PLUGIN = _later("plugins are not served by this engine")
 _SWARM = _later("swarm mode is not served by this engine yet")
@@ -100,18 +99,18 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/grpc", _BUILDKIT),
     # networks and volumes
     Route("GET", "/networks", networks.list_),
-    Route("POST", "/networks/create", _NETWORK),
-    Route("POST", "/networks/prune", _NETWORK),
+    Route("POST", "/networks/create", networks.create),
+    Route("POST", "/networks/prune", networks.prune),
     Route("GET", "/networks/{id}", networks.inspect),
-    Route("DELETE", "/networks/{id}", _NETWORK),
-    Route("POST", "/networks/{id}/connect", _NETWORK),
-    Route("POST", "/networks/{id}/disconnect", _NETWORK),
-    Route("GET", "/volumes", networks.list_volumes),
+    Route("DELETE", "/networks/{id}", networks.remove),
+    Route("POST", "/networks/{id}/connect", networks.connect),
+    Route("POST", "/networks/{id}/disconnect", networks.disconnect),
+    Route("GET", "/volumes", volumes.list_),
     Route("POST", "/volumes/create", _VOLUME),
     Route("POST", "/volumes/prune", _VOLUME),
-    Route("GET", "/volumes/{name}", networks.inspect_volume),
+    Route("GET", "/volumes/{name}", volumes.inspect),
     Route("PUT", "/volumes/{name}", _VOLUME),
-    Route("DELETE", "/volumes/{name}", networks.inspect_volume),
+    Route("DELETE", "/volumes/{name}", volumes.inspect),
     # our own
     Route("GET", "/kernel-engine/info", own.info),
     Route("GET", "/kernel-engine/images/{name}/layers", own.layers),
@@ -120,8 +119,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/kernel-engine/containers/{id}/listening", own.listening),
     Route("GET", "/kernel-engine/containers/{id}/terminal", own.terminal, watches=True),
     # what is left of Docker's
-    Route("GET", "/plugins", networks.list_plugins),
-    Route("GET", "/plugins/{name}/json", networks.inspect_plugin),
+    Route("GET", "/plugins", volumes.list_plugins),
+    Route("GET", "/plugins/{name}/json", volumes.inspect_plugin),
     *(
         Route(method, pattern, refusal)
         for refusal, pattern in (

@@ -47,7 +47,7 @@ async def info(call: Call) -> web.StreamResponse:
             images=len(engine.images.list(all=False, filters={})),
             mirrors=engine.images.mirrors,
             insecure=engine.images.insecure,
-            pool=engine.bridge.subnet,
+            pool=engine.networks.default.subnet,
         )
     )
 

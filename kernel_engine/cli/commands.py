@@ -309,6 +309,32 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "wait": Command("CONTAINER [CONTAINER...]", "lifecycle:wait", minimum=1),
     # only under their groups
+    "network connect": Command(
+        "[OPTIONS] NETWORK CONTAINER",
+        "networks:connect",
+        "alias list\ndriver-opt list\nip string\nip6 string\nlink list\nlink-local-ip list\n",
+        minimum=2,
+        maximum=2,
+    ),
+    "network create": Command(
+        "[OPTIONS] NETWORK",
+        "networks:create",
+        "attachable bool\naux-address list\ndriver,d string bridge\ngateway list\ninternal bool\nip-range list\n"
+        "ipam-driver string default\nipv6 bool\nlabel list\nopt,o list\nsubnet list\n",
+        minimum=1,
+        maximum=1,
+    ),
+    "network disconnect": Command(
+        "[OPTIONS] NETWORK CONTAINER", "networks:disconnect", "force,f bool\n", minimum=2, maximum=2
+    ),
+    "network inspect": Command(
+        "[OPTIONS] NETWORK [NETWORK...]", "inspect:inspect_networks", SHORT_FORMAT + "verbose,v bool\n", minimum=1
+    ),
+    "network ls": Command(
+        "[OPTIONS]", "networks:list_", "filter,f filter\nno-trunc bool\nquiet,q bool\n" + LIST_FORMAT, maximum=0
+    ),
+    "network prune": Command("[OPTIONS]", "networks:prune", "filter filter\nforce,f bool\n", maximum=0),
+    "network rm": Command("NETWORK [NETWORK...]", "networks:remove", "force,f bool\n", minimum=1),
     "builder prune": Command(
         "[OPTIONS]", "prune:builder", "all,a bool\nfilter filter\nforce,f bool\nkeep-storage bytes\n", maximum=0
     ),
@@ -357,6 +383,17 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "rm": "rmi",
         "save": "save",
         "tag": "tag",
+    },
+    "network": {
+        "connect": "network connect",
+        "create": "network create",
+        "disconnect": "network disconnect",
+        "inspect": "network inspect",
+        "list": "network ls",
+        "ls": "network ls",
+        "prune": "network prune",
+        "remove": "network rm",
+        "rm": "network rm",
     },
     "system": {"df": "system df", "events": "events", "info": "info", "prune": "system prune"},
 }

@@ -324,6 +324,54 @@ _TEXTS: tuple[tuple[str, str], ...] = (
     *BUILDING,
     # networks and compose -------------------------------------------------------------------------------------------
     (
+        r"network with name (?P<name>\S+) already exists",
+        "{name} 네트워크가 이미 있어요. docker network ls로 확인하고, 다른 이름을 쓰거나 "
+        "docker network rm {name} 명령으로 지워 보세요.",
+    ),
+    (
+        r"Pool overlaps with other one on this address space",
+        "그 서브넷은 다른 네트워크와 겹쳐요. docker network ls와 docker network inspect로 쓰고 있는 서브넷을 "
+        "확인하고 다른 것을 골라 보세요.",
+    ),
+    (
+        r"overlaps .* which this machine uses already",
+        "그 서브넷은 이 컴퓨터가 이미 쓰고 있는 주소와 겹쳐요. 다른 서브넷을 골라 보세요.",
+    ),
+    (
+        r"network (?P<name>\S+) id \S+ has active endpoints",
+        "{name} 네트워크에 실행 중인 컨테이너가 있어요. docker network inspect {name} 명령으로 확인하고, "
+        "컨테이너를 멈추거나 docker network disconnect로 떼어 낸 다음 지워 보세요.",
+    ),
+    (
+        r"is a pre-defined network and cannot be removed|operation is not permitted on predefined",
+        "bridge, host, none은 처음부터 있는 네트워크라서 지우거나 새로 만들 수 없어요.",
+    ),
+    (
+        r"Address already in use",
+        "그 주소는 다른 컨테이너가 쓰고 있어요. 다른 주소를 쓰거나 --ip를 빼고 맡겨 보세요.",
+    ),
+    (
+        r"It does not belong to any of this network's subnets",
+        "그 주소는 이 네트워크의 서브넷 밖이에요. docker network inspect로 서브넷을 확인해 보세요.",
+    ),
+    (
+        r"user specified IP address is supported (only when|on user defined)",
+        "주소를 직접 정하려면 docker network create --subnet으로 만든 네트워크여야 해요.",
+    ),
+    (
+        r"network-scoped alias is supported only for containers in user defined networks",
+        "별명은 직접 만든 네트워크에서만 쓸 수 있어요. "
+        "docker network create로 네트워크를 만들어 --network로 연결해 보세요.",
+    ),
+    (
+        r"endpoint with name (?P<name>\S+) already exists in network (?P<network>\S+)",
+        "{name} 컨테이너는 이미 {network} 네트워크에 있어요.",
+    ),
+    (
+        r"is not connected to (the )?network (?P<network>\S+)",
+        "그 컨테이너는 {network} 네트워크에 있지 않아요. docker inspect로 어느 네트워크에 있는지 확인해 보세요.",
+    ),
+    (
         r"network (?P<name>\S+) not found",
         "{name} 네트워크가 없어요. docker network ls로 이름을 확인해 보세요.",
     ),
@@ -369,7 +417,7 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "docker {command} 명령 뒤에는 옵션만 올 수 있어요. 조건으로 고르려면 --filter를 써 보세요.",
     ),
     (
-        r"unknown command: docker (?P<command>(compose|network|volume|cp|export|"
+        r"unknown command: docker (?P<command>(compose|volume|cp|export|"
         r"swarm|service|stack|node|buildx|context|prune)\b[^\n]*)",
         "docker {command} 명령은 이 엔진에 아직 없어요. docker --help에서 쓸 수 있는 명령을 볼 수 있어요.",
     ),

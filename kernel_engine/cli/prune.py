@@ -23,7 +23,7 @@ UNUSED = "WARNING! This will remove all images without at least one container as
 
 
 def containers(call: Call) -> int:
-    if not _sure(call, CONTAINERS):
+    if not sure(call, CONTAINERS):
         return 0
     freed = _containers(call)
     _total(freed)
@@ -32,7 +32,7 @@ def containers(call: Call) -> int:
 
 def images(call: Call) -> int:
     everything = call.words["all"]
-    if not _sure(call, UNUSED if everything else DANGLING):
+    if not sure(call, UNUSED if everything else DANGLING):
         return 0
     freed = _images(call, everything=everything)
     _total(freed)
@@ -41,30 +41,32 @@ def images(call: Call) -> int:
 
 def builder(call: Call) -> int:
     everything = call.words["all"]
-    if not _sure(call, BUILD_CACHE if everything else DANGLING_CACHE):
+    if not sure(call, BUILD_CACHE if everything else DANGLING_CACHE):
         return 0
     _total(_cache(call, everything=everything, keep=call.words["keep-storage"]))
     return 0
 
 
 def system(call: Call) -> int:
-    """Everything that `container prune`, `image prune` and `builder prune` take."""
+    """Everything that the prunes of containers, networks, images and the build cache take."""
     everything = call.words["all"]
-    what = ["all stopped containers"]
+    what = ["all stopped containers", "all networks not used by at least one container"]
     what.append("all images without at least one container associated to them" if everything else "all dangling images")
     what.append("unused build cache")
     notes = [f"  - {line}\n" for line in what]
     if call.words["filter"]:
         shown = ", ".join("=".join(pair) for pair in call.words["filter"])
         notes.append(f"\n  Items to be pruned will be filtered with:\n  - {shown}\n")
-    if not _sure(call, "WARNING! This will remove:\n" + "".join(notes)):
+    if not sure(call, "WARNING! This will remove:\n" + "".join(notes)):
         return 0
-    freed = _containers(call) + _images(call, everything=everything) + _cache(call, everything=everything)
+    freed = _containers(call)
+    deleted_networks(call)
+    freed += _images(call, everything=everything) + _cache(call, everything=everything)
     _total(freed)
     return 0
 
 
-def _sure(call: Call, warning: str) -> bool:
+def sure(call: Call, warning: str) -> bool:
     """Asks, unless -f says so already. Without anybody to answer it is a no."""
     if call.words["force"]:
         return True
@@ -79,6 +81,10 @@ def _containers(call: Call) -> int:
     report = _post(call, "/containers/prune", call.words["filter"])
     _deleted("Containers", report["ContainersDeleted"] or ())
     return int(report["SpaceReclaimed"])
+
+
+def deleted_networks(call: Call) -> None:
+    _deleted("Networks", _post(call, "/networks/prune", call.words["filter"])["NetworksDeleted"] or ())
 
 
 def _images(call: Call, *, everything: bool) -> int:

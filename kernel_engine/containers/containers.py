@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kernel_engine.containers import attach as attaching
 from kernel_engine.containers import commit as committing
 from kernel_engine.containers import create as creating
-from kernel_engine.containers import execs, listing, pause, processes, remove, start, stop
+from kernel_engine.containers import execs, listing, networking, pause, processes, remove, start, stop
 from kernel_engine.containers import prune as pruning
 from kernel_engine.containers import stats as sampling
 from kernel_engine.containers import update as updating
@@ -23,6 +23,7 @@ from kernel_engine.containers.options import (
     AttachOptions,
     CommitOptions,
     ContainerOptions,
+    EndpointOptions,
     ExecOptions,
     HostOptions,
     LogOptions,
@@ -36,6 +37,7 @@ from kernel_engine.syscalls.trace import Step
 
 if TYPE_CHECKING:
     from kernel_engine.images.image import Image
+    from kernel_engine.network.network import Network
     from kernel_engine.storage.changes import Change
 
 
@@ -116,6 +118,17 @@ class Containers:
     async def prune(self, wanted: Prune) -> tuple[tuple[str, ...], int]:
         """Ids of those that went, and the bytes that they had written."""
         return await pruning.prune(self._house, wanted)
+
+    # its networks -----------------------------------------------------------------------------------------------
+    async def connect(self, reference: str, network: Network, options: EndpointOptions) -> None:
+        await networking.connect(self._house, self._live(reference), network, options)
+
+    async def disconnect(self, reference: str, network: Network, *, force: bool = False) -> None:
+        await networking.disconnect(self._house, self._live(reference), network, force=force)
+
+    async def remove_network(self, network: Network) -> None:
+        """Forbidden while a container is on it."""
+        await networking.remove(self._house, network)
 
     def begin_wait(self, reference: str, condition: Condition = "not-running") -> asyncio.Future[WaitResult]:
         """Registered when this returns, so that an HTTP header can be sent before the container is started."""

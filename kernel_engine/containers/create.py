@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from kernel_engine.containers.house import House
 from kernel_engine.containers.limits import check_options
 from kernel_engine.containers.merge import arguments, merge
+from kernel_engine.containers.networking import settled
 from kernel_engine.containers.options import ContainerOptions
 from kernel_engine.containers.publishing import DISCARDED
 from kernel_engine.containers.record import Container, State
@@ -65,6 +66,7 @@ async def _make(
     config = replace(
         config,
         hostname=hostname_of(config, container_id, socket.gethostname()),
+        networks=settled(config, house.networks),
         host=replace(config.host, cgroupns_mode=cgroup_namespace(config.host, unified=cgroups.mode() == "v2")),
     )
     words = arguments(config)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from kernel_engine.containers import probing
 from kernel_engine.containers.house import House, LiveExec
+from kernel_engine.containers.networking import detach_all
 from kernel_engine.containers.record import WaitResult
 from kernel_engine.containers.remove import remove_locked
 from kernel_engine.containers.restart import next_delay
@@ -53,24 +54,23 @@ async def container_ended(house: House, live: Live, exited: Exited) -> None:
             oom_killed=exited.oom_killed,
             error=exited.error,
         )
-        endpoint = record.endpoint
         leaving = record.config.host.auto_remove and delay is None
-        if endpoint is not None:
-            house.later(house.bridge.detach(endpoint))
+        if record.endpoints:
+            house.later(detach_all(house, record.id, record.endpoints))
         if exited.oom_killed:
             house.announce(live, "oom")
         house.announce(live, "die", exitCode=str(exited.exit_code))
         result = WaitResult(exit_code=exited.exit_code, error=exited.error)
         live.settle("next-exit", result)
         if leaving:
-            live.record = replace(record, endpoint=None, state=state)
+            live.record = replace(record, endpoints=(), state=state)
             live.settle("not-running", result)
             await remove_locked(house, live, result)
             house.later(_let_go(house, record.id))
             return
         await house.roster.save(
             live,
-            endpoint=None,
+            endpoints=(),
             state=state if delay is None else replace(state, status="restarting"),
             restart_count=record.restart_count + (delay is not None),
         )

@@ -16,7 +16,7 @@ from kernel_engine.paths import Instance
 
 if TYPE_CHECKING:
     from kernel_engine.images.store import Images
-    from kernel_engine.network.bridge import Bridge
+    from kernel_engine.network.networks import Networks
     from kernel_engine.runtime.client import Launcher
     from kernel_engine.runtime.log_writer.client import LogWriter
     from kernel_engine.storage.layers import Layers
@@ -40,7 +40,7 @@ class House:
     images: Images
     layers: Layers
     snapshots: Snapshots
-    bridge: Bridge
+    networks: Networks
     launcher: Launcher
     log_writer: LogWriter
     roster: Roster

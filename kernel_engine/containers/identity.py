@@ -10,30 +10,45 @@ from pathlib import Path
 from kernel_engine.containers.options import ContainerOptions, HostOptions
 from kernel_engine.errors import InvalidRequest
 from kernel_engine.network.endpoint import Endpoint
-from kernel_engine.network.names import hosts_file, resolv_conf
+from kernel_engine.network.names import hosts_file, name_servers, resolv_conf
+from kernel_engine.network.nameserver import ADDRESS
 
 _HOST_RESOLV_CONF = Path("/etc/resolv.conf")
 _SYSTEMD_RESOLV_CONF = Path("/run/systemd/resolve/resolv.conf")
 
 
-def write_identity(directory: Path, hostname: str, config: ContainerOptions) -> dict[str, str]:
-    """Writes the files and returns where each is to be bound: path inside → path on the host."""
+def write_identity(directory: Path, hostname: str, config: ContainerOptions, *, named: bool = False) -> dict[str, str]:
+    """Writes the files and returns where each is to be bound: path inside → path on the host.
+
+    named: it is on a network where containers find each other by name.
+    """
     files = {
         "/etc/hostname": (directory / "hostname", f"{hostname}\n"),
-        "/etc/hosts": (directory / "hosts", _hosts(hostname, config, None)),
-        "/etc/resolv.conf": (directory / "resolv.conf", _resolvers(config.host)),
+        "/etc/hosts": (directory / "hosts", _hosts(hostname, config, ())),
+        "/etc/resolv.conf": (directory / "resolv.conf", _resolvers(config.host, named=named)),
     }
     for path, text in files.values():
         path.write_text(text)
     return {target: str(path) for target, (path, _) in files.items()}
 
 
-def write_hosts(directory: Path, hostname: str, config: ContainerOptions, endpoint: Endpoint) -> None:
-    """Again, when the address is known; in place, because the file is bound already."""
-    (directory / "hosts").write_text(_hosts(hostname, config, endpoint))
+def write_hosts(directory: Path, hostname: str, config: ContainerOptions, endpoints: tuple[Endpoint, ...]) -> None:
+    """Again, when the addresses are known; in place, because the file is bound already."""
+    (directory / "hosts").write_text(_hosts(hostname, config, endpoints))
 
 
-def _hosts(hostname: str, config: ContainerOptions, endpoint: Endpoint | None) -> str:
+def write_resolvers(directory: Path, host: HostOptions, *, named: bool) -> None:
+    """Again, when it joins its first network with names."""
+    (directory / "resolv.conf").write_text(_resolvers(host, named=named))
+
+
+def upstream(host: HostOptions) -> tuple[str, ...]:
+    """Who is asked what no container is called: --dns, or the host's own resolvers, loopback ones too."""
+    return host.dns or name_servers(_read(_HOST_RESOLV_CONF))
+
+
+def _hosts(hostname: str, config: ContainerOptions, endpoints: tuple[Endpoint, ...]) -> str:
+    endpoint = endpoints[0] if endpoints else None
     if config.host.network_mode == "host":
         try:
             return Path("/etc/hosts").read_text()
@@ -49,10 +64,10 @@ def _hosts(hostname: str, config: ContainerOptions, endpoint: Endpoint | None) -
         if address:
             extra.append((name, address))
     names = f"{hostname}.{config.domainname} {hostname}" if config.domainname else hostname
-    return hosts_file(endpoint.address if endpoint else "", names, tuple(extra))
+    return hosts_file(tuple(item.address for item in endpoints), names, tuple(extra))
 
 
-def _resolvers(host: HostOptions) -> str:
+def _resolvers(host: HostOptions, *, named: bool) -> str:
     if host.network_mode == "host" and not (host.dns or host.dns_search or host.dns_options):
         return _read(_HOST_RESOLV_CONF)
     return resolv_conf(
@@ -61,6 +76,7 @@ def _resolvers(host: HostOptions) -> str:
         servers=host.dns,
         search=host.dns_search,
         options=host.dns_options,
+        embedded=ADDRESS if named else "",
     )
 
 

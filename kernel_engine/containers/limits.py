@@ -32,8 +32,6 @@ def check_options(options: ContainerOptions) -> None:
         raise InvalidRequest("conflicting options: hostname and the UTS mode")
     if host.network_mode.startswith("container:"):
         raise NotSupported("joining another container's network (--network container:…) is not served yet")
-    if host.network_mode not in ("", "default", "bridge", "host", "none"):
-        raise NotSupported(f"network {host.network_mode}: user-defined networks are not served yet")
     for word in host.binds:
         parse_bind(word)
     wishes(options)

@@ -76,6 +76,8 @@ def _fits(item: Container, filters: Filters, same_image: Callable[[Container, st
 
 
 def _networks(item: Container) -> tuple[str, ...]:
-    mode = item.config.host.network_mode
-    name = "bridge" if mode in ("", "default") else mode
-    return (name, item.endpoint.network_id) if item.endpoint else (name,)
+    """By name and by id."""
+    return (
+        *item.config.networks,
+        *(word for place in item.endpoints for word in (place.network_name, place.network_id)),
+    )

@@ -31,6 +31,17 @@ class Healthcheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointOptions:
+    """How a container wants to be on one network."""
+
+    aliases: tuple[str, ...] = ()
+    address: str = ""  #: a fixed IPv4 address
+    mac: str = ""
+    links: tuple[str, ...] = ()
+    driver_options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostOptions:
     """HostConfig: how the container sits on this machine."""
 
@@ -102,6 +113,7 @@ class ContainerOptions:
     stop_timeout: int | None = None
     network_disabled: bool = False
     mac_address: str = ""
+    networks: Mapping[str, EndpointOptions] = field(default_factory=dict)  #: by name or id, as the caller says
     healthcheck: Healthcheck | None = None
     shell: tuple[str, ...] = ()  #: what CMD-SHELL is run with; () = /bin/sh -c
     host: HostOptions = HostOptions()

@@ -69,11 +69,16 @@ class Container:
     path: str  #: argv[0]
     args: tuple[str, ...]  #: argv[1:]
     restart_count: int = 0
-    endpoint: Endpoint | None = None  #: set while attached to a bridge
+    endpoints: tuple[Endpoint, ...] = ()  #: while it runs: its places on networks
     stopped_by_user: bool = False  #: `docker stop`: unless-stopped and always look at it
     directory: str = ""  #: /…/containers/<id>
     #: a step of a build: never on disk, so that a new daemon ends and sweeps it like anything unknown
     transient: bool = False
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """Its first place: the one that publishes its ports."""
+        return self.endpoints[0] if self.endpoints else None
 
     @property
     def log_path(self) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from kernel_engine.containers import health, probing
 from kernel_engine.containers.exits import container_ended, process_ended
 from kernel_engine.containers.house import House
+from kernel_engine.containers.networking import names_again
 from kernel_engine.containers.record import WaitResult
 from kernel_engine.containers.remove import remove_locked
 from kernel_engine.containers.restart import starts_with_daemon
@@ -87,14 +88,16 @@ async def _recover_one(house: House, live: Live, known: Known | None, held: froz
             await _adopt_again(house, live)
         if known.exited is not None:
             await container_ended(house, live, known.exited)
-        elif live.record.state.status == "running":
-            probing.begin(house, live)
+        else:
+            await names_again(house, live)
+            if live.record.state.status == "running":
+                probing.begin(house, live)
         return
     was_running = status in ("running", "paused", "restarting")
     if was_running:
         _kill_rest(house, live)
         state = ended(record.state, exit_code=137, finished_at=time.time(), oom_killed=False, error=MACHINE_RESTARTED)
-        await house.roster.save(live, state=state, endpoint=None)
+        await house.roster.save(live, state=state, endpoints=())
     if starts_with_daemon(record.config.host.restart, was_running=was_running, stopped_by_user=record.stopped_by_user):
         async with live.lock:
             try:

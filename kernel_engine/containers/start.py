@@ -11,10 +11,10 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from kernel_engine.containers import health, identity
+from kernel_engine.containers import health, identity, networking
 from kernel_engine.containers.create import recorded
 from kernel_engine.containers.house import House
-from kernel_engine.containers.options import ContainerOptions, HostOptions
+from kernel_engine.containers.options import HostOptions
 from kernel_engine.containers.publishing import wishes
 from kernel_engine.containers.record import Container, WaitResult
 from kernel_engine.containers.remove import remove_locked
@@ -23,13 +23,12 @@ from kernel_engine.containers.spec import (
     Provisions,
     Surroundings,
     container_spec,
-    namespaces,
     parse_security_options,
 )
 from kernel_engine.containers.traces import write_trace
 from kernel_engine.errors import Conflict, EngineError, KernelRefused, NotModified, StartFailed, Unavailable
-from kernel_engine.network.bridge import loopback_up
 from kernel_engine.network.endpoint import Endpoint
+from kernel_engine.network.networks import loopback_up
 from kernel_engine.network.ports import Reservation
 from kernel_engine.runtime import capabilities, seccomp
 from kernel_engine.runtime.events import Created, Started, Stdio
@@ -64,7 +63,7 @@ async def start_locked(house: House, live: Live) -> None:
         await remove_locked(house, live, WaitResult(exit_code=128, error=str(error)))
         raise
     try:
-        started, endpoint = await _launch(house, live, trace)
+        started, endpoints = await _launch(house, live, trace)
         steps = started.trace
     except EngineError as error:
         steps = getattr(error, "trace", ())
@@ -84,7 +83,7 @@ async def start_locked(house: House, live: Live) -> None:
         health=health.starting(record.config, record.state.health),
     )
     # not waited for: the launcher knows the truth, and a restarted daemon asks it
-    house.roster.save(live, endpoint=endpoint, stopped_by_user=False, state=state)
+    house.roster.save(live, endpoints=endpoints, stopped_by_user=False, state=state)
     if state.health is not None:
         from kernel_engine.containers import probing  # whose execs need this module
 
@@ -92,33 +91,33 @@ async def start_locked(house: House, live: Live) -> None:
     house.announce(live, "start")
 
 
-async def _launch(house: House, live: Live, trace: Trace) -> tuple[Started, Endpoint | None]:
+async def _launch(house: House, live: Live, trace: Trace) -> tuple[Started, tuple[Endpoint, ...]]:
     """Starts the first process with its network and its streams."""
     record = live.record
     directory = Path(record.directory)
     hostname, config = record.config.hostname, record.config
-    endpoint: Endpoint | None = None
+    endpoints: tuple[Endpoint, ...] = ()
     ports = _reserve_ports(house, record)
 
     async def connect(created: Created) -> None:
-        nonlocal endpoint
+        nonlocal endpoints
         adopted = asyncio.ensure_future(_adopt(house, record, created.stdio))
         try:
             if ports is not None:
                 house.launcher.hold(record.id, ports.descriptors())
-            endpoint = await _attach_network(house, record, created, trace, ports)
+            endpoints = await _attach_networks(house, record, created, trace, ports)
         finally:
             await adopted
-        if endpoint is not None:
-            identity.write_hosts(directory, hostname, config, endpoint)
+        if endpoints:
+            identity.write_hosts(directory, hostname, config, endpoints)
 
     try:
         with recording(trace):
             spec = await _spec(house, record, live.provisions)
         started = await house.launcher.launch(spec, connect)
     except BaseException:
-        if endpoint is not None:
-            await house.bridge.detach(endpoint)
+        if endpoints:
+            await networking.detach_all(house, record.id, endpoints)
         elif ports is not None:
             ports.give_up()
         raise
@@ -130,11 +129,13 @@ async def _launch(house: House, live: Live, trace: Trace) -> tuple[Started, Endp
     finally:
         for descriptor in started.stdio.descriptors():
             os.close(descriptor)
-    return started, endpoint
+    return started, endpoints
 
 
 async def _spec(house: House, record: Container, provisions: Provisions) -> Spec:
     directory, config = Path(record.directory), record.config
+    joins = networking.memberships(house, record) if networking.is_networked(config) else []
+    named = any(network.resolves_names for network, _ in joins)
     _make_bind_sources(config.host)
     if config.host.init and not house.tini:
         raise StartFailed("--init needs a static init (package tini) on this machine", exit_code=127)
@@ -144,7 +145,7 @@ async def _spec(house: House, record: Container, provisions: Provisions) -> Spec
             cgroup=house.instance.cgroup,
             rootfs=house.snapshots.rootfs(record.id),
             hostname=config.hostname,
-            identity_files=identity.write_identity(directory, config.hostname, config),
+            identity_files=identity.write_identity(directory, config.hostname, config, named=named),
             seccomp=await seccomp_program(house, config.host),
             tini=house.tini,
             provisions=provisions,
@@ -154,11 +155,11 @@ async def _spec(house: House, record: Container, provisions: Provisions) -> Spec
 
 def _reserve_ports(house: House, record: Container) -> Reservation | None:
     """Before anything is made: a port that cannot be had is the container's end. None for one without ports."""
-    wanted = wishes(record.config) if uses_bridge(record.config) else ()
+    wanted = wishes(record.config) if networking.is_networked(record.config) else ()
     if not wanted:
         return None
     try:
-        return house.bridge.reserve(wanted)
+        return house.networks.reserve(wanted)
     except (Unavailable, KernelRefused) as error:
         # Docker's text; the endpoint with that id was never there, and neither is Docker's any more
         error.message = (
@@ -168,17 +169,17 @@ def _reserve_ports(house: House, record: Container) -> Reservation | None:
         raise
 
 
-async def _attach_network(
+async def _attach_networks(
     house: House, record: Container, created: Created, trace: Trace, ports: Reservation | None
-) -> Endpoint | None:
-    """None for a container that is not on the bridge."""
+) -> tuple[Endpoint, ...]:
+    """() for a container that is on no bridge."""
     if created.netlink is None:
-        return None  # the host's own network
+        return ()  # the host's own network
     with recording(trace):
-        if not uses_bridge(record.config):
+        if not networking.is_networked(record.config):
             loopback_up(created.netlink)
-            return None
-        return await house.bridge.attach(record.id, created.netlink, created.pid, ports)
+            return ()
+        return await networking.attach_all(house, record, created.netlink, created.pid, ports)
 
 
 async def _adopt(house: House, record: Container, stdio: Stdio) -> None:
@@ -254,7 +255,3 @@ async def _remember_failure(house: House, live: Live, error: EngineError) -> Non
     await house.roster.save_state(live, exit_code=exit_code, error=error.message, pid=0)
     if live.record.config.host.auto_remove:
         await remove_locked(house, live, WaitResult(exit_code=exit_code))
-
-
-def uses_bridge(config: ContainerOptions) -> bool:
-    return "net" in namespaces(config.host) and config.host.network_mode != "none" and not config.network_disabled

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from kernel_engine.daemon.lock import daemon_lock, holder
 from kernel_engine.errors import Conflict, EngineError, Forbidden
-from kernel_engine.network import bridge
+from kernel_engine.network import networks
 from kernel_engine.paths import Instance
 from kernel_engine.runtime import cgroups, companion
 from kernel_engine.syscalls.mounts import UmountFlag, umount2
@@ -80,7 +80,7 @@ def plan(instance: Instance, *, everything: bool) -> Iterator[Step]:
     for target in mounts_beneath(Path("/proc/self/mountinfo").read_text(), (instance.root, instance.run)):
         yield Step(name=f"mount {target}", remove=partial(umount2, target, UmountFlag.MNT_DETACH))
     if _has_network(instance):
-        yield Step(name=f"bridge {instance.bridge}", remove=partial(bridge.destroy, instance))
+        yield Step(name=f"bridge {instance.bridge}", remove=partial(networks.destroy, instance))
     # the run directory last: the lock lies in it
     places = (instance.root, instance.run) if everything else (instance.run,)
     for place in places:

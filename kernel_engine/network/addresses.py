@@ -52,14 +52,18 @@ def overlapping(network: IPv4Network, used: Iterable[IPv4Network]) -> tuple[IPv4
     return tuple(other for other in used if network.overlaps(other))
 
 
-def free_address(gateway: IPv4Interface, leased: Iterable[str]) -> IPv4Address | None:
-    """The lowest address of the subnet that nobody has; None when all are given."""
+def free_address(
+    gateway: IPv4Interface, leased: Iterable[str], ip_range: IPv4Network | None = None
+) -> IPv4Address | None:
+    """The lowest address of the subnet (or of a part of it) that nobody has; None when all are given."""
     used = {int(IPv4Address(address)) for address in leased} | {int(gateway.ip)}
-    return next((IPv4Address(number) for number in _hosts(gateway.network) if number not in used), None)
+    return next((IPv4Address(number) for number in _hosts(gateway.network, ip_range) if number not in used), None)
 
 
-def _hosts(network: IPv4Network) -> Iterator[int]:
-    return iter(range(int(network.network_address) + 1, int(network.broadcast_address)))
+def _hosts(network: IPv4Network, ip_range: IPv4Network | None) -> Iterator[int]:
+    part = ip_range or network
+    first = max(int(network.network_address) + 1, int(part.network_address))
+    return iter(range(first, min(int(network.broadcast_address), int(part.broadcast_address) + 1)))
 
 
 def mac_address(address: IPv4Address) -> str:

@@ -30,4 +30,6 @@ class Endpoint:
     gateway: str
     mac: str
     host_interface: str  #: the veth end on the host
+    interface: str = "eth0"  #: the container's end
+    routes: bool = True  #: whether the container's way out leads through here
     published: tuple[Published, ...] = ()

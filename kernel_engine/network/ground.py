@@ -1,4 +1,4 @@
-"""The kernel's part of an instance's network: bridge, subnet, NAT table, forwarding. Made once, found again later.
+"""The kernel's part of an instance's networks: bridges, subnets, NAT table, forwarding. Made once, found again later.
 
 All of it blocks (nft takes 10 to 20 ms, the machine's lock as long as its holder): to be called in a thread.
 """
@@ -6,6 +6,8 @@ All of it blocks (nft takes 10 to 20 ms, the machine's lock as long as its holde
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
@@ -25,11 +27,31 @@ _ETHERNET_MTU = 1500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """What stands in the kernel."""
+    """What stands in the kernel of one network."""
 
     gateway: IPv4Interface  #: the bridge's address in its subnet
     index: int  #: of the bridge
     mtu: int  #: 0 = the kernel's own 1500; smaller where the way out of this machine is narrower
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A network of a user's, as its bridge is to stand."""
+
+    interface: str
+    gateway: IPv4Interface
+    internal: bool = False
+    masquerade: bool = True
+    mtu: int = 0
+
+    @property
+    def ways(self) -> nat.Ways:
+        return nat.Ways(
+            bridge=self.interface,
+            subnet=str(self.gateway.network),
+            internal=self.internal,
+            masquerade=self.masquerade,
+        )
 
 
 def lay(
@@ -37,9 +59,10 @@ def lay(
     *,
     wanted: IPv4Interface | None,
     recorded: IPv4Interface | None,
+    others: Sequence[Plan] = (),
     published: tuple[tuple[Published, str], ...] = (),
-) -> Ground:
-    """Makes or finds the bridge. Doing it twice changes nothing.
+) -> tuple[Ground, ...]:
+    """Makes or finds the default bridge and those of `others`, in this order. Doing it twice changes nothing.
 
     wanted: `--subnet`; recorded: what this instance had before. A bridge that stands keeps its subnet unless another
     one is wanted; Conflict where containers still live in the old one, or where the wanted one is in use elsewhere.
@@ -55,18 +78,67 @@ def lay(
                 gateway = None
             if gateway is None:
                 gateway = _free_subnet(netlink, bridge, wanted, recorded)
-            bridge = _stand(netlink, instance.bridge, bridge, gateway)
-            mtu = _way_out_mtu(netlink, links)
+            default = Plan(interface=instance.bridge, gateway=gateway)
+            plans = (default, *others)
+            standing = [_stand_up(netlink, links, plan) for plan in plans]
         except OSError as error:
             raise KernelRefused("netlink", error.errno or 0, f"make bridge {instance.bridge}: {error}") from error
         try:
-            nat.load(nat.ruleset(instance.nft_table, instance.bridge, str(gateway.network), published))
+            nat.load(nat.ruleset(instance.nft_table, [plan.ways for plan in plans], published))
         except EngineError:
             if all(link.name != instance.bridge for link in links):
                 unplug(netlink, [instance.bridge])
             raise
         claims.forwarding(instance.id, _instances(netlink))
-        return Ground(gateway=gateway, index=bridge.index, mtu=mtu)
+        return tuple(standing)
+
+
+def add(
+    instance: Instance, interface: str, wanted: IPv4Interface | None, make: Callable[[IPv4Interface], Plan]
+) -> Ground:
+    """One more bridge. wanted: its address and subnet; None = the first free one of Docker's pools. `make` says how it
+    is to stand once the subnet is known. Forbidden (Docker's text) for a subnet in use; nothing is left then.
+    """
+    with machine_lock(), Netlink() as netlink:
+        try:
+            links = netlink.links()
+            gateway = _unused(netlink, 0, wanted, None)
+            plan = make(gateway)
+            ground = _stand_up(netlink, links, plan)
+        except OSError as error:
+            _unplug_quietly(netlink, interface)
+            raise KernelRefused("netlink", error.errno or 0, f"make bridge {interface}: {error}") from error
+        try:
+            nat.add(instance.nft_table, plan.ways)
+        except EngineError:
+            _unplug_quietly(netlink, interface)
+            raise
+        return ground
+
+
+def take_away(instance: Instance, plan: Plan) -> None:
+    """The opposite; what is not there is no error."""
+    with machine_lock(), Netlink() as netlink:
+        nat.take_away(instance.nft_table, plan.ways)
+        try:
+            unplug(netlink, [plan.interface])
+        except OSError as error:
+            raise KernelRefused("netlink", error.errno or 0, f"remove bridge {plan.interface}: {error}") from error
+
+
+def _unplug_quietly(netlink: Netlink, interface: str) -> None:
+    """After a failure, which says more than this could."""
+    with suppress(OSError):
+        unplug(netlink, [interface])
+
+
+def bridges(netlink: Netlink, instance: Instance) -> tuple[str, ...]:
+    """Every bridge of this instance."""
+    return tuple(
+        link.name
+        for link in netlink.links()
+        if link.kind == "bridge" and (link.name == instance.bridge or link.name.startswith(f"{instance.bridge}-"))
+    )
 
 
 def destroy(instance: Instance) -> None:
@@ -74,7 +146,7 @@ def destroy(instance: Instance) -> None:
     with machine_lock() as claims, Netlink() as netlink:
         try:
             unplug(netlink, [link.name for link in host_ends(netlink, instance)])
-            unplug(netlink, [instance.bridge])
+            unplug(netlink, bridges(netlink, instance))
         except OSError as error:
             raise KernelRefused("netlink", error.errno or 0, f"remove bridge {instance.bridge}: {error}") from error
         nat.remove(instance.nft_table)
@@ -90,7 +162,9 @@ def host_ends(netlink: Netlink, instance: Instance) -> tuple[Link, ...]:
 def _instances(netlink: Netlink) -> frozenset[str]:
     """Ids of the instances that have a bridge in this namespace."""
     return frozenset(
-        link.name.removeprefix(_BRIDGE_PREFIX) for link in netlink.links() if link.name.startswith(_BRIDGE_PREFIX)
+        link.name.removeprefix(_BRIDGE_PREFIX).partition("-")[0]
+        for link in netlink.links()
+        if link.name.startswith(_BRIDGE_PREFIX)
     )
 
 
@@ -114,7 +188,11 @@ def _forbid_if_used(instance: Instance, links: tuple[Link, ...], bridge: Link | 
 def _free_subnet(
     netlink: Netlink, bridge: Link | None, wanted: IPv4Interface | None, recorded: IPv4Interface | None
 ) -> IPv4Interface:
-    own = 0 if bridge is None else bridge.index
+    return _unused(netlink, 0 if bridge is None else bridge.index, wanted, recorded)
+
+
+def _unused(netlink: Netlink, own: int, wanted: IPv4Interface | None, recorded: IPv4Interface | None) -> IPv4Interface:
+    """A subnet that nothing on this machine uses, but the interface with the index `own`."""
     taken: set[IPv4Network] = {item.interface.network for item in netlink.addresses() if item.index != own}
     # the default route overlaps everything and takes nothing
     taken |= {route.destination for route in netlink.routes() if route.index != own and route.destination.prefixlen}
@@ -123,6 +201,12 @@ def _free_subnet(
     if in_the_way := overlapping(wanted.network, taken):
         raise Conflict(f"subnet {wanted.network} overlaps {in_the_way[0]}, which this machine uses already")
     return wanted
+
+
+def _stand_up(netlink: Netlink, links: Sequence[Link], plan: Plan) -> Ground:
+    bridge = next((link for link in links if link.name == plan.interface), None)
+    bridge = _stand(netlink, plan.interface, bridge, plan.gateway)
+    return Ground(gateway=plan.gateway, index=bridge.index, mtu=plan.mtu or _way_out_mtu(netlink, links))
 
 
 def _stand(netlink: Netlink, name: str, bridge: Link | None, gateway: IPv4Interface) -> Link:
@@ -144,7 +228,7 @@ def _stand(netlink: Netlink, name: str, bridge: Link | None, gateway: IPv4Interf
     return bridge
 
 
-def _way_out_mtu(netlink: Netlink, links: tuple[Link, ...]) -> int:
+def _way_out_mtu(netlink: Netlink, links: Sequence[Link]) -> int:
     """Clouds and tunnels have narrower ways out than Ethernet's 1500 bytes; large packets would be lost there."""
     ways = {route.index for route in netlink.routes() if not route.destination.prefixlen}
     widths = [link.mtu for link in links if link.index in ways]

@@ -28,6 +28,7 @@ def resolv_conf(
     servers: Sequence[str] = (),
     search: Sequence[str] = (),
     options: Sequence[str] = (),
+    embedded: str = "",
 ) -> str:
     """A container's resolv.conf, by Docker's rules.
 
@@ -35,32 +36,40 @@ def resolv_conf(
     counts instead when the host's names nothing but systemd-resolved's stub. A resolver on a loopback address is the
     host's own and is left out; so are IPv6 ones, which containers cannot reach yet; when none is left, Google's are
     named, as Docker does. servers, search, options: --dns, --dns-search, --dns-option; each replaces the host's.
+    embedded: the engine's own server, which asks the others itself.
     """
     for server in servers:
         if not _is_address(server):
             raise InvalidRequest(f"{server} is not an ip address")
     text = systemd if systemd and _words(host, "nameserver") == [_SYSTEMD_STUB] else host
     named = [server for server in _words(text, "nameserver") if _reachable(server)]
-    chosen = list(servers) or named or list(_PUBLIC)
+    chosen = [embedded] if embedded else list(servers) or named or list(_PUBLIC)
     # the last line of a kind counts, resolv.conf(5)
     domains = list(search) or _last(text, "search") or _last(text, "domain")
     flags = list(options) or [word for line in _lines(text, "options") for word in line]
+    if embedded and not any(word.startswith("ndots:") for word in flags):
+        flags.append("ndots:0")  # names of containers have no dot (libnetwork, resolvconf)
     lines = [f"search {' '.join(domains)}"] if domains and domains != ["."] else []
     lines += [f"nameserver {server}" for server in chosen]
     lines += [f"options {' '.join(flags)}"] if flags else []
     return "\n".join(lines) + "\n"
 
 
-def hosts_file(address: str, names: str, extra: Sequence[tuple[str, str]] = ()) -> str:
+def name_servers(text: str) -> tuple[str, ...]:
+    """The resolvers that a resolv.conf names, whatever their address."""
+    return tuple(server for server in _words(text, "nameserver") if _is_address(server))
+
+
+def hosts_file(addresses: Sequence[str], names: str, extra: Sequence[tuple[str, str]] = ()) -> str:
     """A container's /etc/hosts.
 
-    address: its own ("" without a network); names: its host name, or "host.domain host". extra: (name, address) of
+    addresses: its own (none without a network); names: its host name, or "host.domain host". extra: (name, address) of
     --add-host, in order.
     """
     if "." in names and " " not in names:
         names = f"{names} {names.partition('.')[0]}"
     text = _LOCAL + "".join(f"{where}\t{name}\n" for name, where in extra)
-    return f"{text}{address}\t{names}\n" if address else text
+    return text + "".join(f"{address}\t{names}\n" for address in addresses)
 
 
 def _lines(text: str, keyword: str) -> list[list[str]]:

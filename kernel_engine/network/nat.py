@@ -10,6 +10,7 @@ import errno
 import socket
 import subprocess
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from kernel_engine.errors import KernelRefused, Unavailable
 from kernel_engine.network.endpoint import ANYWHERE, Published
@@ -20,19 +21,32 @@ _MISSING_TABLE = "No such file or directory"
 PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
 
 
-def ruleset(table: str, bridge: str, subnet: str, published: Iterable[tuple[Published, str]] = ()) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """What the rules need to know of one network."""
+
+    bridge: str
+    subnet: str
+    internal: bool = False  #: no way out, and none in
+    masquerade: bool = True
+
+
+def ruleset(table: str, networks: Iterable[Ways], published: Iterable[tuple[Published, str]] = ()) -> str:
     """The text for `nft -f -`: replaces the table if there is one, in a single transaction.
 
     published: ports with the address of their container, which are open from the first moment. They are elements of
     the two maps: on every address of the host, or on one of them.
     """
     everywhere, somewhere = _listed(published)
+    sets = {name: _elements(words) for name, words in _members(networks).items()}
     return f"""\
 table ip {table}
 delete table ip {table}
 table ip {table} {{
-    set bridges {{ type ifname; elements = {{ "{bridge}" }}; }}
-    set subnets {{ type ipv4_addr; flags interval; elements = {{ {subnet} }}; }}
+    set bridges {{ type ifname; {sets["bridges"]}}}
+    set closed {{ type ifname; {sets["closed"]}}}
+    set within {{ type ifname . ifname; {sets["within"]}}}
+    set subnets {{ type ipv4_addr; flags interval; {sets["subnets"]}}}
     map published {{ type inet_proto . inet_service : ipv4_addr . inet_service; {everywhere}}}
     map published_at {{ type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; {somewhere}}}
 
@@ -62,13 +76,64 @@ table ip {table} {{
     }}
     chain forward {{
         type filter hook forward priority filter; policy accept;
-        iifname "{bridge}" oifname "{bridge}" accept comment "containers of one network"
+        iifname . oifname @within accept comment "containers of one network"
+        iifname @closed drop comment "internal networks"
+        oifname @closed drop
         ct status dnat accept comment "published ports, of other networks too"
         iifname @bridges oifname "ke-*" drop comment "networks do not see each other"
         iifname "ke-*" oifname @bridges drop
         iifname @bridges accept
         oifname @bridges ct state established,related accept
         oifname @bridges drop
+    }}
+}}
+"""
+
+
+def add(table: str, network: Ways) -> None:
+    """One more network in a table that stands. Blocks (10 to 20 ms)."""
+    _nft(("-f", "-"), _changes("add", table, network))
+
+
+def take_away(table: str, network: Ways) -> None:
+    """The opposite; a table that is not there is no error."""
+    try:
+        _nft(("-f", "-"), _changes("delete", table, network))
+    except KernelRefused as error:
+        if _MISSING_TABLE not in error.message:
+            raise
+
+
+def _changes(verb: str, table: str, network: Ways) -> str:
+    members = _members((network,))
+    lines = [f"{verb} element ip {table} {name} {{ {', '.join(words)} }}" for name, words in members.items() if words]
+    return "\n".join(lines) + "\n"
+
+
+def _members(networks: Iterable[Ways]) -> dict[str, list[str]]:
+    """The elements of each set, for these networks."""
+    found = tuple(networks)
+    return {
+        "bridges": [f'"{item.bridge}"' for item in found],
+        "closed": [f'"{item.bridge}"' for item in found if item.internal],
+        "within": [f'"{item.bridge}" . "{item.bridge}"' for item in found],
+        "subnets": [item.subnet for item in found if item.masquerade and not item.internal],
+    }
+
+
+def _elements(words: list[str]) -> str:
+    return f"elements = {{ {', '.join(words)} }}; " if words else ""
+
+
+def name_server(address: str, port: int) -> str:
+    """The text for a container's own namespace: questions to `address`:53 go to the port that the server has there."""
+    return f"""\
+table ip kernel_engine_names
+delete table ip kernel_engine_names
+table ip kernel_engine_names {{
+    chain output {{
+        type nat hook output priority -100; policy accept;
+        ip daddr {address} meta l4proto {{ tcp, udp }} th dport 53 dnat to {address}:{port}
     }}
 }}
 """
@@ -160,8 +225,7 @@ def _listed(published: Iterable[tuple[Published, str]]) -> tuple[str, str]:
             everywhere.append(words)
         else:
             somewhere.append(f"{port.host_address} . {words}")
-    one, other = (f"elements = {{ {', '.join(words)} }}; " if words else "" for words in (everywhere, somewhere))
-    return one, other
+    return _elements(everywhere), _elements(somewhere)
 
 
 def _nft(arguments: tuple[str, ...], text: str) -> str:

@@ -27,6 +27,8 @@ class Cable(NamedTuple):
     interface: IPv4Interface  #: address of the container's end
     gateway: str
     mtu: int  #: 0 = the kernel's 1500
+    inside: str = INSIDE  #: the container's end
+    routes: bool = True  #: whether the way out leads through here
     hairpin: bool = False  #: the container may reach itself through a port that it publishes
 
 
@@ -35,7 +37,7 @@ def plug(host: Netlink, inside_fd: int, cable: Cable) -> None:
     with Netlink(inside_fd) as inside:
         host.add_veth(
             cable.outside,
-            INSIDE,
+            cable.inside,
             peer_pid=cable.pid,
             master=cable.bridge,
             up=True,
@@ -46,10 +48,11 @@ def plug(host: Netlink, inside_fd: int, cable: Cable) -> None:
             if cable.hairpin:  # where netfilter sees bridged frames (br_netfilter), the way there and back is one port
                 host.set_hairpin(cable.outside)
             inside.set_link(_LOOPBACK, up=True)
-            index = inside.link(INSIDE).index
+            index = inside.link(cable.inside).index
             inside.add_address(index, str(cable.interface))
             inside.set_link(index, up=True)
-            inside.add_route(gateway=cable.gateway)
+            if cable.routes:
+                inside.add_route(gateway=cable.gateway)
         except OSError:
             unplug(host, (cable.outside,))
             raise

@@ -137,7 +137,7 @@ def mounts_json(item: Container) -> list[dict[str, Any]]:
 
 
 def _network_settings(item: Container, version: Version, networks: dict[str, Any]) -> dict[str, Any]:
-    first = next(iter(networks.values()), None) if item.endpoint is not None else None
+    first = networks.get("bridge") if item.endpoint is not None else None  # Docker's old fields know only this one
     return {
         "Bridge": "",
         "SandboxID": item.endpoint.endpoint_id if item.endpoint else "",

@@ -7,7 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 from kernel_engine.api.wire.fields import Fields
-from kernel_engine.containers.options import ContainerOptions, Healthcheck, HostOptions, LogConfig, RestartPolicy
+from kernel_engine.api.wire.network import read_endpoint
+from kernel_engine.containers.options import (
+    ContainerOptions,
+    EndpointOptions,
+    Healthcheck,
+    HostOptions,
+    LogConfig,
+    RestartPolicy,
+)
 from kernel_engine.errors import InvalidRequest, NotSupported
 
 
@@ -41,9 +49,13 @@ def read_create(body: Mapping[str, Any]) -> ContainerOptions:
         shell=fields.words("Shell"),
     )
     host, volumes = read_host(fields.inner("HostConfig"))
-    mode = _network_mode(host.network_mode, fields.inner("NetworkingConfig"))
+    networks = _networks(fields.inner("NetworkingConfig"))
+    mode = _network_mode(host.network_mode, networks)
     return replace(
-        options, host=replace(host, network_mode=mode), volumes=tuple(dict.fromkeys((*options.volumes, *volumes)))
+        options,
+        host=replace(host, network_mode=mode),
+        networks=networks,
+        volumes=tuple(dict.fromkeys((*options.volumes, *volumes))),
     )
 
 
@@ -178,11 +190,12 @@ def _tmpfs_words(options: Fields, read_only: bool) -> str:
     return ",".join(word for word in words if word)
 
 
-def _network_mode(mode: str, networking: Fields) -> str:
-    """Where HostConfig says nothing, the one network of NetworkingConfig counts."""
-    names = networking.keys("EndpointsConfig")
-    if len(names) > 1:
-        raise InvalidRequest("Container cannot be connected to network endpoints: " + ", ".join(sorted(names)))
-    if mode == "default" and names and names[0] not in ("", "default"):
-        return names[0]
-    return mode
+def _networks(networking: Fields) -> dict[str, EndpointOptions]:
+    places = networking.inner("EndpointsConfig")
+    return {name: read_endpoint(places.inner(name)) for name in places.data}
+
+
+def _network_mode(mode: str, networks: Mapping[str, EndpointOptions]) -> str:
+    """Where HostConfig says nothing, the first network of NetworkingConfig counts."""
+    first = next(iter(networks), "")
+    return first if mode == "default" and first not in ("", "default") else mode

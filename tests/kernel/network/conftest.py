@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from kernel_engine.network import bridge as bridges
-from kernel_engine.network.bridge import Bridge, Endpoint, destroy
+from kernel_engine.network import networks as networking
+from kernel_engine.network.networks import Endpoint, Networks, destroy
 from kernel_engine.paths import Instance
 from kernel_engine.records import Records
 from kernel_engine.syscalls.netlink import Netlink
@@ -109,20 +109,22 @@ class Machine:
     tmp_path: Path
     stack: ExitStack
     records: list[Records] = field(default_factory=list)
-    bridges: list[Bridge] = field(default_factory=list)
+    opened: list[Networks] = field(default_factory=list)
 
     def instance(self, name: str = "one") -> Instance:
         found = Instance.at(self.tmp_path / name, self.tmp_path / f"{name}-run")
         found.root.mkdir(exist_ok=True)
         return found
 
-    async def open(self, name: str = "one", subnet: str | None = None, endpoints: tuple[Endpoint, ...] = ()) -> Bridge:
+    async def open(
+        self, name: str = "one", subnet: str | None = None, endpoints: tuple[Endpoint, ...] = ()
+    ) -> Networks:
         instance = self.instance(name)
-        records = Records(instance.database, (bridges.SCHEMA,))
+        records = Records(instance.database, (networking.SCHEMA,))
         self.records.append(records)
         self.stack.callback(records.close)
-        bridge = await Bridge.open(instance, records, subnet=subnet, endpoints=endpoints)
-        self.bridges.append(bridge)
+        bridge = await Networks.open(instance, records, subnet=subnet, endpoints=endpoints)
+        self.opened.append(bridge)
         return bridge
 
     def place(self) -> Place:
@@ -130,9 +132,9 @@ class Machine:
         self.stack.callback(place.end)
         return place
 
-    async def container(self, bridge: Bridge) -> tuple[Place, Endpoint]:
+    async def container(self, bridge: Networks) -> tuple[Place, Endpoint]:
         place = self.place()
-        return place, await bridge.attach("c" * 64, place.netlink, place.pid)
+        return place, await bridge.attach(bridge.default, "c" * 64, place.netlink, place.pid)
 
     def world(self) -> Place:
         """A namespace behind this one: 203.0.113.2, with a route to the containers through 203.0.113.1."""
@@ -164,9 +166,9 @@ async def machine(tmp_path: Path) -> AsyncIterator[Machine]:
         try:
             yield found
         finally:
-            for bridge in found.bridges:
+            for bridge in found.opened:
                 await bridge.close()
-            for name in {bridge._instance for bridge in found.bridges}:
+            for name in {bridge._instance for bridge in found.opened}:
                 destroy(name)
 
 

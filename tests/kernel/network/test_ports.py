@@ -12,8 +12,8 @@ import pytest
 
 from kernel_engine.errors import KernelRefused, Unavailable
 from kernel_engine.network import firewall, nat
-from kernel_engine.network.bridge import Bridge, Endpoint
 from kernel_engine.network.endpoint import Published
+from kernel_engine.network.networks import Endpoint, Networks
 from kernel_engine.network.ports import Ports, Wish, hold, local_range
 from kernel_engine.syscalls.netlink import Netlink
 from kernel_engine.syscalls.nfnetlink import Nfnetlink
@@ -34,12 +34,12 @@ def wish(container: int = 80, host: int = 0, *, last: int = 0, address: str = "0
     return Wish(container_port=container, protocol=protocol, host_address=address, first=host, last=last or host)
 
 
-async def published(machine: Machine, bridge: Bridge, *wishes: Wish) -> tuple[Place, Endpoint]:
+async def published(machine: Machine, bridge: Networks, *wishes: Wish) -> tuple[Place, Endpoint]:
     """A container with these ports. The reservation stays open, as the launcher would hold it."""
     place = machine.place()
     reservation = bridge.reserve(wishes)
     machine.stack.callback(reservation.close)
-    return place, await bridge.attach("c" * 64, place.netlink, place.pid, reservation)
+    return place, await bridge.attach(bridge.default, "c" * 64, place.netlink, place.pid, reservation=reservation)
 
 
 def here(address: str, port: int, *, timeout: float = 2) -> socket.socket:
@@ -75,15 +75,15 @@ async def test_a_port_is_reached_from_everywhere(machine: Machine) -> None:
         with reached(server, world.connect(HOST, 8080)) as seen:
             assert seen == "203.0.113.2", "another machine is seen under its own address"
         with reached(server, here("127.0.0.1", 8080)) as seen:
-            assert seen == bridge.gateway
-        for address in ("127.0.0.9", HOST, bridge.gateway):
+            assert seen == bridge.default.gateway
+        for address in ("127.0.0.9", HOST, bridge.default.gateway):
             with reached(server, here(address, 8080)):
                 pass
-        for address in (HOST, bridge.gateway):
+        for address in (HOST, bridge.default.gateway):
             with reached(server, neighbour.connect(address, 8080)) as seen:
-                assert seen == bridge.gateway, "or the answer would go to the neighbour directly"
+                assert seen == bridge.default.gateway, "or the answer would go to the neighbour directly"
             with reached(server, place.connect(address, 8080)) as seen:
-                assert seen == bridge.gateway
+                assert seen == bridge.default.gateway
 
 
 async def test_a_container_of_another_instance_reaches_a_published_port_and_no_other(machine: Machine) -> None:
@@ -131,7 +131,7 @@ async def test_a_container_cannot_trick_its_way_to_the_hosts_loopback(machine: M
     """The bridge has route_localnet, so that only our rules are in the way: without them it does get through."""
     bridge = await machine.open()
     place, _ = await machine.container(bridge)
-    route_loopback_away(place, bridge.gateway)
+    route_loopback_away(place, bridge.default.gateway)
     with socket.create_server(("127.0.0.1", 7000)) as secret:
         secret.settimeout(2)
         with pytest.raises(TimeoutError):
@@ -156,7 +156,7 @@ async def test_datagrams(machine: Machine) -> None:
     bridge = await machine.open()
     first = machine.place()
     reservation = bridge.reserve([wish(53, 5300, protocol="udp")])
-    endpoint = await bridge.attach("c" * 64, first.netlink, first.pid, reservation)
+    endpoint = await bridge.attach(bridge.default, "c" * 64, first.netlink, first.pid, reservation=reservation)
     client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     client.settimeout(2)
     machine.stack.callback(client.close)
@@ -184,7 +184,7 @@ async def test_detaching_closes_the_port_and_frees_it(machine: Machine) -> None:
     bridge = await machine.open()
     place = machine.place()
     reservation = bridge.reserve([wish(80, 8080), wish(81, 8081, address="127.0.0.1")])
-    endpoint = await bridge.attach("c" * 64, place.netlink, place.pid, reservation)
+    endpoint = await bridge.attach(bridge.default, "c" * 64, place.netlink, place.pid, reservation=reservation)
     assert elements(machine) == 2
     reservation.close()  # as the launcher does when the container ends
     place.end()
@@ -201,7 +201,7 @@ async def test_a_failed_attach_opens_nothing(machine: Machine) -> None:
     place = machine.place()
     reservation = bridge.reserve([wish(80, 8080)])
     with pytest.raises(KernelRefused):
-        await bridge.attach("c" * 64, place.netlink, 0x3FFFFF, reservation)
+        await bridge.attach(bridge.default, "c" * 64, place.netlink, 0x3FFFFF, reservation=reservation)
     reservation.give_up()
     assert elements(machine) == 0
     table = machine.instance().nft_table
@@ -209,7 +209,7 @@ async def test_a_failed_attach_opens_nothing(machine: Machine) -> None:
     with pytest.raises(KernelRefused):
         await published(machine, bridge, wish(80, 8081), wish(80, 8080))
     assert elements(machine) == 1
-    assert machine.links() == {bridge.interface}
+    assert machine.links() == {bridge.default.interface}
 
 
 async def test_a_new_daemon_keeps_open_what_is_open_and_closes_the_rest(machine: Machine) -> None:
@@ -251,7 +251,11 @@ async def test_by_hand_as_by_nft(machine: Machine) -> None:
     by_hand = nft("list", "table", "ip", table)
     assert "tcp . 8080 : 172.17.0.200 . 80" in by_hand and "127.0.0.1 . udp . 1 : 172.17.0.200 . 65535" in by_hand
     bridge = machine.instance().bridge
-    nat.load(nat.ruleset(table, bridge, "172.17.0.0/16", [(port, "172.17.0.200") for port in ports]))
+    nat.load(
+        nat.ruleset(
+            table, [nat.Ways(bridge=bridge, subnet="172.17.0.0/16")], [(port, "172.17.0.200") for port in ports]
+        )
+    )
     assert elements(machine) == 3
     for line in ("tcp . 8080 : ", "sctp . 65535 : ", "127.0.0.1 . udp . 1 : "):
         assert line in nft("list", "table", "ip", table)
@@ -268,8 +272,8 @@ async def test_a_firewall_that_drops_is_found_and_the_advice_helps(machine: Mach
     with place.listen(80) as server:
         with pytest.raises(TimeoutError):
             world.connect(HOST, 8080, timeout=0.3).close()
-        (finding,) = firewall.findings(bridge.interface)
-        subprocess.run(finding.partition(f"through {bridge.interface}: ")[2], shell=True, check=True)
+        (finding,) = firewall.findings(bridge.default.interface)
+        subprocess.run(finding.partition(f"through {bridge.default.interface}: ")[2], shell=True, check=True)
         with reached(server, world.connect(HOST, 8080)):
             pass
 

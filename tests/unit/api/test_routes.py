@@ -52,7 +52,7 @@ def test_no_route_hides_another() -> None:
     """
     POST /session;GET /swarm;POST /swarm/init;GET /nodes;GET /services;POST /services/create
     GET /services/x/logs;GET /tasks;GET /secrets;GET /configs;GET /services
-    POST /plugins/x/enable;POST /networks/create;DELETE /networks/n;POST /networks/n/connect
+    POST /plugins/x/enable
     POST /volumes/create;PUT /containers/c/archive;HEAD /containers/c/archive
     GET /containers/c/export
     GET /containers/c/attach/ws

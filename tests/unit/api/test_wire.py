@@ -13,14 +13,16 @@ from kernel_engine.api.wire.image import inspect_json as image_json
 from kernel_engine.api.wire.image import removed_json
 from kernel_engine.api.wire.image import summary_json as image_summary
 from kernel_engine.api.wire.moments import NEVER, rfc3339
-from kernel_engine.api.wire.network import endpoints_json, fixed_network, network_json
+from kernel_engine.api.wire.network import endpoints_json, network_json, read_network
 from kernel_engine.api.wire.progress import bar, error_json, line, progress_json
 from kernel_engine.api.wire.status import status_text
 from kernel_engine.containers.events import Event
-from kernel_engine.containers.options import ContainerOptions, HostOptions
+from kernel_engine.containers.options import ContainerOptions, EndpointOptions, HostOptions
 from kernel_engine.containers.record import Container, Exec, State
+from kernel_engine.errors import NotSupported
 from kernel_engine.images.image import Image, Progress, Removed
 from kernel_engine.network.endpoint import Endpoint, Published
+from kernel_engine.network.network import Network
 
 NOW = Version(1, 47)
 PLACE = Endpoint(
@@ -46,11 +48,12 @@ ITEM = Container(
         exposed_ports=("80/tcp",),
         labels={"k": "v"},
         host=HostOptions(binds=("/a:/b:ro", "/c:/d"), memory=1 << 28, raw={"BlkioWeight": 7, "Strange": [1]}),
+        networks={"bridge": EndpointOptions()},
     ),
     state=State(status="running", pid=42, started_at=1700000001.5),
     path="sh",
     args=("-c", "echo hi"),
-    endpoint=PLACE,
+    endpoints=(PLACE,),
     directory="/r/containers/c",
 )
 IMAGE = Image(
@@ -74,7 +77,7 @@ IMAGE = Image(
 
 
 def test_inspect_of_a_container() -> None:
-    shown = inspect_json(ITEM, NOW, exec_ids=("x",), networks=endpoints_json(ITEM, "n" * 64), sizes=None)
+    shown = inspect_json(ITEM, NOW, exec_ids=("x",), networks=endpoints_json(ITEM, lambda name: "n" * 64), sizes=None)
     assert shown["Name"] == "/web"
     assert shown["Created"] == "2023-11-14T22:13:20.25Z"
     assert shown["State"]["Status"] == "running" and shown["State"]["Running"] is True
@@ -98,7 +101,7 @@ def test_published_ports() -> None:
         Published(container_port=53, protocol="udp", host_address="0.0.0.0", host_port=53),
     )
     config = replace(ITEM.config, exposed_ports=("443", "80/tcp"))
-    item = replace(ITEM, config=config, endpoint=replace(PLACE, published=published))
+    item = replace(ITEM, config=config, endpoints=(replace(PLACE, published=published),))
     shown = inspect_json(item, NOW, exec_ids=(), networks={}, sizes=None)["NetworkSettings"]["Ports"]
     assert shown == {
         "443/tcp": None,
@@ -116,8 +119,8 @@ def test_published_ports() -> None:
 
 
 def test_inspect_of_one_that_never_ran() -> None:
-    item = replace(ITEM, endpoint=None, state=State())
-    shown = inspect_json(item, NOW, exec_ids=(), networks=endpoints_json(item, "n"), sizes=(1, 2))
+    item = replace(ITEM, endpoints=(), state=State())
+    shown = inspect_json(item, NOW, exec_ids=(), networks=endpoints_json(item, lambda name: "n"), sizes=(1, 2))
     assert shown["ExecIDs"] is None
     assert (shown["SizeRw"], shown["SizeRootFs"]) == (1, 2)
     assert shown["NetworkSettings"]["IPAddress"] == "" and shown["NetworkSettings"]["Ports"] == {}
@@ -126,11 +129,22 @@ def test_inspect_of_one_that_never_ran() -> None:
 
 @pytest.mark.parametrize("mode", ["host", "none"])
 def test_other_networks(mode: str) -> None:
-    item = replace(ITEM, endpoint=None, config=replace(ITEM.config, host=HostOptions(network_mode=mode)))
-    assert list(endpoints_json(item, "n" * 64)) == [mode]
-    shown = network_json(fixed_network("abcdef", mode), 1.0, [item])
-    assert shown["Driver"] == {"host": "host", "none": "null"}[mode]
+    config = replace(ITEM.config, host=HostOptions(network_mode=mode), networks={mode: EndpointOptions()})
+    item = replace(ITEM, endpoints=(), config=config)
+    assert list(endpoints_json(item, lambda name: "n" * 64)) == [mode]
+    shown = network_json(Network(id="n" * 64, name=mode, driver="null"), [item])
     assert shown["Containers"][item.id]["Name"] == "web"
+
+
+def test_a_network_to_be_made() -> None:
+    pool = {"Subnet": "10.9.0.0/24", "IPRange": "10.9.0.128/25", "AuxiliaryAddresses": {"router": "10.9.0.2"}}
+    found = read_network({"Name": "n", "IPAM": {"Config": [pool]}, "Internal": True, "Labels": {"a": "b"}})
+    assert (found.driver, found.subnet, found.ip_range) == ("bridge", "10.9.0.0/24", "10.9.0.128/25")
+    assert (found.internal, found.labels, found.reserved) == (True, {"a": "b"}, {"router": "10.9.0.2"})
+    assert read_network({"Name": "n", "IPAM": {"Config": [{}]}, "Driver": ""}).subnet == ""
+    for body in ({"ConfigOnly": True}, {"IPAM": {"Config": [pool, {"Subnet": "10.8.0.0/24"}]}}):
+        with pytest.raises(NotSupported):
+            read_network({"Name": "n", **body})
 
 
 def test_privileged_masks_nothing() -> None:

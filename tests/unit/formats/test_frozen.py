@@ -26,7 +26,7 @@ def container() -> Container:
     )  # fmt: skip
     return Container(
         id="1" * 64, name="web", created=1.5, image_id="sha256:0", image_name="x", config=options,
-        state=State(status="running", pid=7), path="ls", args=(), endpoint=endpoint,
+        state=State(status="running", pid=7), path="ls", args=(), endpoints=(endpoint,),
     )  # fmt: skip
 
 

@@ -48,14 +48,14 @@ def test_a_server_that_is_no_address() -> None:
 
 
 def test_hosts() -> None:
-    text = hosts_file("172.17.0.2", "web", (("db", "10.0.0.5"),))
+    text = hosts_file(("172.17.0.2",), "web", (("db", "10.0.0.5"),))
     lines = text.splitlines()
     assert lines[0] == "127.0.0.1\tlocalhost"
     assert lines[1] == "::1\tlocalhost ip6-localhost ip6-loopback"
     assert lines[-2:] == ["10.0.0.5\tdb", "172.17.0.2\tweb"]
-    assert "web" not in hosts_file("", "web")
+    assert "web" not in hosts_file((), "web")
 
 
 def test_a_full_host_name_brings_its_short_one() -> None:
-    assert hosts_file("10.0.0.2", "web.example.com").endswith("10.0.0.2\tweb.example.com web\n")
-    assert hosts_file("10.0.0.2", "web.example.com web").endswith("10.0.0.2\tweb.example.com web\n")
+    assert hosts_file(("10.0.0.2",), "web.example.com").endswith("10.0.0.2\tweb.example.com web\n")
+    assert hosts_file(("10.0.0.2",), "web.example.com web").endswith("10.0.0.2\tweb.example.com web\n")

@@ -10,7 +10,7 @@ import pytest
 
 from kernel_engine.errors import Conflict, KernelRefused, Unavailable
 from kernel_engine.network import firewall
-from kernel_engine.network.bridge import Bridge, destroy, loopback_up
+from kernel_engine.network.networks import Networks, destroy, loopback_up
 from kernel_engine.syscalls.netlink import Netlink
 
 from .conftest import Machine, elsewhere, nft
@@ -18,7 +18,7 @@ from .conftest import Machine, elsewhere, nft
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 
 
-async def settled(bridge: Bridge) -> None:
+async def settled(bridge: Networks) -> None:
     """Until the work beside the requests is done."""
     while bridge._background:
         await asyncio.sleep(0.005)
@@ -47,7 +47,7 @@ async def test_what_attach_configures(machine: Machine) -> None:
         default = next(route for route in inside.routes() if not route.destination.prefixlen)
         assert (str(default.gateway), default.index) == ("172.17.0.1", eth0.index)
     with Netlink() as host:
-        assert host.link(endpoint.host_interface).master == host.link(bridge.interface).index
+        assert host.link(endpoint.host_interface).master == host.link(bridge.default.interface).index
         assert len(endpoint.host_interface) == 15
 
 
@@ -69,7 +69,7 @@ async def test_the_world_cannot_open_a_connection_to_a_container(machine: Machin
 
 async def test_networks_of_two_instances_do_not_see_each_other(machine: Machine) -> None:
     one, two = await machine.open("one"), await machine.open("two")
-    assert (one.subnet, two.subnet) == ("172.17.0.0/16", "172.18.0.0/16")
+    assert (one.default.subnet, two.default.subnet) == ("172.17.0.0/16", "172.18.0.0/16")
     (place, endpoint), (other, _) = await machine.container(one), await machine.container(two)
     with place.listen(80), pytest.raises(TimeoutError):
         other.connect(endpoint.address, 80, timeout=0.3).close()
@@ -77,7 +77,7 @@ async def test_networks_of_two_instances_do_not_see_each_other(machine: Machine)
 
 async def test_a_subnet_in_use_is_avoided(machine: Machine) -> None:
     machine.dummy("172.17.0.1/16")
-    assert (await machine.open()).subnet == "172.18.0.0/16"
+    assert (await machine.open()).default.subnet == "172.18.0.0/16"
 
 
 async def test_a_route_counts_as_use(machine: Machine) -> None:
@@ -85,7 +85,7 @@ async def test_a_route_counts_as_use(machine: Machine) -> None:
     with Netlink() as netlink:
         netlink.add_route("172.16.0.0/13", gateway="198.51.100.2")
         netlink.add_route(gateway="198.51.100.2")
-    assert (await machine.open()).subnet == "172.24.0.0/16"
+    assert (await machine.open()).default.subnet == "172.24.0.0/16"
 
 
 async def test_a_wanted_subnet_that_is_in_use_is_refused_and_leaves_nothing(machine: Machine) -> None:
@@ -98,7 +98,7 @@ async def test_a_wanted_subnet_that_is_in_use_is_refused_and_leaves_nothing(mach
 
 async def test_a_wanted_subnet(machine: Machine) -> None:
     bridge = await machine.open(subnet="10.9.8.7/24")
-    assert (bridge.subnet, bridge.gateway) == ("10.9.8.0/24", "10.9.8.7")
+    assert (bridge.default.subnet, bridge.default.gateway) == ("10.9.8.0/24", "10.9.8.7")
     _, endpoint = await machine.container(bridge)
     assert (endpoint.address, endpoint.prefix_length) == ("10.9.8.1", 24)
 
@@ -110,8 +110,8 @@ async def test_another_subnet_is_taken_only_when_the_bridge_is_empty(machine: Ma
         await machine.open(subnet="10.9.8.0/24")
     await bridge.detach(endpoint)
     moved = await machine.open(subnet="10.9.8.0/24")
-    assert moved.subnet == "10.9.8.0/24"
-    assert (await machine.open()).subnet == "10.9.8.0/24", "it is remembered"
+    assert moved.default.subnet == "10.9.8.0/24"
+    assert (await machine.open()).default.subnet == "10.9.8.0/24", "it is remembered"
 
 
 async def test_opening_again_changes_nothing(machine: Machine) -> None:
@@ -119,7 +119,11 @@ async def test_opening_again_changes_nothing(machine: Machine) -> None:
     before = nft("list", "ruleset")
     links = machine.links()
     second = await machine.open()
-    assert (first.network_id, first.subnet, first.gateway) == (second.network_id, second.subnet, second.gateway)
+    assert (first.default.id, first.default.subnet, first.default.gateway) == (
+        second.default.id,
+        second.default.subnet,
+        second.default.gateway,
+    )
     assert (machine.links(), nft("list", "ruleset")) == (links, before)
 
 
@@ -132,7 +136,7 @@ async def test_after_a_killed_daemon_leases_in_use_stay_and_others_are_swept(mac
     _, new = await machine.container(bridge)
     assert new.address == lost.address, "kept is not given again, lost is"
     await settled(bridge)
-    assert machine.links() == {bridge.interface, kept.host_interface, new.host_interface}
+    assert machine.links() == {bridge.default.interface, kept.host_interface, new.host_interface}
     neighbour, _ = await machine.container(bridge)
     with place.listen(80) as server, neighbour.connect(kept.address, 80):
         server.accept()[0].close()
@@ -151,7 +155,7 @@ async def test_detaching_a_living_container_takes_cable_and_address_back(machine
     bridge = await machine.open()
     place, endpoint = await machine.container(bridge)
     await bridge.detach(endpoint)
-    assert machine.links() == {bridge.interface}
+    assert machine.links() == {bridge.default.interface}
     assert place.links() == {"lo": True}
     await bridge.detach(endpoint)
     _, again = await machine.container(bridge)
@@ -165,19 +169,19 @@ async def test_detaching_after_the_container_has_ended(machine: Machine) -> None
     place, endpoint = await machine.container(bridge)
     place.end()
     await bridge.detach(endpoint)
-    assert machine.links() == {bridge.interface}
+    assert machine.links() == {bridge.default.interface}
 
 
 async def test_a_failed_attach_leaves_nothing(machine: Machine) -> None:
     bridge = await machine.open()
     place = machine.place()
     with pytest.raises(KernelRefused, match="failed to create endpoint"):
-        await bridge.attach("c" * 64, place.netlink, 0x3FFFFF)
+        await bridge.attach(bridge.default, "c" * 64, place.netlink, 0x3FFFFF)
     with elsewhere(place.namespace), Netlink() as inside:
         inside.add_bridge("eth0")
     with pytest.raises(KernelRefused):
-        await bridge.attach("c" * 64, place.netlink, place.pid)
-    assert machine.links() == {bridge.interface}
+        await bridge.attach(bridge.default, "c" * 64, place.netlink, place.pid)
+    assert machine.links() == {bridge.default.interface}
     _, endpoint = await machine.container(bridge)
     assert endpoint.address == "172.17.0.2"
 
@@ -185,13 +189,13 @@ async def test_a_failed_attach_leaves_nothing(machine: Machine) -> None:
 async def test_an_attach_that_is_cancelled_leaves_nothing(machine: Machine) -> None:
     bridge = await machine.open()
     place = machine.place()
-    task = asyncio.create_task(bridge.attach("c" * 64, place.netlink, place.pid))
+    task = asyncio.create_task(bridge.attach(bridge.default, "c" * 64, place.netlink, place.pid))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     await settled(bridge)
-    assert machine.links() == {bridge.interface}
+    assert machine.links() == {bridge.default.interface}
     _, endpoint = await machine.container(bridge)
     assert endpoint.address == "172.17.0.2"
 
@@ -238,7 +242,7 @@ async def test_a_claim_of_an_instance_that_is_gone_does_not_count(machine: Machi
     gone = await machine.open("gone")
     await machine.open("one")
     with Netlink() as netlink:
-        netlink.delete_link(gone.interface)
+        netlink.delete_link(gone.default.interface)
     destroy(machine.instance("one"))
     assert FORWARDING.read_text().strip() == "0"
 
@@ -249,7 +253,7 @@ async def test_destroy_leaves_nothing_and_may_be_repeated(machine: Machine) -> N
     other = await machine.open("other")
     for _ in range(2):
         destroy(machine.instance())
-        assert machine.links() == {other.interface}
+        assert machine.links() == {other.default.interface}
         assert nft("list", "tables") == f"table ip {machine.instance('other').nft_table}\n"
 
 
@@ -260,7 +264,7 @@ async def test_a_restarted_machine_gives_the_subnet_it_had(machine: Machine) -> 
     with Netlink() as netlink:
         netlink.delete_link("other0")
     second = await machine.open()
-    assert (second.subnet, second.network_id) == ("172.18.0.0/16", first.network_id)
+    assert (second.default.subnet, second.default.id) == ("172.18.0.0/16", first.default.id)
 
 
 async def test_network_none_has_a_loopback(machine: Machine) -> None:
@@ -275,7 +279,7 @@ async def test_a_firewall_that_drops_is_found_and_the_advice_helps(machine: Mach
     world = machine.world()
     bridge = await machine.open()
     place, _ = await machine.container(bridge)
-    assert firewall.findings(bridge.interface) == ()
+    assert firewall.findings(bridge.default.interface) == ()
     rules = "iptables -P FORWARD DROP"
     if docker:
         rules += "; iptables -N DOCKER-USER; iptables -A DOCKER-USER -j RETURN; iptables -I FORWARD -j DOCKER-USER"
@@ -283,7 +287,7 @@ async def test_a_firewall_that_drops_is_found_and_the_advice_helps(machine: Mach
     with world.listen(80):
         with pytest.raises(TimeoutError):
             place.connect("203.0.113.2", 80, timeout=0.3).close()
-        (finding,) = firewall.findings(bridge.interface)
-        subprocess.run(finding.partition(f"through {bridge.interface}: ")[2], shell=True, check=True)
+        (finding,) = firewall.findings(bridge.default.interface)
+        subprocess.run(finding.partition(f"through {bridge.default.interface}: ")[2], shell=True, check=True)
         place.connect("203.0.113.2", 80).close()
-    assert firewall.findings(bridge.interface) == ()
+    assert firewall.findings(bridge.default.interface) == ()

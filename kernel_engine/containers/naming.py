@@ -1,0 +1,64 @@
+"""Who is called what on user-defined networks: names, aliases and short ids of running containers."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+
+from kernel_engine.containers.house import House
+from kernel_engine.containers.record import Container
+from kernel_engine.network.endpoint import Endpoint
+
+
+def names_on(record: Container, endpoint: Endpoint) -> tuple[str, ...]:
+    """What a container is called on one network: its name, its aliases there, its short id, its host name if given."""
+    options = record.config.networks.get(endpoint.network_name) or record.config.networks.get(endpoint.network_id)
+    own = (record.config.hostname,) if record.config.hostname != record.id[:12] else ()
+    aliases = options.aliases if options is not None else ()
+    return tuple(dict.fromkeys((record.name, *aliases, record.id[:12], *own)))
+
+
+def found_by_name(house: House, asker: str, name: str) -> Sequence[str] | None:
+    """Addresses of everyone who is called so on a network of the asker's, in changing order; None for nobody.
+
+    `name.network` means that network only, as with Docker.
+    """
+    live = house.roster.by_id(asker)
+    if live is None:
+        return None
+    found = [
+        there.address
+        for here in live.record.endpoints
+        if house.networks.find(here.network_id).resolves_names
+        for other, there in _neighbours(house, here)
+        if _is_called(other, there, name)
+    ]
+    random.shuffle(found)
+    return found or None
+
+
+def name_of(house: House, asker: str, address: str) -> str | None:
+    """`container.network` for an address of a neighbour."""
+    live = house.roster.by_id(asker)
+    for here in live.record.endpoints if live is not None else ():
+        if house.networks.find(here.network_id).resolves_names:
+            for other, there in _neighbours(house, here):
+                if there.address == address:
+                    return f"{other.name}.{there.network_name}"
+    return None
+
+
+def _is_called(record: Container, endpoint: Endpoint, name: str) -> bool:
+    names = {word.lower() for word in names_on(record, endpoint)}
+    return name in names or (
+        name.endswith(f".{endpoint.network_name.lower()}")
+        and name.removesuffix(f".{endpoint.network_name.lower()}") in names
+    )
+
+
+def _neighbours(house: House, here: Endpoint) -> Iterator[tuple[Container, Endpoint]]:
+    """Everyone on the same network, the asker too."""
+    for live in house.roster.all():
+        for endpoint in live.record.endpoints:
+            if endpoint.network_id == here.network_id:
+                yield live.record, endpoint

@@ -1,0 +1,235 @@
+"""Which networks a container is on: attached when it starts, taken off when it ends, changed while it runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from kernel_engine.containers import identity
+from kernel_engine.containers.house import House
+from kernel_engine.containers.naming import found_by_name, name_of
+from kernel_engine.containers.options import ContainerOptions, EndpointOptions
+from kernel_engine.containers.record import Container
+from kernel_engine.containers.roster import Live
+from kernel_engine.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from kernel_engine.network.endpoint import Endpoint
+from kernel_engine.network.network import HOST, NONE, Network
+from kernel_engine.network.networks import Networks, Wanted
+from kernel_engine.network.ports import Reservation
+
+
+def settled(options: ContainerOptions, networks: Networks) -> Mapping[str, EndpointOptions]:
+    """The networks of a new container by name: the one of its network mode first, then the others. One that is not
+    there keeps the caller's word: that it is missing is said when the container starts, as Docker does."""
+    if options.host.network_mode.startswith("container:"):
+        return {}
+
+    def name_of_network(word: str) -> str:
+        try:
+            return networks.find(word or "default").name
+        except (NotFound, InvalidRequest):
+            return word
+
+    mode = name_of_network(options.host.network_mode)
+    named = {name_of_network(word): item for word, item in options.networks.items()}
+    first = named.pop(mode, EndpointOptions(mac=options.mac_address))
+    return {mode: first, **named}
+
+
+def is_networked(config: ContainerOptions) -> bool:
+    """Whether it has bridges to be on, in a network namespace of its own."""
+    mode = config.host.network_mode
+    return mode not in (HOST, NONE) and not mode.startswith("container:") and not config.network_disabled
+
+
+def memberships(house: House, record: Container) -> list[tuple[Network, EndpointOptions]]:
+    """In the order in which it joins them: those with a way out first, as the first one's gateway counts. NotFound."""
+    found = [(house.networks.find(name), options) for name, options in record.config.networks.items()]
+    return sorted(found, key=lambda pair: pair[0].internal)
+
+
+async def attach_all(
+    house: House, record: Container, netlink: int, pid: int, ports: Reservation | None
+) -> tuple[Endpoint, ...]:
+    """Every network of a container that starts; all of them or none."""
+    endpoints: list[Endpoint] = []
+    try:
+        for number, (network, options) in enumerate(memberships(house, record)):
+            endpoints.append(
+                await _attach(
+                    house,
+                    record,
+                    network,
+                    options,
+                    netlink=netlink,
+                    pid=pid,
+                    interface=f"eth{number}",
+                    routes=not number,
+                    ports=None if number else ports,
+                )
+            )
+        if any(house.networks.find(item.network_id).resolves_names for item in endpoints):
+            await _open_names(house, record.id, pid)
+    except BaseException:
+        for endpoint in endpoints:
+            await house.networks.detach(endpoint)
+        raise
+    return tuple(endpoints)
+
+
+async def detach_all(house: House, container_id: str, endpoints: tuple[Endpoint, ...]) -> None:
+    """A container that has ended (or never began)."""
+    house.networks.names.close(container_id)
+    for endpoint in endpoints:
+        await house.networks.detach(endpoint)
+
+
+async def names_again(house: House, live: Live) -> None:
+    """After a daemon's death: its name servers went with it."""
+    record = live.record
+    if any(house.networks.find(item.network_id).resolves_names for item in record.endpoints):
+        await _open_names(house, record.id, record.state.pid)
+
+
+async def connect(house: House, live: Live, network: Network, options: EndpointOptions) -> None:
+    """`docker network connect`. A container that does not run joins when it starts."""
+    async with live.lock:
+        record = live.record
+        if HOST in (record.config.host.network_mode, network.name):
+            raise Conflict("container cannot be disconnected from host network or connected to host network")
+        if network.name == NONE or not is_networked(record.config):
+            raise InvalidRequest(
+                "container cannot be connected to multiple networks with one of the networks in private (none) mode"
+            )
+        if _key(house, record, network) is not None:
+            raise Forbidden(f"endpoint with name {record.name} already exists in network {network.name}")
+        check(network, options)
+        config = replace(record.config, networks={**record.config.networks, network.name: options})
+        if not record.state.running or not record.state.pid:
+            await house.roster.save(live, config=config)
+            return
+        netlink = await house.networks.open_netlink(record.state.pid)
+        try:
+            endpoint = await _attach(
+                house,
+                record,
+                network,
+                options,
+                netlink=netlink,
+                pid=record.state.pid,
+                interface=_free_interface(record),
+                routes=not any(item.routes for item in record.endpoints),
+                ports=None,
+            )
+        finally:
+            os.close(netlink)
+        await house.roster.save(live, config=config, endpoints=(*record.endpoints, endpoint))
+        if network.resolves_names and not house.networks.names.has(record.id):
+            await _open_names(house, record.id, record.state.pid)
+            identity.write_resolvers(Path(record.directory), record.config.host, named=True)
+        identity.write_hosts(Path(record.directory), record.config.hostname, config, live.record.endpoints)
+        house.events.publish("network", "connect", network.id, _attributes(network, record))
+
+
+async def disconnect(house: House, live: Live, network: Network, *, force: bool) -> None:
+    """`docker network disconnect`."""
+    async with live.lock:
+        record = live.record
+        if HOST in (record.config.host.network_mode, network.name):
+            raise Conflict("container cannot be disconnected from host network or connected to host network")
+        key = _key(house, record, network)
+        if key is None:
+            raise Forbidden(f"container {record.id} is not connected to network {network.name}")
+        config = replace(
+            record.config, networks={name: item for name, item in record.config.networks.items() if name != key}
+        )
+        endpoint = next((item for item in record.endpoints if item.network_id == network.id), None)
+        left = tuple(item for item in record.endpoints if item is not endpoint)
+        if endpoint is not None:
+            await house.networks.detach(endpoint, running=True)
+            left = await _way_out(house, record, endpoint, left)
+        await house.roster.save(live, config=config, endpoints=left)
+        if endpoint is not None:
+            identity.write_hosts(Path(record.directory), record.config.hostname, config, left)
+        house.events.publish("network", "disconnect", network.id, _attributes(network, record))
+
+
+async def remove(house: House, network: Network) -> None:
+    """`docker network rm`. Forbidden while a container that runs is on it, and for the predefined ones."""
+    if any(place.network_id == network.id for live in house.roster.all() for place in live.record.endpoints):
+        raise Forbidden(f"error while removing network: network {network.name} id {network.id} has active endpoints")
+    await house.networks.remove(network)
+
+
+def check(network: Network, options: EndpointOptions) -> None:
+    """What Docker refuses before anything is made."""
+    if options.aliases and not network.resolves_names:
+        raise InvalidRequest("network-scoped alias is supported only for containers in user defined networks")
+    if options.address and not network.resolves_names:
+        raise InvalidRequest("user specified IP address is supported on user defined networks only")
+    if options.address and not network.chosen:
+        raise InvalidRequest(
+            "user specified IP address is supported only when connecting to networks with user configured subnets"
+        )
+
+
+async def _attach(
+    house: House,
+    record: Container,
+    network: Network,
+    options: EndpointOptions,
+    *,
+    netlink: int,
+    pid: int,
+    interface: str,
+    routes: bool,
+    ports: Reservation | None,
+) -> Endpoint:
+    check(network, options)
+    wanted = Wanted(interface=interface, address=options.address, mac=options.mac, routes=routes)
+    return await house.networks.attach(network, record.id, netlink, pid, wanted=wanted, reservation=ports)
+
+
+async def _way_out(house: House, record: Container, gone: Endpoint, left: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
+    """The default route went with its interface: another network's gateway takes over."""
+    other = next((item for item in left if item.gateway), None)
+    if not gone.routes or other is None or not record.state.pid:
+        return left
+    await house.networks.lead_out(record.state.pid, other.gateway)
+    return tuple(replace(item, routes=True) if item is other else item for item in left)
+
+
+async def _open_names(house: House, container_id: str, pid: int) -> None:
+    live = house.roster.by_id(container_id)
+    if live is None:
+        return
+    await house.networks.names.open(
+        container_id,
+        pid,
+        lookup=partial(found_by_name, house, container_id),
+        reverse=partial(name_of, house, container_id),
+        upstream=identity.upstream(live.record.config.host),
+    )
+
+
+def _key(house: House, record: Container, network: Network) -> str | None:
+    """Under which word the container's configuration holds this network."""
+    for name in record.config.networks:
+        try:
+            if house.networks.find(name).id == network.id:
+                return name
+        except NotFound:
+            continue
+    return None
+
+
+def _free_interface(record: Container) -> str:
+    used = {item.interface for item in record.endpoints}
+    return next(name for number in range(len(used) + 1) if (name := f"eth{number}") not in used)
+
+
+def _attributes(network: Network, record: Container) -> dict[str, str]:
+    return {"container": record.id, "name": network.name, "type": network.driver}

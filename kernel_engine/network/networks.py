@@ -1,0 +1,416 @@
+"""The networks of one instance: the default bridge, those that users make, and the leases of who is on them.
+
+`ground` makes bridges in the kernel, `wiring` the cables; here they meet the records. Which container is on which
+network is `containers`' business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import secrets
+import sqlite3
+import time
+from collections.abc import Coroutine, Iterable
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import Any
+
+from kernel_engine.errors import Conflict, Forbidden, InvalidRequest, KernelRefused, NotFound, Unavailable
+from kernel_engine.formats.frozen import revive, to_json
+from kernel_engine.network import ground
+from kernel_engine.network.addresses import free_address, mac_address, parse_subnet
+from kernel_engine.network.endpoint import Endpoint
+from kernel_engine.network.ground import Ground, Plan, destroy
+from kernel_engine.network.making import planned
+from kernel_engine.network.nameserver import NameServers
+from kernel_engine.network.network import DEFAULT, HOST, NONE, Network, NetworkOptions
+from kernel_engine.network.ports import Ports, Reservation, Wish
+from kernel_engine.network.veth import Cable, loopback_up
+from kernel_engine.network.wiring import Wiring
+from kernel_engine.paths import Instance
+from kernel_engine.records import Records
+from kernel_engine.syscalls.netlink import Netlink
+
+__all__ = ["SCHEMA", "Endpoint", "Networks", "destroy", "loopback_up"]
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS networks (
+    name TEXT PRIMARY KEY,
+    network_id TEXT NOT NULL UNIQUE,
+    gateway TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS user_networks (
+    network_id TEXT PRIMARY KEY,
+    record TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS leases (
+    address TEXT PRIMARY KEY,
+    container_id TEXT NOT NULL,
+    host_interface TEXT NOT NULL
+);
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """An address that is given away."""
+
+    address: str
+    container_id: str
+    host_interface: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """How a container wants to be on a network."""
+
+    interface: str = "eth0"
+    address: str = ""  #: a fixed one; "" = any
+    mac: str = ""
+    routes: bool = True  #: its way out is to lead through here
+
+
+class Networks:
+    """They stand in the kernel, with all that is on them, when the daemon does not run."""
+
+    SCHEMA = SCHEMA
+
+    def __init__(self, instance: Instance, records: Records) -> None:
+        self._instance = instance
+        self._records = records
+        self._networks: dict[str, Network] = {}
+        self._grounds: dict[str, Ground] = {}
+        self._leases: dict[str, Lease] = {}  # addresses of different networks never meet
+        self._ports = Ports()
+        self._wiring = Wiring(instance)
+        self.names = NameServers(self._wiring)
+        self._changing = asyncio.Lock()
+        self._background: set[asyncio.Future[Any]] = set()
+        self.default: Network
+
+    @classmethod
+    async def open(
+        cls, instance: Instance, records: Records, *, subnet: str | None = None, endpoints: Iterable[Endpoint] = ()
+    ) -> Networks:
+        """Makes the bridges, or finds those of an earlier daemon with their leases (see `adopt`).
+
+        subnet: of the default one, "172.30.0.0/16"; None = the one it had, else the first free one of Docker's pools.
+        endpoints: what the records know to be in use; their published ports are never closed meanwhile.
+        InvalidRequest, Conflict (in use), Unavailable (no nft, nothing free), KernelRefused.
+        """
+        wanted = parse_subnet(subnet) if subnet else None
+        row, others, leases = await records.transact(_read)
+        recorded = IPv4Interface(row["gateway"]) if row else None
+        open_ports = tuple((port, place.address) for place in endpoints for port in place.published)
+        plans = tuple(_plan(item) for item in others)
+        standing = await asyncio.to_thread(
+            ground.lay, instance, wanted=wanted, recorded=recorded, others=plans, published=open_ports
+        )
+        network_id = row["network_id"] if row else secrets.token_hex(32)
+        if recorded != standing[0].gateway:
+            gateway = str(standing[0].gateway)
+            await records.transact(lambda connection: _save_default(connection, network_id, gateway))
+        networks = cls(instance, records)
+        networks.default = _default(instance, network_id, standing[0])
+        for item, place in zip((networks.default, *others), standing, strict=True):
+            networks._networks[item.id] = item
+            networks._grounds[item.id] = place
+        for name, driver in ((HOST, "host"), (NONE, "null")):
+            fixed = hashlib.sha256(f"{instance.id}/{name}".encode()).hexdigest()
+            networks._networks[fixed] = Network(id=fixed, name=name, driver=driver, created=networks.default.created)
+        networks._leases = {lease.address: lease for lease in leases}
+        networks._ports.take(port for port, _ in open_ports)
+        return networks
+
+    def adopt(self, endpoints: Iterable[Endpoint]) -> None:
+        """After `open`, before the first `attach`: the endpoints still in use. Other leases and cables are swept."""
+        kept = {
+            endpoint.address: Lease(
+                address=endpoint.address,
+                container_id=self._leases[endpoint.address].container_id if endpoint.address in self._leases else "",
+                host_interface=endpoint.host_interface,
+            )
+            for endpoint in endpoints
+        }
+        for address in self._leases.keys() - kept.keys():
+            self._forget(address)
+        self._leases = kept
+        known = lambda: frozenset(lease.host_interface for lease in self._leases.values())  # noqa: E731
+        self._later(self._wiring.sweep(known))
+
+    async def close(self) -> None:
+        """Finishes what was begun. The bridges and those on them stay."""
+        self.names.close_all()
+        while self._background:
+            await asyncio.gather(*self._background, return_exceptions=True)
+        self._wiring.close()
+
+    # which there are --------------------------------------------------------------------------------------------
+    def all(self) -> tuple[Network, ...]:
+        return tuple(self._networks.values())
+
+    def find(self, reference: str) -> Network:
+        """By name, id or the unambiguous beginning of one. NotFound with Docker's text."""
+        reference = DEFAULT if reference == "default" else reference
+        exact = [item for item in self._networks.values() if reference in (item.name, item.id)]
+        found = exact or [item for item in self._networks.values() if reference and item.id.startswith(reference)]
+        if len(found) > 1:
+            raise InvalidRequest(f"network {reference} is ambiguous ({len(found)} matches found on name)")
+        if not found:
+            raise NotFound(f"network {reference} not found")
+        return found[0]
+
+    async def create(self, options: NetworkOptions) -> Network:
+        """A bridge of the user's own. Conflict: the name is in use; Forbidden: the subnet is. Nothing is left then."""
+        async with self._changing:
+            if any(item.name == options.name for item in self._networks.values()):
+                raise Conflict(f"network with name {options.name} already exists")
+            network, wanted = planned(options, self._instance, self.all(), secrets.token_hex(32))
+            made = network
+
+            def make(gateway: IPv4Interface) -> Plan:
+                nonlocal made
+                made = replace(network, subnet=str(gateway.network), gateway=str(gateway.ip), created=time.time())
+                return _plan(made)
+
+            adding = asyncio.ensure_future(
+                self._wiring.apart(lambda: ground.add(self._instance, network.interface, wanted, make))
+            )
+            try:
+                place = await asyncio.shield(adding)
+                await self._records.transact(lambda connection: _insert(connection, made))
+            except BaseException:
+                self._later(self._undo(adding, network.interface))
+                raise
+            self._networks[made.id] = made
+            self._grounds[made.id] = place
+            return made
+
+    async def remove(self, network: Network) -> None:
+        """The caller knows that no container is on it. Forbidden for one of the three that always are."""
+        if network.predefined:
+            raise Forbidden(f"{network.name} is a pre-defined network and cannot be removed")
+        async with self._changing:
+            if network.id not in self._networks:
+                raise NotFound(f"network {network.id} not found")
+            statement = "DELETE FROM user_networks WHERE network_id = ?"
+            await self._records.transact(lambda connection: connection.execute(statement, (network.id,)))
+            del self._networks[network.id]
+            del self._grounds[network.id]
+            await self._wiring.apart(lambda: ground.take_away(self._instance, _plan(network)))
+
+    async def _undo(self, adding: asyncio.Future[Ground], interface: str) -> None:
+        """After a create that was cut off, or whose record could not be written."""
+        (place,) = await asyncio.gather(adding, return_exceptions=True)
+        if isinstance(place, Ground):
+            plan = Plan(interface=interface, gateway=place.gateway)
+            await self._wiring.apart(lambda: ground.take_away(self._instance, plan))
+
+    # who is on them ---------------------------------------------------------------------------------------------
+    def reserve(self, wishes: Iterable[Wish]) -> Reservation:
+        """Takes ports of the host for a container that is to be attached; not one of them where one cannot be had.
+
+        `give_up` gives them back, or `detach` does once they belong to an endpoint. Unavailable or KernelRefused with
+        Docker's text.
+        """
+        return self._ports.reserve(wishes)
+
+    async def attach(
+        self,
+        network: Network,
+        container_id: str,
+        netlink_fd: int,
+        pid: int,
+        *,
+        wanted: Wanted = Wanted(),
+        reservation: Reservation | None = None,
+    ) -> Endpoint:
+        """Plugs a container in: an interface with an address and (where wanted) a default route, lo up, its ports open.
+        About 1 ms, off the loop.
+
+        netlink_fd: an AF_NETLINK socket opened in the container's network namespace (stays the caller's); pid: a
+        process in it. Unavailable when all addresses are given, Forbidden for a fixed one that somebody has;
+        KernelRefused, with nothing left behind.
+        """
+        place = self._grounds[network.id]
+        published = () if reservation is None else reservation.published
+        lease = self._lease(network, container_id, wanted.address)
+        interface = IPv4Interface((IPv4Address(lease.address), place.gateway.network.prefixlen))
+        cable = Cable(
+            outside=lease.host_interface,
+            bridge=place.index,
+            pid=pid,
+            mac=wanted.mac or mac_address(interface.ip),
+            interface=interface,
+            gateway=network.gateway,
+            mtu=place.mtu,
+            inside=wanted.interface,
+            routes=wanted.routes and not network.internal,
+            hairpin=bool(published),
+        )
+        try:
+            await self._wiring.plug(netlink_fd, cable, published)
+        except asyncio.CancelledError:
+            self._later(self._give_up(lease, reservation))
+            raise
+        except OSError as error:
+            self._forget(lease.address)
+            text = f"failed to create endpoint {container_id[:12]} on network {network.name}: {error}"
+            raise KernelRefused("netlink", error.errno or 0, text) from error
+        return Endpoint(
+            network_id=network.id,
+            network_name=network.name,
+            endpoint_id=secrets.token_hex(32),
+            address=lease.address,
+            prefix_length=interface.network.prefixlen,
+            gateway="" if network.internal else network.gateway,
+            mac=cable.mac,
+            host_interface=lease.host_interface,
+            interface=cable.inside,
+            routes=cable.routes,
+            published=published,
+        )
+
+    async def detach(self, endpoint: Endpoint, *, running: bool = False) -> None:
+        """Closes the ports; takes the address back when the host's end of the cable is gone. All that is so when this
+        returns. Idempotent. running: the container goes on, so that the kernel will not take the cable by itself."""
+        if endpoint.published:
+            self._ports.free(endpoint.published)
+            await self._wiring.withdraw(endpoint.published)
+        try:
+            if running:
+                await self._wiring.unplug(endpoint.host_interface)
+            else:
+                await self._wiring.gone(endpoint.host_interface)
+        except OSError as error:
+            name = endpoint.network_name
+            text = f"failed to remove endpoint {endpoint.endpoint_id[:12]} of network {name}: {error}"
+            raise KernelRefused("netlink", error.errno or 0, text) from error
+        lease = self._leases.get(endpoint.address)
+        if lease is not None and lease.host_interface == endpoint.host_interface:
+            self._forget(endpoint.address)
+
+    async def open_netlink(self, pid: int) -> int:
+        """A netlink socket in the network namespace of a process that runs. The caller closes it."""
+        try:
+            return await self._wiring.inside(pid, lambda: Netlink().detach())
+        except OSError as error:
+            raise KernelRefused("setns", error.errno or 0, f"enter the network of process {pid}: {error}") from error
+
+    async def lead_out(self, pid: int, gateway: str) -> None:
+        """Gives a running container another way out, after the network with the former one was left."""
+
+        def add() -> None:
+            with Netlink() as netlink:
+                netlink.add_route(gateway=gateway)
+
+        try:
+            await self._wiring.inside(pid, add)
+        except OSError as error:
+            raise KernelRefused("netlink", error.errno or 0, f"add a route through {gateway}: {error}") from error
+
+    # leases -----------------------------------------------------------------------------------------------------
+    def _lease(self, network: Network, container_id: str, fixed: str) -> Lease:
+        """The row is queued, not waited for: after a crash the kernel's own list of cables tells as much."""
+        gateway = self._grounds[network.id].gateway
+        address: IPv4Address | None
+        if fixed:
+            address = self._fixed(network, gateway, fixed)
+        else:
+            part = IPv4Network(network.ip_range) if network.ip_range else None
+            address = free_address(gateway, (*self._leases, *network.reserved.values()), part)
+        if address is None:
+            raise Unavailable(  # Docker's text (libnetwork, ipamapi.ErrNoAvailableIPs)
+                f"no available IPv4 addresses on this network's address pools: {network.name} ({network.id})",
+                hint="remove containers that you no longer need: docker rm",
+            )
+        outside = self._wiring.new_name(frozenset(lease.host_interface for lease in self._leases.values()))
+        lease = Lease(address=str(address), container_id=container_id, host_interface=outside)
+        self._leases[lease.address] = lease
+        values = (lease.address, container_id, outside)
+        self._write("INSERT OR REPLACE INTO leases (address, container_id, host_interface) VALUES (?, ?, ?)", values)
+        return lease
+
+    def _fixed(self, network: Network, gateway: IPv4Interface, text: str) -> IPv4Address:
+        address = IPv4Address(text)
+        if address not in gateway.network:
+            raise InvalidRequest(f"Invalid address {text}: It does not belong to any of this network's subnets")
+        if text in self._leases or address == gateway.ip or text in network.reserved.values():
+            raise Forbidden("Address already in use")
+        return address
+
+    def _forget(self, address: str) -> None:
+        self._leases.pop(address, None)
+        self._write("DELETE FROM leases WHERE address = ?", (address,))
+
+    async def _give_up(self, lease: Lease, reservation: Reservation | None) -> None:
+        await self._wiring.give_up(lease.host_interface, () if reservation is None else reservation.published)
+        self._forget(lease.address)
+
+    # ------------------------------------------------------------------------------------------------------------
+    def _write(self, statement: str, values: tuple[str, ...]) -> None:
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(statement, values)
+
+        self._keep(self._records.submit(write))
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        self._keep(asyncio.get_running_loop().create_task(work))
+
+    def _keep(self, future: asyncio.Future[Any]) -> None:
+        self._background.add(future)
+        future.add_done_callback(self._done)
+
+    def _done(self, future: asyncio.Future[Any]) -> None:
+        self._background.discard(future)
+        if not future.cancelled() and (error := future.exception()) is not None:
+            context = {"message": "work of the network beside a request failed", "exception": error, "future": future}
+            future.get_loop().call_exception_handler(context)
+
+
+def _default(instance: Instance, network_id: str, place: Ground) -> Network:
+    return Network(
+        id=network_id,
+        name=DEFAULT,
+        driver="bridge",
+        created=instance.database.stat().st_ctime,  # as old as the instance
+        subnet=str(place.gateway.network),
+        gateway=str(place.gateway.ip),
+        interface=instance.bridge,
+        options={
+            "com.docker.network.bridge.default_bridge": "true",
+            "com.docker.network.bridge.enable_icc": "true",
+            "com.docker.network.bridge.enable_ip_masquerade": "true",
+            "com.docker.network.bridge.name": instance.bridge,
+        },
+    )
+
+
+def _plan(network: Network) -> Plan:
+    return Plan(
+        interface=network.interface,
+        gateway=IPv4Interface(f"{network.gateway}/{network.subnet.partition('/')[2]}"),
+        internal=network.internal,
+        masquerade=network.options.get("com.docker.network.bridge.enable_ip_masquerade") != "false",
+        mtu=int(network.options.get("com.docker.network.driver.mtu") or 0),
+    )
+
+
+def _read(connection: sqlite3.Connection) -> tuple[sqlite3.Row | None, tuple[Network, ...], tuple[Lease, ...]]:
+    row = connection.execute("SELECT network_id, gateway FROM networks WHERE name = ?", (DEFAULT,)).fetchone()
+    others = connection.execute("SELECT record FROM user_networks ORDER BY rowid").fetchall()
+    leases = connection.execute("SELECT address, container_id, host_interface FROM leases").fetchall()
+    networks = tuple(revive(Network, json.loads(item["record"])) for item in others)
+    return row, networks, tuple(Lease(**dict(lease)) for lease in leases)
+
+
+def _save_default(connection: sqlite3.Connection, network_id: str, gateway: str) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO networks (name, network_id, gateway) VALUES (?, ?, ?)", (DEFAULT, network_id, gateway)
+    )
+
+
+def _insert(connection: sqlite3.Connection, network: Network) -> None:
+    connection.execute("INSERT INTO user_networks (network_id, record) VALUES (?, ?)", (network.id, to_json(network)))

@@ -1,0 +1,216 @@
+"""Networks of a user's own: names, aliases, fixed addresses, isolation, joining and leaving, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.daemon import Daemon
+
+NET = ("--network", "n1")
+
+
+@pytest.fixture
+def networks(clean: Daemon) -> Iterator[Daemon]:
+    clean.docker("network", "create", "n1")
+    yield clean
+    for container in clean.out("ps", "-aq").split():
+        clean.docker("rm", "-f", container)
+    clean.docker("network", "prune", "-f")
+    assert clean.out("network", "ls", "--format", "{{.Name}}").split() == ["bridge", "host", "none"]
+
+
+def address(daemon: Daemon, name: str, network: str = "n1") -> str:
+    return str(daemon.inspect(name)["NetworkSettings"]["Networks"][network]["IPAddress"])
+
+
+def looked_up(daemon: Daemon, asker: str, name: str) -> set[str]:
+    """What nslookup finds; its first two lines name the server."""
+    shown = daemon.docker("exec", asker, "nslookup", name, check=False).stdout
+    assert "127.0.0.11" in shown.partition("\n\n")[0]
+    return set(re.findall(r"Address(?: \d+)?: (\d+\.\d+\.\d+\.\d+)\s*$", shown.partition("\n\n")[2], re.M))
+
+
+def test_containers_find_each_other_by_name(networks: Daemon) -> None:
+    networks.docker("run", "-d", "--name", "web", *NET, "--network-alias", "www", "busybox", "sleep", "100")
+    networks.docker("run", "-d", "--name", "asker", *NET, "busybox", "sleep", "100")
+    there = address(networks, "web")
+    short = networks.inspect("web")["Id"][:12]
+    for name in ("web", "www", "WEB", short, "web.n1"):
+        assert looked_up(networks, "asker", name) == {there}, name
+    networks.docker("exec", "asker", "ping", "-c", "1", "-W", "2", "www")
+    assert networks.inspect("web")["NetworkSettings"]["Networks"]["n1"]["DNSNames"] == ["web", "www", short]
+    networks.docker("rename", "web", "site")
+    assert looked_up(networks, "asker", "site") == {there}
+    networks.docker("stop", "-t", "0", "site")
+    assert looked_up(networks, "asker", "site") == set()
+
+
+def test_one_alias_of_several_is_every_address(networks: Daemon) -> None:
+    for number in "123":
+        networks.docker("run", "-d", "--name", f"r{number}", *NET, "--network-alias", "app", "busybox", "sleep", "100")
+    wanted = {address(networks, f"r{number}") for number in "123"}
+    assert looked_up(networks, "r1", "app") == wanted
+    firsts = set()
+    for _ in range(20):
+        shown = networks.out("exec", "r1", "nslookup", "app").partition("\n\n")[2]
+        firsts.add(re.findall(r"\d+\.\d+\.\d+\.\d+", shown)[0])
+    assert len(firsts) > 1, "the order changes"
+
+
+def test_an_address_has_a_name(networks: Daemon) -> None:
+    networks.docker("run", "-d", "--name", "web", *NET, "busybox", "sleep", "100")
+    shown = networks.out("exec", "web", "nslookup", address(networks, "web"))
+    assert "web.n1" in shown
+
+
+def test_the_default_network_has_no_names(clean: Daemon) -> None:
+    clean.docker("run", "-d", "--name", "web", "busybox", "sleep", "100")
+    assert "127.0.0.11" not in clean.out("exec", "web", "cat", "/etc/resolv.conf")
+
+
+def test_networks_do_not_see_each_other(networks: Daemon) -> None:
+    networks.docker("network", "create", "n2")
+    networks.docker("run", "-d", "--name", "web", *NET, "busybox", "sleep", "100")
+    networks.docker("run", "-d", "--name", "other", "--network", "n2", "busybox", "sleep", "100")
+    assert looked_up(networks, "other", "web") == set()
+    ping = ("exec", "other", "ping", "-c", "1", "-W", "1", address(networks, "web"))
+    assert networks.docker(*ping, check=False).returncode == 1
+    networks.docker("network", "connect", "--alias", "late", "n1", "other")
+    networks.docker(*ping)
+    assert looked_up(networks, "other", "web") == {address(networks, "web")}
+    assert looked_up(networks, "web", "late") == {address(networks, "other")}
+    assert "eth1" in networks.out("exec", "other", "ip", "link")
+    networks.docker("network", "disconnect", "n1", "other")
+    assert networks.docker(*ping, check=False).returncode == 1
+    assert looked_up(networks, "web", "late") == set()
+
+
+def test_the_way_out_moves_to_another_network(networks: Daemon) -> None:
+    networks.docker("run", "-d", "--name", "two", *NET, "busybox", "sleep", "100")
+    networks.docker("network", "connect", "bridge", "two")
+    networks.docker("network", "disconnect", "n1", "two")
+    gateway = networks.inspect("two")["NetworkSettings"]["Networks"]["bridge"]["Gateway"]
+    assert f"default via {gateway}" in networks.out("exec", "two", "ip", "route")
+
+
+def test_an_internal_network_has_no_way_out(clean: Daemon) -> None:
+    clean.docker("network", "create", "--internal", "closed")
+    try:
+        clean.docker("run", "-d", "--name", "one", "--network", "closed", "busybox", "sleep", "100")
+        clean.docker("run", "-d", "--name", "two", "--network", "closed", "busybox", "sleep", "100")
+        assert "default" not in clean.out("exec", "one", "ip", "route")
+        clean.docker("exec", "one", "ping", "-c", "1", "-W", "2", "two")
+    finally:
+        clean.docker("rm", "-f", "one", "two")
+        clean.docker("network", "rm", "closed")
+
+
+def test_subnets_and_fixed_addresses(clean: Daemon) -> None:
+    clean.docker(
+        "network", "create", "--subnet", "10.213.7.0/24", "--gateway", "10.213.7.9", "--ip-range", "10.213.7.64/26",
+        "--label", "a=b", "fixed",
+    )  # fmt: skip
+    try:
+        net = ("--network", "fixed")
+        clean.docker("run", "-d", "--name", "one", *net, "--ip", "10.213.7.20", "busybox", "sleep", "100")
+        clean.docker("run", "-d", "--name", "two", *net, "busybox", "sleep", "100")
+        assert (address(clean, "one", "fixed"), address(clean, "two", "fixed")) == ("10.213.7.20", "10.213.7.64")
+        shown = json.loads(clean.out("network", "inspect", "fixed"))[0]
+        assert shown["IPAM"]["Config"] == [
+            {"Subnet": "10.213.7.0/24", "Gateway": "10.213.7.9", "IPRange": "10.213.7.64/26"}
+        ]
+        assert {item["Name"] for item in shown["Containers"].values()} == {"one", "two"}
+        for words, text in (
+            (("--ip", "10.213.7.20"), "Address already in use"),
+            (("--ip", "10.9.9.9"), "It does not belong to any of this network's subnets"),
+        ):
+            refused = clean.docker("run", "--rm", *net, *words, "busybox", "true", check=False)
+            assert (refused.returncode, text in refused.stderr) == (125, True), refused.stderr
+        refused = clean.docker("network", "create", "--subnet", "10.213.0.0/16", "wide", check=False)
+        assert "Pool overlaps with other one on this address space" in refused.stderr
+    finally:
+        for container in clean.out("ps", "-aq").split():
+            clean.docker("rm", "-f", container)
+        clean.docker("network", "rm", "fixed")
+
+
+def test_what_is_refused(networks: Daemon) -> None:
+    networks.docker("run", "-d", "--name", "web", *NET, "busybox", "sleep", "100")
+    for words, code, text in (
+        (("network", "create", "n1"), 1, "network with name n1 already exists"),
+        (("network", "create", "a b"), 1, "includes invalid characters"),
+        (("network", "create", "-d", "macvlan", "m"), 1, "macvlan is not served"),
+        (("network", "create", "-d", "nope", "m"), 1, "could not find plugin nope"),
+        (("network", "create", "--subnet", "10.0.0.0/33", "m"), 1, "invalid CIDR address: 10.0.0.0/33"),
+        (("network", "create", "--gateway", "10.0.0.1", "m"), 1, "every ip-range or gateway must have"),
+        (("network", "rm", "n1"), 1, "has active endpoints"),
+        (("network", "rm", "bridge"), 1, "bridge is a pre-defined network and cannot be removed"),
+        (("network", "rm", "nope"), 1, "network nope not found"),
+        (("network", "connect", "n1", "web"), 1, "endpoint with name web already exists in network n1"),
+        (("network", "connect", "n1", "nobody"), 1, "No such container: nobody"),
+        (("network", "disconnect", "bridge", "web"), 1, "is not connected to network bridge"),
+        (("run", "--name", "lost", "--network", "nope", "busybox", "true"), 125, "network nope not found"),
+        (("run", "--rm", *NET, "--ip", "172.18.0.9", "busybox", "true"), 125, "user configured subnets"),
+        (("run", "--rm", "--network-alias", "x", "busybox", "true"), 125, "user defined networks"),
+    ):
+        refused = networks.docker(*words, check=False)
+        assert (refused.returncode, text in refused.stderr) == (code, True), (words, refused.stderr)
+    assert networks.inspect("lost")["State"]["Status"] == "created"
+    assert networks.out("network", "ls", "-q", "--filter", "type=custom").count("\n") == 0
+
+
+def test_after_a_kill_everything_goes_on(networks: Daemon) -> None:
+    networks.docker("run", "-d", "--name", "web", *NET, "busybox", "sleep", "100")
+    networks.docker("run", "-d", "--name", "asker", *NET, "busybox", "sleep", "100")
+    before = json.loads(networks.out("network", "inspect", "n1"))
+    networks.kill()
+    networks.start()
+    assert json.loads(networks.out("network", "inspect", "n1")) == before
+    assert looked_up(networks, "asker", "web") == {address(networks, "web")}
+    networks.docker("restart", "-t", "0", "web")
+    deadline = time.monotonic() + 5
+    while looked_up(networks, "asker", "web") != {address(networks, "web")}:
+        assert time.monotonic() < deadline
+
+
+def test_a_stopped_container_keeps_its_networks(networks: Daemon) -> None:
+    networks.docker("create", "--name", "later", *NET, "busybox", "sleep", "100")
+    networks.docker("network", "connect", "bridge", "later")
+    networks.docker("start", "later")
+    assert set(networks.inspect("later")["NetworkSettings"]["Networks"]) == {"n1", "bridge"}
+    assert re.findall(r"eth\d", networks.out("exec", "later", "ls", "/sys/class/net")) == ["eth0", "eth1"]
+    networks.docker("stop", "-t", "0", "later")
+    assert networks.docker("network", "rm", "n1", check=False).returncode == 0
+    refused = networks.docker("start", "later", check=False)
+    assert "network n1 not found" in refused.stderr
+
+
+def test_names_of_the_world_are_passed_on(networks: Daemon) -> None:
+    """Somebody answers, be it that there is no such name: the question is not lost."""
+    begun = time.monotonic()
+    networks.docker("run", "--rm", *NET, "busybox", "nslookup", "no-such-name.invalid", check=False)
+    assert time.monotonic() - begun < 60
+
+
+def test_published_ports_lead_to_user_networks_too(networks: Daemon) -> None:
+    networks.docker(
+        "run", "-d", "--name", "web", *NET, "-p", "127.0.0.1::80", "busybox", "sh", "-c",
+        "mkdir /www; echo hello > /www/index.html; httpd -f -p 80 -h /www",
+    )  # fmt: skip
+    where = networks.out("port", "web", "80")
+    from urllib.request import urlopen
+
+    deadline = time.monotonic() + 5
+    while True:
+        try:
+            with urlopen(f"http://{where}/", timeout=2) as page:
+                assert page.read() == b"hello\n"
+                break
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
