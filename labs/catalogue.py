@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from labs.directives import BadSource, CardGroup, Directive, Question, card, directives, question, questions
+from labs.hub.userland import for_this_machine
 
 #: another folder of labs can stand in: a teacher's own
 COURSE = Path(os.environ.get("DOCKER_LABS_COURSE") or Path(__file__).parent / "course")
@@ -25,13 +26,17 @@ class NoSuchLab(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lab:
-    """One lab folder. `number` is "00"; `goals` complete "이 실습을 마치면 … 있어요"."""
+    """One lab folder. `number` is "00"; `goals` complete "이 실습을 마치면 … 있어요".
+
+    `other_userland`: it compares this machine with debian:trixie, or, on a Debian 13, with another.
+    """
 
     number: str
     title: str
     minutes: int
     goals: tuple[str, ...]
     folder: Path
+    other_userland: bool = False
 
     @property
     def source(self) -> Path:
@@ -45,8 +50,13 @@ class Lab:
     def check_file(self) -> Path:
         return self.folder / "check.py"
 
+    def for_this_machine(self, text: str) -> str:
+        """A part of the lab (source or notebook) as a learner on this machine gets it."""
+        return for_this_machine(text) if self.other_userland else text
+
     def directives(self, kind: str) -> Iterator[Directive]:
-        return (found for found in directives(self.source.read_text(encoding="utf-8")) if found.kind == kind)
+        text = self.for_this_machine(self.source.read_text(encoding="utf-8"))
+        return (found for found in directives(text) if found.kind == kind)
 
     def prediction(self, name: str) -> Question:
         """Raises NoSuchLab when the source has no prediction of that id."""
@@ -83,6 +93,7 @@ def read(folder: Path) -> Lab:
             minutes=int(facts["minutes"]),
             goals=tuple(map(str, facts["goals"])),
             folder=folder,
+            other_userland=bool(facts.get("other_userland", False)),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BadSource(f"{folder / SOURCE}: docker_labs needs lab, title, minutes and goals ({error})") from error

@@ -16,6 +16,8 @@ from enum import Enum
 from pathlib import Path, PurePath
 from typing import Any, cast
 
+from labs.catalogue import read
+
 COURSE = Path(__file__).parent / "course"
 PACKAGES = Path(__file__).parent.parent
 #: the installed sources that a learner may read, as links in the workspace
@@ -75,10 +77,18 @@ def offered_files(course: Path = COURSE) -> dict[str, Path]:
     }
 
 
+def content(file: Path) -> bytes:
+    """A notebook as it fits this machine, anything else as it is."""
+    data = file.read_bytes()
+    if file.suffix != ".ipynb" or not (file.parent / "lab.md").is_file():
+        return data
+    return read(file.parent).for_this_machine(data.decode()).encode()
+
+
 def prepare(workspace: Path, course: Path = COURSE) -> tuple[Placement, ...]:
     """Bring the workspace up to the course. Returns what was done to each file."""
     offered = offered_files(course)
-    contents = {path: file.read_bytes() for path, file in offered.items()}
+    contents = {path: content(file) for path, file in offered.items()}
     digests = {path: digest(data) for path, data in contents.items()}
     notes = workspace / NOTES
     shipped = json.loads(notes.read_text(encoding="utf-8")) if notes.is_file() else {}
@@ -99,14 +109,14 @@ def trust(workspace: Path, placements: tuple[Placement, ...], data: Path) -> Non
     import nbformat
     from nbformat.sign import NotebookNotary
 
-    read: Any = nbformat.read  # untyped, like the notary
+    opened: Any = nbformat.read  # untyped, like the notary
     notary: Any = cast("Any", NotebookNotary)(data_dir=str(data))
     try:
         for placement in placements:
             if placement.path.endswith(".ipynb"):
                 name = placement.path if placement.act is not Act.BESIDE else beside(placement.path)
-                if digest((workspace / name).read_bytes()) == digest((COURSE / placement.path).read_bytes()):
-                    notary.sign(read(workspace / name, as_version=4))
+                if digest((workspace / name).read_bytes()) == digest(content(COURSE / placement.path)):
+                    notary.sign(opened(workspace / name, as_version=4))
     finally:
         notary.store.close()
 

@@ -306,4 +306,4 @@ def test_every_substitute_is_in_the_hub() -> None:
 def test_lab_00_compares_with_the_other_userland() -> None:
     assert other_userland(os_release("ID=debian\nVERSION_CODENAME=bookworm\n")) == "debian:trixie"
     assert other_userland(os_release('ID=debian\nVERSION_CODENAME="trixie"\n')) == "debian:bookworm"
-    assert other_userland(os_release("ID=ubuntu\nVERSION_CODENAME=noble\n# X=y\n")) == "debian:bookworm"
+    assert other_userland(os_release("ID=ubuntu\nVERSION_CODENAME=noble\n# X=y\n")) == "debian:trixie"

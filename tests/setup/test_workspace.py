@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from labs.workspace import Act, beside, decide, prepare
+from labs import catalogue
+from labs.hub.userland import for_this_machine
+from labs.workspace import COURSE, Act, beside, decide, prepare
 
 LAB = "00_what_is_docker/lab.ipynb"
+SOURCE = '---\ndocker_labs: {lab: "00", title: 하나, minutes: 1, goals: []}\n---\nthe source\n'
 
 
 @pytest.fixture
@@ -16,7 +20,7 @@ def course(tmp_path: Path) -> Path:
     folder = tmp_path / "course"
     (folder / "00_what_is_docker/files").mkdir(parents=True)
     (folder / LAB).write_text("one")
-    (folder / "00_what_is_docker/lab.md").write_text("the source")
+    (folder / "00_what_is_docker/lab.md").write_text(SOURCE, encoding="utf-8")
     (folder / "00_what_is_docker/check.py").write_text("the answers")
     (folder / "00_what_is_docker/files/run.sh").write_text("#!/bin/sh\n")
     (folder / "00_what_is_docker/files/run.sh").chmod(0o755)
@@ -77,6 +81,22 @@ def test_an_untouched_file_follows_the_course(course: Path, tmp_path: Path) -> N
     (course / LAB).write_text("two")
     prepare(workspace, course)
     assert (workspace / LAB).read_text() == "two"
+
+
+def test_a_debian_13_is_compared_with_another_debian(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lab 00 is written with debian:trixie: there its notebook, its questions and its card name what differs."""
+    release = tmp_path / "os-release"
+    release.write_text("ID=debian\nVERSION_CODENAME=trixie\n")
+    monkeypatch.setattr(catalogue, "for_this_machine", partial(for_this_machine, path=release))
+    prepare(tmp_path / "workspace")
+    notebook = (tmp_path / "workspace" / LAB).read_text(encoding="utf-8")
+    assert "debian:bookworm" in notebook
+    assert "trixie" not in notebook and "데비안 13" not in notebook
+    lab = catalogue.lab("00")
+    shown = [*(str(lab.prediction(f"00-{at}")) for at in range(1, 6)), str(lab.quiz()), str(lab.card())]
+    assert not [text for text in shown if "trixie" in text or "데비안 13" in text]
+    other = catalogue.lab("01").notebook
+    assert (tmp_path / "workspace" / other.relative_to(COURSE)).read_bytes() == other.read_bytes()
 
 
 def test_the_installed_sources_are_linked(course: Path, tmp_path: Path) -> None:
