@@ -28,7 +28,8 @@ def test_prune_asks_first(clean: Daemon) -> None:
         (("container", "prune"), "WARNING! This will remove all stopped containers."),
         (
             ("system", "prune"),
-            "WARNING! This will remove:\n  - all stopped containers\n  - all networks not used  - unused build cache\n",
+            "WARNING! This will remove:\n  - all stopped containers\n"
+            "  - all networks not used by at least one container\n  - all dangling images\n  - unused build cache\n",
         ),
     ):
         for answer in ("", "n\n", "what\n"):
