@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from kernel_engine.api.call import Call, answer
+from kernel_engine.api.call import Call, answer, empty
 from kernel_engine.api.errors import message_of, note_failure
 from kernel_engine.api.images import auth_of, read_header
+from kernel_engine.api.own import step_json
 from kernel_engine.api.streaming import Joined
 from kernel_engine.api.wire import build as wire
 from kernel_engine.api.wire.progress import line
@@ -42,6 +43,26 @@ async def prune(call: Call) -> web.StreamResponse:
     done = await call.engine.build.prune(all=call.flag("all"), filters=call.filters(), keep=max(keep, 0))
     call.engine.events.publish("builder", "prune", "", {"reclaimed": str(done.reclaimed)})
     return answer({"CachesDeleted": list(done.removed) or None, "SpaceReclaimed": done.reclaimed})
+
+
+async def cancel(call: Call) -> web.StreamResponse:
+    call.engine.build.register.cancel(call.text("id"))
+    return empty(204)
+
+
+async def builds(call: Call) -> web.StreamResponse:
+    """The builds that the engine remembers, the newest first."""
+    return answer([wire.entry_json(entry) for entry in reversed(call.engine.build.register.all())])
+
+
+async def inspect(call: Call) -> web.StreamResponse:
+    return answer(wire.entry_json(call.engine.build.register.get(call.id)))
+
+
+async def trace(call: Call) -> web.StreamResponse:
+    """Kernel calls of all its containers and file steps, in the order of time."""
+    entry = call.engine.build.register.get(call.id)
+    return answer({"Id": entry.id, "Steps": [step_json(step) for step in entry.trace()]})
 
 
 class _Answer:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiohttp import web
 
 from kernel_engine import __version__
 from kernel_engine.api.call import Call, answer
 from kernel_engine.api.wire import image as wire
 from kernel_engine.errors import InvalidRequest
+from kernel_engine.syscalls.trace import Step
 
 _LONGEST_WAIT = 600.0
 
@@ -36,22 +39,24 @@ async def trace(call: Call) -> web.StreamResponse:
     return answer(
         {
             "Id": call.id,
-            "Steps": [
-                {
-                    "Process": step.process,
-                    "Name": step.name,
-                    "Arguments": step.arguments,
-                    "Result": step.result,
-                    "Ok": step.ok,
-                    "Started": step.started,
-                    "Duration": step.duration,
-                    "Pid": step.pid,
-                    "Source": step.source,
-                }
-                for step in call.engine.containers.trace(call.id)
-            ],
+            "Steps": [step_json(step) for step in call.engine.containers.trace(call.id)],
         }
     )
+
+
+def step_json(step: Step) -> dict[str, Any]:
+    """One kernel call."""
+    return {
+        "Process": step.process,
+        "Name": step.name,
+        "Arguments": step.arguments,
+        "Result": step.result,
+        "Ok": step.ok,
+        "Started": step.started,
+        "Duration": step.duration,
+        "Pid": step.pid,
+        "Source": step.source,
+    }
 
 
 async def listening(call: Call) -> web.StreamResponse:

@@ -94,7 +94,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/commit", images.commit),
     Route("POST", "/build", build.build, watches=True),
     Route("POST", "/build/prune", build.prune),
-    Route("POST", "/build/cancel", _BUILDKIT),
+    Route("POST", "/build/cancel", build.cancel),
     Route("POST", "/session", _BUILDKIT),
     Route("POST", "/grpc", _BUILDKIT),
     # networks and volumes
@@ -115,6 +115,9 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/kernel-engine/info", own.info),
     Route("GET", "/kernel-engine/images/{name}/layers", own.layers),
     Route("GET", "/kernel-engine/images/{name}/layers/{id}", own.layer_files),
+    Route("GET", "/kernel-engine/builds", build.builds),
+    Route("GET", "/kernel-engine/builds/{id}", build.inspect),
+    Route("GET", "/kernel-engine/builds/{id}/trace", build.trace),
     Route("GET", "/kernel-engine/containers/{id}/trace", own.trace),
     Route("GET", "/kernel-engine/containers/{id}/listening", own.listening),
     Route("GET", "/kernel-engine/containers/{id}/terminal", own.terminal, watches=True),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import posixpath
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +17,6 @@ from kernel_engine.errors import CorruptData, EngineError, NoSpace
 from kernel_engine.images import tar_reader
 from kernel_engine.images.compression import CHUNK, inflated, translated
 from kernel_engine.images.tar_reader import Entry, Stream, TarReader
-from kernel_engine.images.unpack import clean
 from kernel_engine.storage import copying
 from kernel_engine.storage.copying import File, Kind
 from kernel_engine.syscalls.mounts import O_PATH, ResolveFlag, openat2
@@ -65,8 +65,8 @@ class _Unpacking:
             except OSError as error:
                 if error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise
-                text = f'cannot unpack "{os.fsdecode(name)}": {os.strerror(error.errno or 0).lower()}'
-                raise CorruptData(text) from None
+                reason = os.strerror(error.errno or 0).lower()
+                raise CorruptData(f"failed to copy files: open /{os.fsdecode(name)}: {reason}") from None
         for name, mtime in reversed(self._times):
             self._enter(os.path.dirname(name))
             copying.set_time(os.fsdecode(os.path.basename(name)), mtime)
@@ -76,6 +76,10 @@ class _Unpacking:
         base = os.fsdecode(os.path.basename(name))
         if entry.kind == tar_reader.HARD_LINK:
             self._link(clean(entry.target), base)
+            os.chown(base, entry.uid, entry.gid, follow_symlinks=False)
+            if not os.path.islink(base):
+                os.chmod(base, entry.mode)
+            copying.set_time(base, entry.mtime)
             return
         kind = _KINDS.get(entry.kind)
         if kind is None:
@@ -107,10 +111,17 @@ class _Unpacking:
             here = openat2(self._root, os.fsdecode(directory), O_PATH | os.O_DIRECTORY, _IN_ROOT)
         except FileNotFoundError:
             self._enter(os.path.dirname(directory))
+            if os.path.islink(os.path.basename(directory)):  # to something that is not there
+                raise
             os.mkdir(os.path.basename(directory), 0o755)
             here = openat2(self._root, os.fsdecode(directory), O_PATH | os.O_DIRECTORY, _IN_ROOT)
         os.fchdir(here)
         os.close(here)
+
+
+def clean(name: bytes) -> bytes:
+    """Relative to the directory; `..` at its top stays there, as Docker has it."""
+    return posixpath.normpath(b"/" + name).lstrip(b"/")
 
 
 def _fill(path: str, entry: Entry, reader: TarReader) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterable, Mapping
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from kernel_engine.build.options import BuildOptions, Emit
 from kernel_engine.build.output import Output
 from kernel_engine.build.plan import BuildPlan, plan
 from kernel_engine.build.prune import Pruned, prune, spare
+from kernel_engine.build.register import Entry, Register
 from kernel_engine.build.site import Built, Site
 from kernel_engine.build.stage import StageBuild
 from kernel_engine.containers.house import House
@@ -34,6 +36,7 @@ class Builder:
     def __init__(self, house: House, records: Records) -> None:
         self._house = house
         self.cache = Cache(records, self._has)
+        self.register = Register()
         self._sites: list[Site] = []  #: builds under way
 
     async def load(self) -> None:
@@ -45,7 +48,27 @@ class Builder:
         BuildFailed for a step that fails: nothing of it is left, and what was built before it stays for the cache. A
         cancelled build is undone in the same way.
         """
-        names = [_name(tag) for tag in options.tags]
+        names = tuple(_name(tag) for tag in options.tags)
+        entry = self.register.open(options.id or secrets.token_hex(16), names)
+        entry.work = asyncio.ensure_future(self._build(options, body, emit, entry))
+        try:
+            image: Image = await entry.work
+        except asyncio.CancelledError:
+            work, caller = entry.work, asyncio.current_task()
+            self.register.close(entry, error="the build was cancelled")
+            if caller is not None and caller.cancelling():  # the client has left
+                if work is not None:
+                    work.cancel()
+                    await asyncio.wait((work,))
+                raise
+            raise BuildFailed("build cancelled: context canceled") from None
+        except BaseException as error:
+            self.register.close(entry, error=error.message if isinstance(error, EngineError) else str(error))
+            raise
+        self.register.close(entry, image=image.id)
+        return image
+
+    async def _build(self, options: BuildOptions, body: AsyncIterable[bytes], emit: Emit, entry: Entry) -> Image:
         warming = self._house.later(self._house.workers.warm())
         staging = self._house.instance.staging
         if options.remote:
@@ -63,12 +86,12 @@ class Builder:
             output = Output(emit, stages=len(drawn.stages), quiet=options.quiet, steps=options.steps)
             for warning in dockerfile.warnings:
                 await output.say({"stream": f"{warning}\n"})
-            site = self._site(options, context, drawn, output)
+            site = self._site(options, context, drawn, output, entry)
             self._sites.append(site)
             try:
                 with site.held:
                     await warming
-                    return await self._finish(site, await _built(site), names)
+                    return await self._finish(site, await _built(site), entry.tags)
             finally:
                 self._sites.remove(site)
         finally:
@@ -82,7 +105,7 @@ class Builder:
         """Steps that lead to no image, each with the bytes that are its own: what `prune` could take."""
         return spare(self._house)
 
-    def _site(self, options: BuildOptions, context: Context, drawn: BuildPlan, output: Output) -> Site:
+    def _site(self, options: BuildOptions, context: Context, drawn: BuildPlan, output: Output, entry: Entry) -> Site:
         loop = asyncio.get_running_loop()
         return Site(
             house=self._house,
@@ -91,10 +114,11 @@ class Builder:
             context=context,
             plan=drawn,
             output=output,
+            entry=entry,
             stages={stage.index: loop.create_future() for stage in drawn.stages},
         )
 
-    async def _finish(self, site: Site, image: Image | None, names: list[str]) -> Image:
+    async def _finish(self, site: Site, image: Image | None, names: tuple[str, ...]) -> Image:
         if image is None:
             raise BuildFailed("No image was generated. Is your Dockerfile empty?")
         image = await self._house.images.publish(image.id)
@@ -160,20 +184,18 @@ def _platforms(options: BuildOptions) -> dict[str, str]:
 
 
 def _with_labels(dockerfile: Dockerfile, options: BuildOptions) -> Dockerfile:
-    """--label: one more instruction at the end of the target."""
+    """--label: more instructions at the end of the target."""
     if not options.labels or not dockerfile.stages:
         return dockerfile
     names = [start.name for start, _ in dockerfile.stages]
     wanted = names.index(options.target.lower()) if options.target.lower() in names else len(names) - 1
     start, instructions = dockerfile.stages[wanted]
     last: Instruction = instructions[-1] if instructions else start
-    pairs = tuple(sorted(options.labels.items()))
-    label = Label(
-        location=last.location,
-        text=" ".join(("LABEL", *(f"{name}={value}" for name, value in pairs))),
-        pairs=tuple((_literal(name), _literal(value)) for name, value in pairs),
+    labels = tuple(
+        Label(location=last.location, text=f"LABEL {name}={value}", pairs=((_literal(name), _literal(value)),))
+        for name, value in sorted(options.labels.items())
     )
-    stages = (*dockerfile.stages[:wanted], (start, (*instructions, label)), *dockerfile.stages[wanted + 1 :])
+    stages = (*dockerfile.stages[:wanted], (start, (*instructions, *labels)), *dockerfile.stages[wanted + 1 :])
     return replace(dockerfile, stages=stages)
 
 

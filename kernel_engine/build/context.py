@@ -171,17 +171,17 @@ class _Reader:
         self._tree = Tree()
         self._pending = bytearray()
         self._written = 0
+        self._count = 0  #: entries so far
         disk = os.fstatvfs(spool)
         self._limit = max(0, disk.f_bavail * disk.f_frsize - _RESERVE)
 
     def read(self, pipe: _Pipe) -> Tree:
         stream = inflated(pipe)
         reader = TarReader(Stream(_chunks(stream)))
-        count = 0
         try:
             for entry in reader:
-                count += 1
-                if count > _FILES:
+                self._count += 1
+                if self._count > _FILES:
                     raise CorruptData(f"the build context holds more than {_FILES} files")
                 self._take(entry, reader)
             self._flush()
@@ -197,6 +197,7 @@ class _Reader:
             first = self._tree.at(os.fsdecode(entry.target))
             if first is None or first.is_directory:
                 raise CorruptData(f'invalid hardlink "{name}" -> "{os.fsdecode(entry.target)}" in the build context')
+            first.inode = first.inode or self._count
             self._tree.put(name, replace(first))
             return
         kind = _KINDS.get(entry.kind)

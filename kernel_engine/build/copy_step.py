@@ -20,6 +20,7 @@ from kernel_engine.errors import EngineError, NoSpace
 from kernel_engine.formats.dockerfile.instructions import Add, Copy
 from kernel_engine.storage import overlay
 from kernel_engine.storage.scratch import Scratch, scratch
+from kernel_engine.syscalls.trace import Step as Call
 
 if TYPE_CHECKING:
     from kernel_engine.images.image import Image
@@ -97,6 +98,7 @@ async def copy_files(site: Site, copying: Copying, place: Scratch) -> None:
     order = {
         "overlay": overlay_words(place),
         "owner": copy.chown,
+        "keep_owner": bool(copy.from_),
         "mode": _mode(copy.chmod),
         "destination": copying.destination,
         "directory": copying.is_directory or copy.parents,
@@ -115,7 +117,8 @@ async def work(site: Site, job: str, order: dict[str, Any], spools: list[int], k
     """Descriptors: the layers' directory, then those with contents. BuildFailed for what the files do not allow."""
     layers = os.open(site.house.layers.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        await site.house.workers.run(f"kernel_engine.build.worker:{job}", order, (layers, *spools))
+        done = await site.house.workers.run(f"kernel_engine.build.worker:{job}", order, (layers, *spools))
+        site.entry.add_calls(Call(*words) for words in done["trace"])
     except NoSpace:
         raise
     except OSError as error:

@@ -26,9 +26,9 @@ from kernel_engine.formats.dockerfile.instructions import (
 from kernel_engine.formats.dockerfile.settings import Settings
 
 
-def run_words(words: Sequence[str], arguments: Sequence[str]) -> str:
-    """`|2 A=1 B=2 /bin/sh -c apt-get update`."""
-    before = (f"|{len(arguments)}", *arguments) if arguments else ()
+def run_words(words: Sequence[str], arguments: Sequence[str], *, any: bool) -> str:
+    """`|2 A=1 B=2 /bin/sh -c apt-get update`. any: there are arguments, though perhaps none that may be shown."""
+    before = (f"|{len(arguments)}", *arguments) if any else ()
     return " ".join((*before, *words))
 
 
@@ -37,9 +37,9 @@ def nop(comment: str, shell: Sequence[str]) -> str:
     return f"{' '.join(shell)} #(nop) {comment}"
 
 
-def copied(keyword: str, what: str, destination: str, shell: Sequence[str]) -> str:
-    """what: `file:<hash>`, `dir:<hash>`, `multi:<hash>`."""
-    return nop(f"{keyword} {what} in {destination} ", shell)
+def copied(keyword: str, what: str, destination: str, chown: str, shell: Sequence[str]) -> str:
+    """what: `file:<hash>`, `dir:<hash>`, `multi:<hash>`; destination: as it is written."""
+    return nop(f"{keyword} {f'--chown={chown} ' if chown else ''}{what} in {destination} ", shell)
 
 
 def setting_words(instruction: Instruction, after: Settings) -> str:
@@ -65,7 +65,9 @@ def _arg(arg: Arg, after: Settings) -> str:
 def _healthcheck(check: Healthcheck, after: Settings) -> str:
     """Go's %q of a pointer to a structure, odd as it is."""
     found = after.config["Healthcheck"]
-    times = " ".join(f'"{_duration(found.get(key, 0))}"' for key in ("Interval", "Timeout", "StartPeriod"))
+    times = " ".join(
+        f'"{_duration(found.get(key, 0))}"' for key in ("Interval", "Timeout", "StartPeriod", "StartInterval")
+    )
     return f"HEALTHCHECK &{{{quoted(found['Test'])} {times} '\\x{found.get('Retries', 0):02x}'}}"
 
 

@@ -52,7 +52,7 @@ async def run(site: Site, program: Program, image: Image | None, voice: Voice, s
     output = voice.program(step)
 
     async def created(container_id: str) -> None:
-        site.containers.append(container_id)
+        stack.callback(lambda: site.entry.add_calls(site.house.traces.recent(container_id)))
         await voice.stream(f" ---> Running in {container_id[:12]}\n")
 
     done = await stack.enter_async_context(ran(site.house, options, image, on_created=created, on_output=output))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,10 +11,10 @@ from typing import TYPE_CHECKING
 from kernel_engine.build.arguments import Arguments
 from kernel_engine.build.cache import Cache
 from kernel_engine.build.context import Context
-from kernel_engine.build.events import Step
 from kernel_engine.build.options import BuildOptions
 from kernel_engine.build.output import Output
 from kernel_engine.build.plan import BuildPlan
+from kernel_engine.build.register import Entry
 from kernel_engine.build.tree import Tree
 from kernel_engine.containers.house import House
 from kernel_engine.formats.dockerfile.settings import Settings
@@ -41,19 +40,15 @@ class Site:
     context: Context
     plan: BuildPlan
     output: Output
+    entry: Entry
     #: by the stage's place in the file
     stages: dict[int, asyncio.Future[Built]]
-    #: by step number, the newest state of each
-    steps: dict[int, Step] = field(default_factory=dict)
-    #: containers that RUN has started, for the trace
-    containers: list[str] = field(default_factory=list)
     #: files of images that COPY takes from, by chain id: their digests are reckoned once
     trees: dict[str | None, Tree] = field(default_factory=dict)
     #: layers of this build stay until it ends
     held: ExitStack = field(default_factory=ExitStack)
     #: ids of the images that it stands on and has made
     images: set[str] = field(default_factory=set)
-    started: float = field(default_factory=time.time)
 
     def hold(self, image: Image) -> Image:
         self.held.enter_context(self.house.images.hold(image))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -26,6 +27,7 @@ from kernel_engine.formats.dockerfile.instructions import Add, Arg, Copy, Instru
 from kernel_engine.formats.dockerfile.parse import parse_instruction
 from kernel_engine.formats.dockerfile.settings import Settings
 from kernel_engine.images.digest import short
+from kernel_engine.storage.refusal import refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +74,7 @@ class StageBuild:
         before = self._image
         try:
             outcome = await work()
-        except EngineError as error:
+        except (EngineError, OSError, sqlite3.Error) as error:
             failure = self._placed(error, instruction)
             failed = replace(event, state="failed", error=failure.message, seconds=time.monotonic() - started)
             await self._tell(failed)
@@ -91,7 +93,7 @@ class StageBuild:
         )
 
     async def _tell(self, event: Step) -> Step:
-        self._site.steps[event.step] = event
+        self._site.entry.steps[event.step] = event
         await self._voice.event(event)
         return event
 
@@ -106,11 +108,17 @@ class StageBuild:
             end_line=instruction.location.end,
         )
 
-    def _placed(self, error: EngineError, instruction: Instruction) -> BuildFailed:
+    def _placed(self, error: EngineError | OSError | sqlite3.Error, instruction: Instruction) -> BuildFailed:
         if isinstance(error, BuildFailed) and error.line:
             return error
+        if isinstance(error, sqlite3.Error):
+            message = refusal("record the step", error).message
+        elif isinstance(error, OSError):
+            message = (error.strerror or str(error)).lower()
+        else:
+            message = error.message
         return BuildFailed(
-            error.message,
+            message,
             code=error.code if isinstance(error, BuildFailed) else 0,
             file=self._site.plan.dockerfile.name,
             line=instruction.location.start,
@@ -183,7 +191,7 @@ class StageBuild:
             return outcome
         async with AsyncExitStack() as stack:
             ran = await run_step.run(self._site, program, self._image, self._voice, number, stack)
-            await self._add(question, history.run_words(process.words, seen), ran.upper)
+            await self._add(question, history.run_words(process.words, seen, any=bool(program.arguments)), ran.upper)
         await self._voice.stream(f"Removing intermediate container {ran.container_id[:12]}\n")
         return outcome
 
@@ -193,16 +201,14 @@ class StageBuild:
         copying = await copy_step.prepare(self._site, copy, await self._source(copy.from_), working_dir)
         try:
             content = await asyncio.to_thread(copying.selection.digest)
-            words = history.copied(
-                keyword, " ".join(copy_step.words(copy)), copying.shown_destination, self._settings.shell
-            )
+            words = " ".join((keyword, *copy_step.words(copy), copying.shown_destination))
             question = Question(**self._question(words), content=content, files=copying.selection.shown)
             outcome = await self._cached(question)
             if not outcome.cached:
                 with copy_step.place_on(self._site, self._image) as place:
                     await copy_step.copy_files(self._site, copying, place)
                     what = copying.selection.described(content)
-                    shown = history.copied(keyword, what, copying.shown_destination, self._settings.shell)
+                    shown = history.copied(keyword, what, copy.destination, copy.chown, self._settings.shell)
                     await self._add(question, shown, place.upper)
             return outcome
         finally:

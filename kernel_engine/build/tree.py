@@ -50,6 +50,7 @@ class Node:
     digest: str = ""
     target: str = ""  #: of a link
     device: tuple[int, int] = (0, 0)
+    inode: int = 0  #: the same for all names of one file; 0 for a file with one name
     xattrs: dict[str, bytes] = field(default_factory=dict)
     children: dict[str, Node] = field(default_factory=dict)
     _whole: str = ""
@@ -100,6 +101,7 @@ class LayerNode(Node):
             mtime=status.st_mtime_ns, size=status.st_size if kind == "file" else 0, place=path[len(root) + 1 :],
             target=os.readlink(path) if kind == "link" else "",
             device=(os.major(status.st_rdev), os.minor(status.st_rdev)),
+            inode=status.st_ino if status.st_nlink > 1 else 0,
             xattrs={_CAPABILITY: capability} if capability else {}, root=root, directories=found.directories,
         )  # fmt: skip
 

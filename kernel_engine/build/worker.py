@@ -1,4 +1,4 @@
-"""Jobs of the builder's worker processes: files into a mounted image, or into a plain directory.
+"""Jobs of the builder's worker processes: files into a mounted image.
 
 Each is (order, descriptors, say) → result. Descriptors: the layers' directory, then whatever holds contents; a file in
 an order says in which one it lies.
@@ -17,39 +17,25 @@ from kernel_engine.errors import InvalidRequest
 from kernel_engine.runtime import accounts
 from kernel_engine.storage import copying
 from kernel_engine.storage.copying import File
+from kernel_engine.syscalls.trace import Trace, recording
 from kernel_engine.workers.pool import Say
 
 
 def copy_files(order: dict[str, Any], descriptors: Sequence[int], say: Say) -> dict[str, Any]:
-    """COPY and ADD. order: overlay, owner ("" | "name[:group]"), mode, destination, directory, items."""
-    with copying.mounted(order["overlay"]):
+    """COPY and ADD. order: overlay, owner ("" | "name[:group]"), keep_owner, mode, destination, directory,
+    items."""
+    with recording(Trace("worker")) as trace, copying.mounted(order["overlay"]):
         copier = _Copier(order, descriptors)
         for item in order["items"]:
             copier.copy(item)
-    return {}
+    return {"trace": trace.steps}
 
 
 def make_directory(order: dict[str, Any], descriptors: Sequence[int], say: Say) -> dict[str, Any]:
     """WORKDIR. order: overlay, path."""
-    with copying.mounted(order["overlay"]):
+    with recording(Trace("worker")) as trace, copying.mounted(order["overlay"]):
         copying.make_directories(order["path"])
-    return {}
-
-
-def lay_out(order: dict[str, Any], descriptors: Sequence[int], say: Say) -> dict[str, Any]:
-    """What a RUN binds: order: target (an empty directory of the host), entries. Owners stay as they were."""
-    os.umask(0)
-    os.chdir(order["target"])
-    times: list[tuple[str, int]] = []
-    for words in order["entries"]:
-        path, file = decode(words, descriptors)
-        with _Opened(file, words, descriptors) as ready:
-            copying.put(ready, path or order["name"])
-        if file.kind == "directory":
-            times.append((path or order["name"], file.mtime))
-    for path, mtime in reversed(times):
-        copying.set_time(path, mtime)
-    return {}
+    return {"trace": trace.steps}
 
 
 class _Opened:
@@ -77,7 +63,10 @@ class _Copier:
 
     def __init__(self, order: dict[str, Any], descriptors: Sequence[int]) -> None:
         self._descriptors = descriptors
-        self._owner = _owner(order["owner"])
+        said = _owner(order["owner"]) if order["owner"] else None
+        self._owner = said or (0, 0)  #: of what is made
+        self._given = said or (None if order["keep_owner"] else (0, 0))  #: of what is copied; None = as it is
+        self._names: dict[int, str] = {}  #: inode → where its first name is
         self._mode: int | None = order["mode"]
         self._destination: str = order["destination"]
         self._is_directory: bool = order["directory"]
@@ -92,7 +81,11 @@ class _Copier:
             return
         with _Opened(first, item["entries"][0], self._descriptors) as file:
             if item["archive"] and file.kind == "file" and archive.is_archive(file):
-                archive.unpack(file, copying.make_directories(destination))
+                was_there = os.path.isdir(destination)
+                directory = copying.make_directories(destination)
+                if not was_there:
+                    os.chown(directory, *self._owner)
+                archive.unpack(file, directory)
                 return
             copying.put(self._adjusted(file), self._place(destination, item["name"]))
 
@@ -101,22 +94,36 @@ class _Copier:
         if self._is_directory or os.path.isdir(destination):
             return posixpath.join(copying.make_directories(destination, self._owner), name)
         real = os.path.realpath(destination)
-        return posixpath.join(copying.make_directories(os.path.dirname(real), self._owner), os.path.basename(real))
+        try:
+            parent = copying.make_directories(os.path.dirname(real), self._owner)
+        except NotADirectoryError:
+            raise InvalidRequest(f"failed to copy files: lstat {destination}: not a directory") from None
+        return posixpath.join(parent, os.path.basename(real))
 
     def _tree(self, entries: list[list[Any]], destination: str) -> None:
         """What a directory holds; the destination itself keeps its own mode, as Docker has it."""
         was_there = os.path.isdir(destination)
-        root = copying.make_directories(destination)
+        try:
+            root = copying.make_directories(destination)
+        except NotADirectoryError as error:
+            text = f"failed to copy files: failed to copy directory: mkdir {error.filename}: not a directory"
+            raise InvalidRequest(text) from None
         if not was_there:
             os.chown(root, *self._owner)
         times: list[tuple[str, int]] = []
         for words in entries[1:]:
             path, file = decode(words, self._descriptors)
             target = posixpath.join(root, path)
+            if file.inode and (first := self._names.get(file.inode)):
+                copying.make_room(target)
+                os.link(first, target, follow_symlinks=False)
+                continue
             with _Opened(file, words, self._descriptors) as ready:
                 copying.put(self._adjusted(ready), target)
             if file.kind == "directory":
                 times.append((target, file.mtime))
+            elif file.inode:
+                self._names[file.inode] = target
         for target, mtime in reversed(times):
             copying.set_time(target, mtime)
 
@@ -131,13 +138,11 @@ class _Copier:
         return here
 
     def _adjusted(self, file: File) -> File:
-        return copying.owned(file, self._owner, None if file.kind == "link" else self._mode)
+        return copying.changed(file, self._given, None if file.kind == "link" else self._mode)
 
 
 def _owner(word: str) -> tuple[int, int]:
     """--chown's names are those of the image."""
-    if not word:
-        return 0, 0
     try:
         return accounts.find_owner(word, accounts.read_file("/etc/passwd"), accounts.read_file("/etc/group"))
     except InvalidRequest as error:

@@ -45,16 +45,21 @@ def find(user: str, additional: Sequence[str], passwd: str, group: str) -> Accou
 
 
 def find_owner(word: str, passwd: str, group: str) -> tuple[int, int]:
-    """`COPY --chown`: "name|uid[:group|gid]" → uid, gid; a name alone is also the group's. InvalidRequest as Docker."""
+    """`COPY --chown`: "name|uid[:group|gid]" → uid, gid; a name alone is also the group's, or has the user's own.
+
+    InvalidRequest with Docker's texts.
+    """
     user_word, colon, group_word = word.partition(":")
     uid, gid = _number(user_word), _number(group_word if colon else user_word)
+    own: int | None = None
     if uid is None:
-        uid = next((number for name, number, _, _ in _users(passwd) if name == user_word), None)
+        found = next(((number, group) for name, number, group, _ in _users(passwd) if name == user_word), None)
+        uid, own = found or (None, None)
     if uid is None:
         raise InvalidRequest(f"can't find uid for user {user_word}: no such user: {user_word}")
     group_word = group_word if colon else user_word
     if gid is None:
-        gid = next((number for name, number, _ in _groups(group) if name == group_word), None)
+        gid = next((number for name, number, _ in _groups(group) if name == group_word), None if colon else own)
     if gid is None:
         raise InvalidRequest(f"can't find gid for group {group_word}: no such group: {group_word}")
     return _in_range(uid), _in_range(gid)

@@ -41,6 +41,7 @@ class File:
     target: str = ""
     device: tuple[int, int] = (0, 0)
     xattrs: Mapping[str, bytes] = field(default_factory=dict)
+    inode: int = 0  #: the same for all names of one file; 0 for a file with one name
 
 
 @contextmanager
@@ -101,9 +102,9 @@ def put(file: File, path: str) -> None:
     set_time(path, file.mtime)
 
 
-def owned(file: File, owner: tuple[int, int], mode: int | None) -> File:
-    """The same file with another owner, and another mode where one is given."""
-    return replace(file, owner=owner, mode=file.mode if mode is None else mode)
+def changed(file: File, owner: tuple[int, int] | None, mode: int | None) -> File:
+    """The same file with another owner or mode, where one is given."""
+    return replace(file, owner=owner or file.owner, mode=file.mode if mode is None else mode)
 
 
 def at(file: File, descriptor: int) -> File:

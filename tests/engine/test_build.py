@@ -75,7 +75,7 @@ def test_history_reads_as_dockers(daemon: Daemon) -> None:
         '/bin/sh -ec #(nop)  ENTRYPOINT ["x"]',
         "/bin/sh -ec #(nop)  SHELL [/bin/sh -ec]",
         "/bin/sh -c #(nop)  ONBUILD RUN echo hi",
-        '/bin/sh -c #(nop)  HEALTHCHECK &{["CMD-SHELL" "true"] "5s" "0s" "0s" \'\\x03\'}',
+        '/bin/sh -c #(nop)  HEALTHCHECK &{["CMD-SHELL" "true"] "5s" "0s" "0s" "0s" \'\\x03\'}',
         "/bin/sh -c #(nop)  USER 1000",
         "/bin/sh -c #(nop)  VOLUME [/v]",
         "/bin/sh -c #(nop)  EXPOSE 53/udp 80",

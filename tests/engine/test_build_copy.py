@@ -122,8 +122,11 @@ def test_owners_are_the_images(clean: Daemon) -> None:
         ("COPY t[ /x", "COPY failed: syntax error in pattern"),
         ("COPY --chmod=8 t1 /x", "invalid chmod parameter: '8'. it should be octal string and between 0 and 07777"),
         ("COPY out /x", "COPY failed: file not found in build context or excluded by .dockerignore: stat out"),
-        ("COPY d /bin/busybox", "COPY failed: /bin/busybox: not a directory"),
-        ("COPY t1 /bin/busybox/x", "COPY failed: /bin/busybox: not a directory"),
+        (
+            "COPY d /bin/busybox",
+            "failed to copy files: failed to copy directory: mkdir /bin/busybox: not a directory",
+        ),
+        ("COPY t1 /bin/busybox/x", "failed to copy files: lstat /bin/busybox/x: not a directory"),
     ],
 )
 def test_what_cannot_be_copied(daemon: Daemon, line: str, error: str) -> None:
@@ -298,3 +301,23 @@ def test_a_large_file_arrives_whole(clean: Daemon) -> None:
     sparse = io.BytesIO(data)
     build(clean, "FROM busybox\nCOPY big /big\n", {"big": sparse.getvalue()}, t="large")
     assert clean.out("run", "--rm", "large", "sha256sum", "/big").split()[0] == hashlib.sha256(data).hexdigest()
+
+
+def test_files_of_a_stage_keep_owners_and_their_several_names(clean: Daemon) -> None:
+    dockerfile = """\
+FROM busybox AS one
+RUN mkdir /o && echo x > /o/a && ln /o/a /o/b && chown 11:12 /o/a && chmod 4711 /o/a
+FROM busybox
+COPY --from=one /o /kept
+COPY --from=one --chown=1:2 /o /given
+COPY --from=one /o/a /file
+"""
+    build(clean, dockerfile, t="owners")
+    script = "stat -c '%n %u:%g %a %h' /kept/* /given/* /file"
+    assert clean.out("run", "--rm", "owners", "sh", "-c", script).splitlines() == [
+        "/kept/a 11:12 4711 2",
+        "/kept/b 11:12 4711 2",
+        "/given/a 1:2 4711 2",
+        "/given/b 1:2 4711 2",
+        "/file 11:12 4711 1",
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from kernel_engine.api.wire.fields import Fields
@@ -13,6 +14,7 @@ from kernel_engine.errors import InvalidRequest, NotSupported
 
 if TYPE_CHECKING:
     from kernel_engine.api.call import Call
+    from kernel_engine.build.register import Entry
     from kernel_engine.images.image import Auth, Image
 
 
@@ -101,4 +103,17 @@ def build_step_json(image: Image, size: int) -> dict[str, Any]:
         "CreatedAt": image.created,
         "LastUsedAt": None,
         "UsageCount": 0,
+    }
+
+
+def entry_json(entry: Entry) -> dict[str, Any]:
+    """A build that the engine remembers. Times in seconds."""
+    return {
+        "id": entry.id,
+        "image": entry.image,
+        "tags": list(entry.tags),
+        "started": entry.started,
+        "seconds": entry.seconds,
+        "error": entry.error,
+        "steps": [asdict(step) for step in entry.in_order()],
     }

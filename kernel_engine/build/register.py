@@ -1,0 +1,77 @@
+"""The builds that the engine remembers: what each step came to, and the kernel calls that were made for it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from kernel_engine.build.events import Step
+from kernel_engine.errors import NotFound
+from kernel_engine.syscalls.trace import Step as Call
+
+_REMEMBERED = 64
+#: kernel calls of one build that are kept
+_CALLS = 20_000
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One build, under way or over."""
+
+    id: str
+    tags: tuple[str, ...] = ()
+    started: float = field(default_factory=time.time)  #: seconds since the epoch
+    seconds: float = 0.0
+    image: str = ""
+    error: str = ""
+    steps: dict[int, Step] = field(default_factory=dict)  #: the newest state of each
+    calls: list[Call] = field(default_factory=list)
+    work: asyncio.Future[Any] | None = None  #: while it is under way
+
+    def add_calls(self, calls: Iterable[Call]) -> None:
+        self.calls.extend(calls)
+        del self.calls[_CALLS:]
+
+    def trace(self) -> tuple[Call, ...]:
+        """In the order of time."""
+        return tuple(sorted(self.calls, key=lambda call: call.started))
+
+    def in_order(self) -> tuple[Step, ...]:
+        return tuple(self.steps[number] for number in sorted(self.steps))
+
+
+class Register:
+    """The last builds, the newest last. An id that is used again means the newer build."""
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[str, Entry] = OrderedDict()
+
+    def open(self, id: str, tags: tuple[str, ...]) -> Entry:
+        entry = self._entries[id] = Entry(id, tags)
+        self._entries.move_to_end(id)
+        while len(self._entries) > _REMEMBERED:
+            self._entries.popitem(last=False)
+        return entry
+
+    def close(self, entry: Entry, *, image: str = "", error: str = "") -> None:
+        entry.image, entry.error, entry.work = image, error, None
+        entry.seconds = round(time.time() - entry.started, 6)
+
+    def all(self) -> tuple[Entry, ...]:
+        return tuple(self._entries.values())
+
+    def get(self, id: str) -> Entry:
+        found = self._entries.get(id)
+        if found is None:
+            raise NotFound(f"No such build: {id}")
+        return found
+
+    def cancel(self, id: str) -> None:
+        """Ends a build that is under way; one that is over, or that nobody knows, needs no ending (as BuildKit)."""
+        entry = self._entries.get(id)
+        if entry is not None and entry.work is not None:
+            entry.work.cancel()
