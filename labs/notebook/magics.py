@@ -11,6 +11,7 @@ from kernel_engine.client import EngineUnreachable
 from labs.notebook import command_cell, playground, server, session
 from labs.notebook.building import watch
 from labs.notebook.building.recipe import BadRecipe
+from labs.notebook.learning import preview
 from labs.notebook.session import NotATerminal, Session
 from labs.notebook.transformer import MAGIC
 
@@ -29,7 +30,7 @@ class DockerMagics:
     def docker(self, line: str, cell: str | None = None) -> None:
         """%docker ps: one command. %%docker run -it …: a session, whose lines are the cell's body."""
         if cell is None:
-            return self._guarded(lambda: command_cell.run(f"docker {line}"))
+            return self._guarded(lambda: command_cell.run(f"docker {line}"), source=line)
         lines = cell.splitlines()
         while lines and not lines[-1].strip():
             lines.pop()
@@ -39,7 +40,7 @@ class DockerMagics:
         """A cell that begins with docker."""
         if session.wants_terminal(cell):
             return self._guarded(lambda: self._session(cell.replace("\\\n", " "), []))
-        return self._guarded(lambda: command_cell.run(cell))
+        return self._guarded(lambda: command_cell.run(cell), source=cell)
 
     def dockerfile(self, line: str, cell: str) -> None:
         """%%dockerfile -t web: the cell's body as a Dockerfile, written and built."""
@@ -101,11 +102,13 @@ class DockerMagics:
             there.type(text, hide_echo=True)
         return there.finish()
 
-    def _guarded(self, work: Callable[[], int]) -> None:
-        """Runs a command; what went wrong is one sentence, never a traceback."""
+    def _guarded(self, work: Callable[[], int], *, source: str = "") -> None:
+        """Runs a command; what went wrong is one sentence, never a traceback. `source`: pages of the containers that
+        it starts are shown."""
         try:
-            server.require_this_engine()
+            started = preview.Started(server.require_this_engine(), source)
             code = work()
+            started.show()
         except (NotATerminal, BadRecipe, server.WrongServer, ValueError) as error:
             _say(str(error))
             code = 125

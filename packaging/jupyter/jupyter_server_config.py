@@ -11,6 +11,9 @@ c.ServerApp.port_retries = 0
 # a login shell would read /etc/profile, which sets PATH anew: then `docker` would not be the course's
 c.ServerApp.terminado_settings = {"shell_command": ["/bin/bash", "--rcfile", "/opt/docker-labs/share/bashrc"]}
 
+# the pages of published ports come through the course's own handler: without scripts, without JupyterLab's cookies
+c.ServerApp.jpserver_extensions = {"jupyter_server_proxy": False, "labs.notebook.port_proxy": True}
+
 # nothing here asks the internet
 c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
 c.LabApp.news_url = None

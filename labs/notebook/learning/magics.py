@@ -12,7 +12,7 @@ from labs import catalogue, checks
 from labs.directives import BadSource
 from labs.engine_view import CommandFailed, EngineView
 from labs.notebook import server
-from labs.notebook.learning import choices, layers, live, pages, picture, results
+from labs.notebook.learning import choices, layers, live, pages, picture, preview, results
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -60,6 +60,11 @@ def show_layers(line: str) -> None:
     _said(lambda: layers.show_layers(server.require_this_engine(), names))
 
 
+def open_page(line: str) -> None:
+    """%open web, %open 9999: the page of a published port."""
+    _said(lambda: preview.show_open(server.require_this_engine(), line))
+
+
 def check(line: str) -> None:
     """%check 01-3 [answer]: has the exercise been done? `--host ADDRESS` asks another server."""
     _said(lambda: _check(line))
@@ -104,6 +109,7 @@ MAGICS: dict[str, Callable[[str], None]] = {
     "quiz": quiz,
     "card": card,
     "live": show_live,
+    "open": open_page,
     "layers": show_layers,
     "check": check,
 }

@@ -23,7 +23,7 @@ _CODE = re.compile(r"`([^`]+)`")
 #: for what can have the focus: there Enter unfolds an answer, it is no shortcut of JupyterLab's
 KEYS = 'data-lm-suppress-shortcuts="true"'
 #: kinds of output with rules of their own
-OWN_RULES = ("layers", "build")
+OWN_RULES = ("layers", "build", "port")
 _BOLD = re.compile(r"\*\*([^*]+)\*\*")
 
 
