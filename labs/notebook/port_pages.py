@@ -51,9 +51,10 @@ class Site:
     # what goes to the container -----------------------------------------------------------------------------------
     def request_headers(self, headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         """As if the browser had asked the port itself, and without what is between JupyterLab and the browser."""
-        found = [(name, value) for name, value in headers if not _OWN_HEADERS.fullmatch(name)]
+        given = tuple(headers)
+        found = [(name, value) for name, value in given if not _OWN_HEADERS.fullmatch(name)]
         found += [("Host", f"127.0.0.1:{self.port}"), ("Accept-Encoding", "identity")]
-        for name, value in headers:
+        for name, value in given:
             if name.lower() == "origin" and value != "null":
                 found.append((name, f"http://127.0.0.1:{self.port}"))
             elif name.lower() == "referer" and (place := self._outside(value)):

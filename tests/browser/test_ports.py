@@ -17,7 +17,8 @@ from tests.daemon import Daemon
 
 pytestmark = pytest.mark.timeout(600)
 
-FRONT = """<!doctype html><html><head><title>대문</title><link rel="stylesheet" href="/style.css"></head><body>
+FRONT = """<!doctype html><html><head><meta charset="utf-8">
+<title>대문</title><link rel="stylesheet" href="/style.css"></head><body>
 <h1>우리 위키</h1><p id="script">스크립트 없음</p>
 <script>document.getElementById("script").textContent = "스크립트가 돌았다";
 fetch("/api/terminals", {method: "POST"}).then((r) => { document.title = "TERMINAL " + r.status; });</script>

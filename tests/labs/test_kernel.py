@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -249,3 +250,29 @@ def test_a_body_needs_a_terminal(cell: Cell, line: str) -> None:
 def test_nothing_waits_for_the_kernel(kernel: BlockingKernelClient) -> None:
     with pytest.raises(Empty):
         kernel.get_iopub_msg(timeout=0.2)
+
+
+def test_the_page_of_a_published_port_is_fixed_text_where_nobody_looks_on(cell: Cell) -> None:
+    port = free_port()
+    serve = f"docker run -d --name web -p {port}:80 -p 81 busybox httpd -f"
+    (shown,) = cell(serve).data
+    assert shown["text/plain"].splitlines()[1:] == [
+        f"  {port}번 포트 → 컨테이너의 80번 포트: 페이지가 열렸어요. http://127.0.0.1:{port}/",
+        "  빈 포트 → 컨테이너의 81번 포트: 컨테이너 안에서 81번 포트는 아무도 기다리지 않고, 80번 포트를 기다리고 "
+        "있어요. 포트 번호를 고쳐서 다시 실행해 보세요: -p 호스트포트:80",
+    ]
+    assert set(shown) == {"text/plain", "text/html"}
+    assert "<iframe" not in shown["text/html"]
+    assert cell("docker ps -q && docker start web").data == [], "it ran already"
+    assert cell("docker restart -t 0 web").data == [shown]
+    (opened,) = cell(f"%open {port}/x").data
+    assert opened["text/plain"].endswith(f"http://127.0.0.1:{port}/x")
+    assert cell("docker run -d busybox httpd -f; docker run --rm -p 80 busybox true").data == []
+    assert cell("_exit_code == 0").data[0]["text/plain"] == "True"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("0.0.0.0", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -53,8 +53,8 @@ class Started:
                 # one that ran in the cell itself has said all before the eyes of the learner
                 if place is not None and place.ports and (place.state == "running" or not place.attached):
                     show_views(ports.look(self._client, place))
-        except (EngineUnreachable, APIError):
-            return
+        except (EngineUnreachable, APIError, KeyboardInterrupt):
+            return  # the command has done its work; whoever interrupts here is tired of waiting for a page
 
 
 def show_open(client: Client, line: str) -> None:
