@@ -45,6 +45,16 @@ def client_facts(client: Client) -> dict[str, Any]:
     }
 
 
+class _Version(dict[str, "Any"]):
+    """What a template sees: Go's name of the field beside JSON's (ApiVersion), which `json` prints."""
+
+    def __contains__(self, name: object) -> bool:
+        return name == "APIVersion" or super().__contains__(name)
+
+    def __missing__(self, name: str) -> Any:
+        return self["ApiVersion"]
+
+
 def version(call: Call) -> int:
     form = call.words["format"]
     try:
@@ -56,7 +66,7 @@ def version(call: Call) -> int:
             raise
     client = client_facts(call.client)
     if form:
-        print(_templated({"Client": client, "Server": server}, form))
+        print(_templated({"Client": _Version(client), "Server": server and _Version(server)}, form))
         return 0
     print(_client_text(client), end="", flush=True)
     if server is None:

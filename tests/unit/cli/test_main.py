@@ -553,3 +553,12 @@ def test_a_run_imports_nothing_that_costs(tmp_path: Path) -> None:
         not {f"kernel_engine.cli.{name}" for name in ("korean", "help", "descriptions", "explain", "pull", "table")}
         & ours
     )
+
+
+def test_a_template_knows_gos_name_of_a_version_and_json_does_not(tmp_path: Path) -> None:
+    """`{{.Server.APIVersion}}` is what scripts for docker ask for."""
+    with serving(tmp_path, {"GET /version": in_json({"Version": "9", "ApiVersion": "1.47"})}) as served:
+        form = "{{.Server.APIVersion}} {{.Client.APIVersion}} {{json .Server}}"
+        code, shown, _ = outcome(served.host, "version", "--format", form)
+        assert (code, shown) == (0, '1.47 1.47 {"Version":"9","ApiVersion":"1.47"}\n')
+        assert outcome(served.host, "version", "-f", "{{.Server.Nope}}")[0] == 1
