@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from queue import Empty
 from typing import Any
 
@@ -218,6 +222,93 @@ def test_the_layers_of_images_as_text(cell: Cell, clean: Daemon) -> None:
     clean.docker("rmi", "made:1")
 
 
+DOCKERFILE = "FROM busybox\nCOPY hello.txt /\nRUN cat /hello.txt && sleep 0.1 && echo made > /mark\nCMD cat /mark\n"
+
+
+@pytest.fixture
+def folder(cell: Cell, clean: Daemon, tmp_path: Path) -> Iterator[Path]:
+    """The notebook's folder, with a file to copy in `web`; images that cells made are removed."""
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web/hello.txt").write_text("hello\n")
+    cell(f"import os\nos.chdir({str(tmp_path)!r})")
+    yield tmp_path
+    cell("%reset")
+
+
+def test_a_dockerfile_cell_is_written_and_built(cell: Cell, folder: Path, clean: Daemon) -> None:
+    ran = cell(f"%%dockerfile -t web:1\n{DOCKERFILE}")
+    assert (ran.text, ran.error) == ("", "")
+    [data] = ran.data
+    assert set(data) == {"text/plain", "text/html"}
+    assert data["text/plain"].splitlines() == [
+        "web:1 만들기 · web/Dockerfile: 새로 썼어요.",
+        "    1. FROM busybox · 캐시 · 이미 있는 이미지예요",
+        "    2. COPY hello.txt / · 완료 · 이 줄로 만들어 둔 것이 없었어요",
+        "    3. RUN cat /hello.txt && sleep 0.1 && echo made > /mark · 완료 · 앞 단계가 새로 만들어졌어요",
+        "    4. CMD cat /mark · 완료 · 앞 단계가 새로 만들어졌어요",
+        "  이미지를 만들었어요: web:1",
+    ]
+    assert (folder / "web/Dockerfile").read_text() == DOCKERFILE
+    assert clean.out("run", "--rm", "web:1") == "made"
+    assert cell("print(_exit_code)").text == "0\n"
+
+
+def test_a_dockerfile_cell_says_what_the_cache_did(cell: Cell, folder: Path) -> None:
+    cell(f"%%dockerfile -t web:1\n{DOCKERFILE}")
+    again = cell(f"%%dockerfile -t web:1\n{DOCKERFILE}").data[0]["text/plain"]
+    assert "web/Dockerfile: 이미 이 내용이에요." in again
+    assert again.count("캐시") == 4
+    (folder / "web/hello.txt").write_text("other\n")
+    changed = cell(f"%%dockerfile -t web:2\n{DOCKERFILE}").data[0]["text/plain"]
+    assert "2. COPY hello.txt / · 완료 · 복사할 파일이 달라졌어요: 바뀐 hello.txt" in changed
+    layers = cell("%layers web:1 web:2").data[0]["text/plain"]
+    assert "함께 쓰는 이미지: busybox:latest, web:2" in layers
+
+
+def test_a_failing_step_shows_its_place_and_what_it_printed(cell: Cell, folder: Path) -> None:
+    ran = cell("%%dockerfile -t web:1\nFROM busybox\nRUN echo about to fail; exit 3\nCMD sh\n")
+    lines = [line.strip() for line in ran.data[0]["text/plain"].splitlines()]
+    assert "about to fail" in lines
+    assert "실패: web/Dockerfile의 2번째 줄 (이 셀의 3번째 줄)" in lines
+    assert "The command '/bin/sh -c echo about to fail; exit 3' returned a non-zero code: 3" in lines
+    assert "-. CMD sh · 안 함" in lines
+    assert cell("print(_exit_code)").text == "3\n"
+    assert ran.error == ""
+
+
+def test_a_dockerfile_that_cannot_be_read_shows_its_place(cell: Cell, folder: Path) -> None:
+    text = cell("%%dockerfile -t web:1\nFROM busybox\n\nRUNN true\n").data[0]["text/plain"]
+    assert "실패: web/Dockerfile의 3번째 줄 (이 셀의 4번째 줄)" in text
+    assert "unknown instruction: RUNN" in text
+    assert cell("print(_exit_code)").text == "1\n"
+
+
+def test_a_dockerfile_of_somebodys_own_is_left_alone(cell: Cell, folder: Path) -> None:
+    (folder / "web/Dockerfile").write_text("FROM mine\n")
+    ran = cell(f"%%dockerfile -t web:1\n{DOCKERFILE}")
+    assert "--overwrite" in ran.text
+    assert (folder / "web/Dockerfile").read_text() == "FROM mine\n"
+    assert cell("print(_exit_code)").text == "125\n"
+
+
+def test_an_interrupt_stops_a_build(cell: Cell, folder: Path) -> None:
+    kernel = int(cell("print(os.getpid())").text)
+
+    def interrupt() -> None:
+        while not (folder / "web/Dockerfile").exists():
+            time.sleep(0.05)
+        time.sleep(1)
+        os.kill(kernel, signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    began = time.monotonic()
+    ran = cell("%%dockerfile -t web:1\nFROM busybox\nRUN sleep 100\n")
+    assert time.monotonic() - began < 30
+    assert "멈췄어요" in ran.data[0]["text/plain"]
+    assert cell("print(_exit_code)").text == "130\n"
+    assert cell("docker ps -aq; docker images -q web").text == ""
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -245,6 +336,15 @@ def test_a_body_needs_a_terminal(cell: Cell, line: str) -> None:
     ran = cell(line)
     assert ran.error == ""
     assert ran.text.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "source", ["%%dockerfile\n ", "%%dockerfile --nonsense\nFROM busybox", "%%dockerfile a b\nFROM x"]
+)
+def test_a_wrong_dockerfile_cell_says_how_it_is_written(cell: Cell, source: str) -> None:
+    ran = cell(source)
+    assert ran.error == ""
+    assert "쓰는 법: %%dockerfile" in ran.text
 
 
 def test_nothing_waits_for_the_kernel(kernel: BlockingKernelClient) -> None:

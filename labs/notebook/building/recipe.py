@@ -25,11 +25,7 @@ NAMELESS = "dockerfile"
 #: path → SHA-256 of what a cell wrote there last
 NOTES = ".docker-labs/dockerfiles.json"
 #: what has no meaning where the cell itself shows how the build goes, and what this engine does not do
-_LEFT_OUT = ("iidfile", "output", "progress", "quiet", "squash", "ssh")
-OPTIONS = [
-    *(option for option in options_of(COMMANDS["build"].options) if option.name not in _LEFT_OUT),
-    *options_of(f"{OVERWRITE} bool"),
-]
+_LEFT_OUT = {"help", "iidfile", "output", "progress", "quiet", "squash", "ssh"}
 USAGE = "%%dockerfile [-t 이름] [--build-arg 이름=값] [docker build의 다른 옵션] [폴더]"
 
 
@@ -60,9 +56,11 @@ def understand(line: str, body: str) -> Recipe:
     """Raises BadRecipe."""
     try:
         words = shlex.split(line)
-        parsed = parse(OPTIONS, words)
+        parsed = parse(options_of(f"{COMMANDS['build'].options}\n{OVERWRITE} bool"), words)
     except (Misused, ValueError) as error:
         raise BadRecipe(f"{error}\n쓰는 법: {USAGE}") from None
+    if unknown := sorted(parsed.given & _LEFT_OUT):
+        raise BadRecipe(f"--{unknown[0]}: %%dockerfile에서는 쓸 수 없는 옵션이에요.\n쓰는 법: {USAGE}")
     if not body.strip():
         raise BadRecipe(f"%%dockerfile 아래에 Dockerfile의 내용을 써 주세요.\n쓰는 법: {USAGE}")
     if len(parsed.arguments) > 1:

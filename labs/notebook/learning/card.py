@@ -53,7 +53,7 @@ def _step(client: Client, image: str, at: str) -> str:
     row = client.get(path).json()[::-1][int(at)]
     text = f"GET {path}\n{_json(row)}"
     if not row["DiffId"]:
-        return f"{text}\n\n설정만 바꾼 단계라서 파일이 없어요."
+        return f"{text}\n\n파일을 바꾸지 않은 단계라서 레이어가 없어요."
     path = f"{path}/{row['DiffId']}"
     files = client.get(path).json()
     lines = [f"{_LETTERS[file['Kind']]} {file['Path']}" for file in files[:FILES]]

@@ -1,6 +1,6 @@
 """Draws images as the sheets that they are made of, the oldest at the bottom; what images share is one sheet. Pure.
 
-A sheet is as thick as its layer is big. A step that only changed settings is a line between sheets, never a sheet.
+A sheet is as thick as its layer is big. A step that changed no file is a line between sheets, never a sheet.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ PAGES, PAGE = 14, 4
 #: so many of the images that share a layer are named
 NAMED = 4
 AGES = ("oldest", "older", "middle", "newer", "newest")
-LAYER, SETTING = "레이어", "설정"
+LAYER, NO_LAYER = "레이어", "레이어 없음"
 NOTHING = "보여 줄 이미지가 없어요."
-LEGEND = "두께는 레이어의 크기예요. 점선은 설정만 바꾼 단계라서 레이어가 없어요."
+LEGEND = "두께는 레이어의 크기예요. 점선은 파일을 바꾸지 않은 단계라서 레이어가 없어요."
 
 
 # as text -------------------------------------------------------------------------------------------------------------
@@ -35,7 +35,7 @@ def as_text(stacks: Sequence[Stack]) -> str:
         number = 0
         for step in stack.steps:
             number += step.is_layer
-            mark = f"{LAYER} {number}" if step.is_layer else f"  {SETTING}"
+            mark = f"{LAYER} {number}" if step.is_layer else f"  {NO_LAYER}"
             size = [in_words(step.size)] if step.is_layer else []
             lines.append(" · ".join([f"    {mark}", step.instruction, *size, *(text for _, text in notes(step))]))
     lines.append(f"  {LEGEND}" if stacks else f"  {NOTHING}")
@@ -168,12 +168,12 @@ def edge(pages: int) -> str:
 
 def age(at: int, layers: int) -> str:
     """The oldest layer is the lightest, the newest the darkest, whatever their number."""
-    return AGES[-1] if layers == 1 else AGES[round((at - 1) * (len(AGES) - 1) / (layers - 1))]
+    return AGES[0] if layers == 1 else AGES[round((at - 1) * (len(AGES) - 1) / (layers - 1))]
 
 
 def _setting(step: Step) -> str:
     face = f'<span class="dl-face"><code>{escape(step.instruction)}</code>{_said(step)}</span>'
-    return _button("dl-setting", _show(step), f"{step.instruction}\n설정만 바꾼 단계라서 레이어가 없어요", face)
+    return _button("dl-setting", _show(step), f"{step.instruction}\n파일을 바꾸지 않은 단계라서 레이어가 없어요", face)
 
 
 def _said(step: Step) -> str:

@@ -20,7 +20,7 @@ _BUILDKIT = re.compile(r"\s*# buildkit$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One row of an image's history. `diff_id` is "" where the step only changed settings; `size` in bytes."""
+    """One row of an image's history. `diff_id` is "" where the step changed no file; `size` in bytes."""
 
     instruction: str
     diff_id: str

@@ -52,6 +52,8 @@ def test_options_are_those_of_docker_build() -> None:
     [
         ("-t", TEXT, "flag needs an argument"),
         ("--nonsense", TEXT, "unknown flag: --nonsense"),
+        ("-q -t web", TEXT, "--quiet: %%dockerfile에서는 쓸 수 없는 옵션"),
+        ("--help", TEXT, "쓰는 법"),
         ("'", TEXT, "쓰는 법"),
         ("-t web", " \n", "내용을 써 주세요"),
         ("one two", TEXT, "하나만"),
