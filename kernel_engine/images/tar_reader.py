@@ -80,6 +80,16 @@ class Stream:
         for _ in self.pieces(count):
             pass
 
+    def pad(self, count: int) -> bool:
+        """Passes over what fills a block up; False where the archive ends in it, as Docker's own client leaves one."""
+        while count:
+            if self._at == len(self._chunk) and not self._more():
+                return False
+            passed = min(count, len(self._chunk) - self._at)
+            self._at += passed
+            count -= passed
+        return True
+
     def drain(self) -> None:
         """What follows the archive's end belongs to the digest, but not to the archive."""
         while self._more():
@@ -114,9 +124,10 @@ class TarReader:
         sparse_records: list[tuple[bytes, bytes]] = []
         long_name = long_target = b""
         while True:
-            self._stream.skip(self._unread + self._padding)
+            self._stream.skip(self._unread)
+            whole = self._stream.pad(self._padding)
             self._unread = self._padding = 0
-            block = self._header_block()
+            block = self._header_block() if whole else None
             if block is None:
                 return None
             kind = block[156:157]

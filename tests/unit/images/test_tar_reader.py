@@ -90,3 +90,16 @@ def test_a_declared_size_is_not_believed() -> None:
     block[148:156] = b"%06o\0 " % sum(block)
     with pytest.raises(CorruptData, match="header field too long"):
         read(bytes(block))
+
+
+@pytest.mark.parametrize("kept", [43, 44, 300, 512])
+def test_an_archive_may_end_where_its_last_file_ends(kept: int) -> None:
+    """So Docker's client leaves a context to which it has added a Dockerfile."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        entry = tarfile.TarInfo("last")
+        entry.size = 43
+        archive.addfile(entry, io.BytesIO(b"x" * 43))
+    assert [(e.name, data) for e, data in read(buffer.getvalue()[: BLOCK + kept])] == [(b"last", b"x" * 43)]
+    with pytest.raises(CorruptData, match="unexpected EOF"):
+        read(buffer.getvalue()[: BLOCK + 42])
