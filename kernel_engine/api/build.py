@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from kernel_engine.api.streaming import Joined
 from kernel_engine.api.wire import build as wire
 from kernel_engine.api.wire.progress import line
 from kernel_engine.build.errors import BuildFailed
+from kernel_engine.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from kernel_engine.images.image import Auth
@@ -63,6 +65,16 @@ async def trace(call: Call) -> web.StreamResponse:
     """Kernel calls of all its containers and file steps, in the order of time."""
     entry = call.engine.build.register.get(call.id)
     return answer({"Id": entry.id, "Steps": [step_json(step) for step in entry.trace()]})
+
+
+async def secrets(call: Call) -> web.StreamResponse:
+    """Values for RUN --mount=type=secret, in base64 by id: kept in memory for the one build that names the answer."""
+    data = await call.json()
+    try:
+        values = {str(name): b64decode(str(value), validate=True) for name, value in data.items()}
+    except ValueError:
+        raise InvalidRequest("a secret is not base64") from None
+    return answer({"token": call.engine.build.secrets.keep(values)}, status=201)
 
 
 class _Answer:

@@ -95,6 +95,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/build", build.build, watches=True),
     Route("POST", "/build/prune", build.prune),
     Route("POST", "/build/cancel", build.cancel),
+    Route("POST", "/kernel-engine/builds/secrets", build.secrets),
     Route("POST", "/session", _BUILDKIT),
     Route("POST", "/grpc", _BUILDKIT),
     # networks and volumes

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterable, Mapping
 from dataclasses import replace
 
 from kernel_engine.build import arguments as build_arguments
-from kernel_engine.build import remote
+from kernel_engine.build import mounting, remote
 from kernel_engine.build.cache import Cache
+from kernel_engine.build.cache_mounts import CacheMounts
 from kernel_engine.build.context import Context
 from kernel_engine.build.errors import BuildFailed
 from kernel_engine.build.options import BuildOptions, Emit
@@ -17,6 +18,7 @@ from kernel_engine.build.output import Output
 from kernel_engine.build.plan import BuildPlan, plan
 from kernel_engine.build.prune import Pruned, prune, spare
 from kernel_engine.build.register import Entry, Register
+from kernel_engine.build.secrets import Secrets
 from kernel_engine.build.site import Built, Site
 from kernel_engine.build.stage import StageBuild
 from kernel_engine.containers.house import House
@@ -37,9 +39,12 @@ class Builder:
         self._house = house
         self.cache = Cache(records, self._has)
         self.register = Register()
+        self.secrets = Secrets()
+        self._caches = CacheMounts(house.instance.root / "build-cache")
         self._sites: list[Site] = []  #: builds under way
 
     async def load(self) -> None:
+        mounting.sweep(self._house.instance.run)
         await self.cache.load()
 
     async def build(self, options: BuildOptions, body: AsyncIterable[bytes], emit: Emit) -> Image:
@@ -99,7 +104,10 @@ class Builder:
 
     async def prune(self, *, all: bool, filters: Mapping[str, tuple[str, ...]], keep: int = 0) -> Pruned:
         busy = {image_id for site in self._sites for image_id in site.images}
-        return await prune(self._house, self.cache, all=all, filters=filters, keep=keep, busy=busy)
+        done = await prune(self._house, self.cache, all=all, filters=filters, keep=keep, busy=busy)
+        if filters or keep:
+            return done
+        return replace(done, reclaimed=done.reclaimed + await self._caches.prune())
 
     def spare_steps(self) -> tuple[tuple[Image, int], ...]:
         """Steps that lead to no image, each with the bytes that are its own: what `prune` could take."""
@@ -115,6 +123,8 @@ class Builder:
             plan=drawn,
             output=output,
             entry=entry,
+            caches=self._caches,
+            secrets=self.secrets.take(options.secrets),
             stages={stage.index: loop.create_future() for stage in drawn.stages},
         )
 

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from kernel_engine.build import mounting, run_mounts
 from kernel_engine.build.errors import BuildFailed
 from kernel_engine.build.output import Voice
 from kernel_engine.build.site import Site
@@ -28,6 +29,7 @@ class Program:
     settings: Settings
     arguments: Mapping[str, str]  #: build arguments that become variables
     host: HostOptions
+    mounts: run_mounts.Found
 
 
 def container_options(program: Program) -> ContainerOptions:
@@ -55,7 +57,10 @@ async def run(site: Site, program: Program, image: Image | None, voice: Voice, s
         stack.callback(lambda: site.entry.add_calls(site.house.traces.recent(container_id)))
         await voice.stream(f" ---> Running in {container_id[:12]}\n")
 
-    done = await stack.enter_async_context(ran(site.house, options, image, on_created=created, on_output=output))
+    provisions = await mounting.provide(site, program.mounts, stack)
+    done = await stack.enter_async_context(
+        ran(site.house, options, image, provisions=provisions, on_created=created, on_output=output)
+    )
     await output.end()
     if done.exit_code:
         words = " ".join(program.process.words)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kernel_engine.build.arguments import Arguments
 from kernel_engine.build.cache import Cache
+from kernel_engine.build.cache_mounts import CacheMounts
 from kernel_engine.build.context import Context
 from kernel_engine.build.options import BuildOptions
 from kernel_engine.build.output import Output
@@ -41,10 +44,16 @@ class Site:
     plan: BuildPlan
     output: Output
     entry: Entry
+    caches: CacheMounts
     #: by the stage's place in the file
     stages: dict[int, asyncio.Future[Built]]
     #: files of images that COPY takes from, by chain id: their digests are reckoned once
     trees: dict[str | None, Tree] = field(default_factory=dict)
+    #: files of the context that RUN --mount has on the disk, by the node's identity
+    written: dict[int, Path] = field(default_factory=dict)
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    #: values for RUN --mount=type=secret
+    secrets: Mapping[str, bytes] = field(default_factory=dict)
     #: layers of this build stay until it ends
     held: ExitStack = field(default_factory=ExitStack)
     #: ids of the images that it stands on and has made

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from kernel_engine.build import base, copy_step, history, run_step
+from kernel_engine.build import base, copy_step, history, run_mounts, run_step
 from kernel_engine.build.cache import Question
 from kernel_engine.build.errors import BuildFailed
 from kernel_engine.build.events import Reason, Step
@@ -177,15 +177,20 @@ class StageBuild:
     async def _run(self, run: Run, number: int) -> Outcome:
         environment = self._settings.environment
         process = effects.run_process(run, self._settings.shell)
+        working_dir = str(self._settings.config.get("WorkingDir") or "/")
+        mounts = await run_mounts.find(self._site, run, process, working_dir, self._image_of)
         program = Program(
             run=run,
             process=process,
             settings=self._settings,
             arguments=self._arguments.for_run(environment),
             host=self._site.options.host,
+            mounts=mounts,
         )
         seen = self._arguments.in_cache(environment)
-        question = Question(**self._question(" ".join(process.words)), arguments=seen)
+        flags = () if run.network == "default" else (f"--network={run.network}",)
+        words = " ".join((*flags, *mounts.words, *process.words))
+        question = Question(**self._question(words), arguments=seen, content=mounts.content, files=mounts.files)
         outcome = await self._cached(question)
         if outcome.cached:
             return outcome
@@ -227,7 +232,7 @@ class StageBuild:
         return known
 
     async def _image_of(self, word: str) -> Image | None:
-        source = self._stage.sources[word]
+        source = self._site.plan.source(self._stage, word)
         if source.stage is not None:
             return (await self._site.stages[source.stage]).image
         return (await base.find(self._site, source.image, "", self._voice))[0]

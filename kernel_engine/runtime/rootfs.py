@@ -29,6 +29,8 @@ _RDONLY = MountAttribute.MOUNT_ATTR_RDONLY
 _MASK = MountFlag.MS_RDONLY
 _READ_ONLY_ROOT = MountFlag.MS_REMOUNT | MountFlag.MS_BIND | MountFlag.MS_RDONLY
 _TMPFS = MountFlag.MS_NOSUID | MountFlag.MS_NODEV | MountFlag.MS_NOEXEC
+#: distributions switch these on by default, and diff and commit read the upper directory as it is
+_PLAIN = "redirect_dir=off,metacopy=off,index=off"
 _TMPFS_OPTIONS = {
     "ro": MountFlag.MS_RDONLY,
     "nosuid": MountFlag.MS_NOSUID,
@@ -89,7 +91,7 @@ def _open_lower(mount: Mount, place: str) -> tuple[Root, bool]:
         return Root.at(mount.lower[0]), False
     data = f"lowerdir={':'.join(mount.lower)}"
     if mount.upper:
-        data += f",upperdir={mount.upper},workdir={mount.work}"
+        data += f",upperdir={mount.upper},workdir={mount.work},{_PLAIN}"
     sys.mount("overlay", place, "overlay", data=data)
     return Root.at(place), True
 
@@ -110,9 +112,8 @@ def detach_from_host() -> None:
 def mount_overlay(rootfs: Rootfs) -> Root:
     """The image's layers with the container's own on top. Short relative names: mount(2)'s data is one page."""
     sys.chdir(rootfs.base)
-    # distributions switch these on by default, and diff and commit read the upper directory as it is
-    plain = f"redirect_dir=off,metacopy=off,index=off{',volatile' if rootfs.volatile else ''}"
-    data = f"lowerdir={':'.join(rootfs.lower)},upperdir={rootfs.upper},workdir={rootfs.work},{plain}"
+    more = f"{_PLAIN},volatile" if rootfs.volatile else _PLAIN
+    data = f"lowerdir={':'.join(rootfs.lower)},upperdir={rootfs.upper},workdir={rootfs.work},{more}"
     sys.mount("overlay", rootfs.target, "overlay", data=data)
     return Root.at(rootfs.target)
 
