@@ -1,8 +1,9 @@
-"""The three engines, each started on state of its own with one busybox image, behind the same few verbs."""
+"""The engines, each started on state of its own with one busybox image, behind the same few verbs."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -11,16 +12,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.busybox_registry import registry, root_tar
-
-
-class Unavailable(Exception):
-    """The engine, or what it needs, is not on this machine."""
+from tests import dockerd
+from tests.busybox_registry import Image, busybox, registry
+from tests.dockerd import Unavailable
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -52,6 +51,16 @@ class Api:
         finally:
             connection.close()
 
+    def build(self, context: bytes, tag: str) -> None:
+        """A classic build; returns when the last line has come."""
+        connection = _UnixConnection(self.path)
+        try:
+            connection.request("POST", f"/v1.41/build?t={tag}", context, {"Content-Type": "application/x-tar"})
+            text = connection.getresponse().read()
+            assert b"Successfully tagged" in text, text[-500:]
+        finally:
+            connection.close()
+
     def run_and_remove(self) -> None:
         created = self.call(
             "POST", "/containers/create", {"Image": "busybox", "Cmd": ["true"], "HostConfig": {"AutoRemove": True}}
@@ -70,7 +79,15 @@ class Api:
 class Engine:
     name: str
     prefix: tuple[str, ...]  #: the command and its global options
-    api: Api | None
+    load: Callable[[Image, str], None]  #: gives it an image under a name
+    api: Api | None = None
+    runs: bool = True
+    builds: bool = True
+    build_words: tuple[str, ...] = ()  #: what it wants to hear besides, to build as the others do
+    tag: str = "bench"
+
+    def build(self, context: Path, *words: str) -> None:
+        self.command("build", "-q", "-t", self.tag, *self.build_words, *words, str(context))
 
     def command(self, *words: str) -> None:
         subprocess.run([*self.prefix, *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -114,18 +131,25 @@ def _installed(place: Path) -> Path:
     return Path(shutil.copy(project / "packaging/bin/docker", place / "bin/docker"))
 
 
+def _pull(prefix: tuple[str, ...], image: Image, name: str) -> None:
+    with registry(image) as address:
+        source = f"{address.removeprefix('http://')}/{name}"
+        for words in (("pull", "-q", source), ("tag", source, name), ("rmi", source)):
+            subprocess.run([*prefix, *words], check=True, stdout=subprocess.DEVNULL)
+
+
 @contextlib.contextmanager
 def kernel_engine(scratch: Path) -> Iterator[Engine]:
     root, run = scratch / "ke-root", scratch / "ke-run"
     base = [sys.executable, "-m", "kernel_engine.daemon"]
     places = ["--root", str(root), "--run", str(run)]
     path = run / "engine.sock"
-    prefix = (str(_installed(scratch / "installed")),)
+    prefix = (str(_installed(scratch / "installed")), "-H", f"unix://{path}")
     with registry() as mirror:
         try:
             with _served([*base, "serve", *places, "--registry-mirror", mirror], path, scratch / "ke.log"):
                 os.environ["DOCKER_LABS_LANG"] = "off"
-                engine = Engine("kernel-engine", (*prefix, "-H", f"unix://{path}"), Api(str(path)))
+                engine = Engine("kernel-engine", prefix, functools.partial(_pull, prefix), Api(str(path)))
                 engine.command("pull", "busybox")
                 yield engine
         finally:
@@ -134,20 +158,25 @@ def kernel_engine(scratch: Path) -> Iterator[Engine]:
 
 @contextlib.contextmanager
 def real_docker(scratch: Path) -> Iterator[Engine]:
-    daemon, client = shutil.which("dockerd"), shutil.which("docker", path="/usr/local/bin:/usr/bin")
-    if daemon is None or client is None:
-        raise Unavailable("docker (package docker.io)")
-    state, path = scratch / "docker", scratch / "docker.sock"
-    arguments = ["unshare", "-n", "sh", "-c", 'ip link set lo up; exec "$@"', "dockerd", daemon]
-    arguments += ["--data-root", str(state / "data"), "--exec-root", str(state / "exec"), "-p", str(state / "pid")]
-    arguments += ["-H", f"unix://{path}"]
-    state.mkdir()
-    with _served(arguments, path, scratch / "docker.log"):
-        engine = Engine("docker", (client, "-H", f"unix://{path}"), Api(str(path)))
-        tar = scratch / "busybox.tar"
-        tar.write_bytes(root_tar())
-        engine.command("import", "-c", "ENV PATH=/bin", str(tar), "busybox")
+    """With its classic builder, and with the newer command line where there are two."""
+    client = shutil.which("docker", path="/usr/local/bin:/usr/bin")
+    with dockerd.running(scratch / "docker") as running:
+        os.environ["DOCKER_BUILDKIT"] = "0"
+        prefix = (client or running.command[0], *running.command[1:])
+        engine = Engine("docker", prefix, functools.partial(_load, prefix), Api(str(running.socket)))
+        engine.load(busybox(), "busybox:latest")
         yield engine
+
+
+def _load(prefix: tuple[str, ...], image: Image, name: str) -> None:
+    subprocess.run([*prefix, "load"], input=image.archive(name), check=True, stdout=subprocess.DEVNULL)
+
+
+def _limit(state: Path) -> None:
+    """podman and buildah raise limits to the highest there is, which a machine without CAP_SYS_RESOURCE refuses."""
+    settings = state / "containers.conf"
+    settings.write_text('[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n')
+    os.environ["CONTAINERS_CONF"] = str(settings)
 
 
 @contextlib.contextmanager
@@ -156,20 +185,40 @@ def podman(scratch: Path) -> Iterator[Engine]:
     if client is None:
         raise Unavailable("podman")
     state = scratch / "podman"
-    prefix = (client, "--root", str(state / "root"), "--runroot", str(state / "run"), "--cgroup-manager", "cgroupfs")
-    prefix += ("--runtime", "runc")  # crun refuses mixed cgroup hierarchies
-    engine = Engine("podman", prefix, None)
+    places = ("--root", str(state / "root"), "--runroot", str(state / "run"))
+    # crun refuses mixed cgroup hierarchies
+    prefix = (client, *places, "--cgroup-manager", "cgroupfs", "--runtime", "runc")
+    # its builder is buildah's
+    engine = Engine("podman", prefix, functools.partial(_load, prefix), builds=False)
     state.mkdir()
-    # podman raises limits to the highest there is, which a machine without CAP_SYS_RESOURCE refuses
-    settings = state / "containers.conf"
-    settings.write_text('[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n')
-    os.environ["CONTAINERS_CONF"] = str(settings)
-    tar = scratch / "podman-busybox.tar"
-    tar.write_bytes(root_tar())
+    _limit(state)
     try:
-        engine.command("import", "-c", "ENV PATH=/bin", str(tar), "busybox")
+        engine.load(busybox(), "busybox:latest")
         yield engine
     finally:
         subprocess.run([*prefix, "rm", "-af", "-t", "0"], check=False, capture_output=True)
         subprocess.run([*prefix, "system", "reset", "-f"], check=False, capture_output=True)
         subprocess.run(["ip", "link", "del", "cni-podman0"], check=False, capture_output=True)
+
+
+@contextlib.contextmanager
+def buildah(scratch: Path) -> Iterator[Engine]:
+    client = shutil.which("buildah")
+    if client is None:
+        raise Unavailable("buildah")
+    state, archive = scratch / "buildah", scratch / "busybox.tar"
+    state.mkdir()
+    prefix = (client, "--root", str(state / "root"), "--runroot", str(state / "run"), "--storage-driver", "overlay")
+    words = ("--layers", "--pull-never", "--runtime", "runc", "--network", "host")
+
+    def pull(image: Image, name: str) -> None:
+        archive.write_bytes(image.archive(name))
+        subprocess.run([*prefix, "pull", "-q", f"docker-archive:{archive}"], check=True, stdout=subprocess.DEVNULL)
+
+    _limit(state)
+    try:
+        pull(busybox(), "busybox:latest")
+        yield Engine("buildah", prefix, pull, runs=False, build_words=words)
+    finally:
+        subprocess.run([*prefix, "rmi", "-af"], check=False, capture_output=True)
+        subprocess.run(["umount", str(state / "root" / "overlay")], check=False, capture_output=True)

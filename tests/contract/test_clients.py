@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
-import subprocess
 from collections.abc import Iterator
 
 import docker
@@ -13,21 +10,9 @@ import pytest
 from docker.errors import APIError, ImageNotFound, NotFound
 
 from tests.daemon import Daemon
+from tests.official import official, official_clis
 
-
-def _official_clis() -> tuple[str, ...]:
-    """Docker's own `docker`, each version that is installed: the one in the venv is ours."""
-    found = []
-    for directory in ("/usr/bin", "/usr/local/bin"):
-        path = shutil.which("docker", path=directory)
-        if path:
-            words = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
-            if words.startswith("Docker version"):
-                found.append(path)
-    return tuple(found)
-
-
-OFFICIAL = _official_clis()
+OFFICIAL = official_clis()
 
 
 @pytest.fixture
@@ -119,14 +104,11 @@ def test_docker_py_pulls_and_pushes_progress(client: docker.DockerClient) -> Non
 def test_dockers_own_command_line(
     clean: Daemon, program: str, words: list[str], stdin: str, code: int, out: str, err: str
 ) -> None:
-    def official(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "DOCKER_HOST": clean.host, "DOCKER_CONFIG": "/nonexistent"}
-        return subprocess.run(
-            [program, *words], input=stdin, capture_output=True, text=True, check=False, env=environment, timeout=30
-        )
-
-    assert official("run", "-d", "--name", "box", "--network", "bridge", "busybox", "sleep", "600").returncode == 0
-    done = official(*words, stdin=stdin)
+    started = official(
+        program, clean.host, "run", "-d", "--name", "box", "--network", "bridge", "busybox", "sleep", "600"
+    )
+    assert started.returncode == 0
+    done = official(program, clean.host, *words, input=stdin)
     # versions differ in the first word and in an empty line
     shown = done.stderr.replace("error: no such object: ", "Error: No such object: ")
     assert (done.returncode, done.stdout.replace("[]\n\n", "[]\n"), shown) == (code, out, err)
