@@ -132,7 +132,7 @@ class Builder:
         if image is None:
             raise BuildFailed("No image was generated. Is your Dockerfile empty?")
         image = await self._house.images.publish(image.id)
-        warning = build_arguments.unused_warning(site.plan.unused_arguments())
+        warning = build_arguments.unused_warning(site.plan.unused_arguments(site.triggered))
         if warning:
             await site.output.say({"stream": f"{warning}\n"})
         await site.output.say({"stream": f"Successfully built {short(image.id)}\n"})

@@ -6,7 +6,7 @@ that depend on a base image's environment stay raw; `formats.dockerfile.expansio
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
@@ -88,7 +88,7 @@ class BuildPlan:
         used = (source for stage in self.stages for source in (stage.base, *stage.sources.values()))
         return tuple(dict.fromkeys(source.image for source in used if source.image and source.image != SCRATCH))
 
-    def unused_arguments(self, triggered: tuple[Arg, ...] = ()) -> tuple[str, ...]:
+    def unused_arguments(self, triggered: Iterable[Arg] = ()) -> tuple[str, ...]:
         """Arguments that were given and that no ARG took; `triggered` are those of the base images' ONBUILD."""
         stages = (instruction for stage in self.stages for instruction in stage.instructions)
         taken = (item for item in (*self.global_arguments, *stages, *triggered) if isinstance(item, Arg))

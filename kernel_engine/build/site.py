@@ -20,6 +20,7 @@ from kernel_engine.build.plan import BuildPlan
 from kernel_engine.build.register import Entry
 from kernel_engine.build.tree import Tree
 from kernel_engine.containers.house import House
+from kernel_engine.formats.dockerfile.instructions import Arg
 from kernel_engine.formats.dockerfile.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Site:
     caches: CacheMounts
     #: by the stage's place in the file
     stages: dict[int, asyncio.Future[Built]]
+    #: ARG that an ONBUILD of a base image has brought along
+    triggered: list[Arg] = field(default_factory=list)
     #: files of images that COPY takes from, by chain id: their digests are reckoned once
     trees: dict[str | None, Tree] = field(default_factory=dict)
     #: files of the context that RUN --mount has on the disk, by the node's identity

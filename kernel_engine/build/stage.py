@@ -134,8 +134,10 @@ class StageBuild:
             plural = "" if len(triggers) == 1 else "s"
             await self._voice.stream(f"# Executing {len(triggers)} build trigger{plural}\n")
         for trigger in triggers:
-            location = self._stage.start.location
-            done = await self._do(replace(parse_instruction(trigger), location=location), self._stage.step)
+            instruction = replace(parse_instruction(trigger), location=self._stage.start.location)
+            if isinstance(instruction, Arg):
+                self._site.triggered.append(instruction)
+            done = await self._do(instruction, self._stage.step)
             outcome = outcome if done.cached else done
         return outcome
 
@@ -163,6 +165,9 @@ class StageBuild:
         if isinstance(expanded, Arg):
             self._arguments = self._arguments.declare(expanded)
         else:
+            note = effects.note(expanded, self._settings)
+            if note:
+                await self._voice.stream(f"{note}\n")
             self._settings = effects.apply(expanded, self._settings)
         created_by = history.setting_words(expanded, self._settings)
         return await self._made(Question(**self._question(created_by)), created_by)

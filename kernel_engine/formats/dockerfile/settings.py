@@ -96,6 +96,14 @@ def apply(instruction: Instruction, settings: Settings) -> Settings:
         raise DockerfileError(error.message, line=line, instruction=text) from None
 
 
+def note(instruction: Instruction, settings: Settings) -> str:
+    """What Docker remarks before an instruction's effect: a health check that another one replaces."""
+    before = (settings.config.get("Healthcheck") or {}).get("Test") or ["NONE"]
+    if not isinstance(instruction, Healthcheck) or before[0] == "NONE":
+        return ""
+    return f"Note: overriding previous HEALTHCHECK: [{' '.join(before)}]"
+
+
 def command_words(command: CommandLine, shell: tuple[str, ...]) -> tuple[str, ...]:
     """The words that an image holds of a CMD or ENTRYPOINT."""
     return (*shell, *command.words) if command.shell else command.words

@@ -10,7 +10,7 @@ from kernel_engine.formats.dockerfile.errors import DockerfileError
 from kernel_engine.formats.dockerfile.expansion import expand
 from kernel_engine.formats.dockerfile.instructions import Run
 from kernel_engine.formats.dockerfile.parse import parse, parse_instruction
-from kernel_engine.formats.dockerfile.settings import Settings, apply, run_process, start
+from kernel_engine.formats.dockerfile.settings import Settings, apply, note, run_process, start
 from kernel_engine.formats.environment import DEFAULT_PATH
 
 S = 10**9  #: a second in nanoseconds
@@ -85,6 +85,13 @@ def after(lines: str, base: dict[str, Any] | None = None) -> Settings:
 def test_an_effect(lines: str, changed: dict[str, Any]) -> None:
     expected = {key: value for key, value in {**BASE, **changed}.items() if value is not None}
     assert after(lines).config == expected
+
+
+def test_a_health_check_that_is_replaced_is_remarked() -> None:
+    first, none = parse_instruction("HEALTHCHECK CMD a b"), parse_instruction("HEALTHCHECK NONE")
+    assert note(first, Settings()) == note(first, apply(none, Settings())) == ""
+    assert note(none, apply(first, Settings())) == "Note: overriding previous HEALTHCHECK: [CMD-SHELL a b]"
+    assert note(parse_instruction("CMD x"), apply(first, Settings())) == ""
 
 
 def test_the_author_is_the_maintainer_of_this_file_only() -> None:
