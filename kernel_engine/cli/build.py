@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
+from itertools import chain
 
 from kernel_engine.cli.build_output import Output, place_of
 from kernel_engine.cli.failures import Failed
 from kernel_engine.cli.grammar import Misused
 from kernel_engine.client import APIError
-from kernel_engine.client.context import Context, ContextError, prepare
+from kernel_engine.client.context import Context, ContextError, compressed, prepare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def build(call: Call) -> int:
         _forget(words["iidfile"])
     try:
         context = prepare(call.arguments[0], words["file"], sys.stdin.buffer, _warn)
+        if words["compress"]:
+            context.pieces = compressed(context.pieces)
         body = None if context.remote else _sent(context, shown=not quiet, terminal=terminal)
     except ContextError as error:
         raise Failed(error.message) from error
@@ -111,6 +114,7 @@ def build_query(words: Parsed, environment: Mapping[str, str]) -> dict[str, Any]
         "platform": words["platform"] or None,
         "networkmode": words["network"] or None,
         "extrahosts": [item.replace("=", ":", 1) for item in words["add-host"]],
+        "securityopt": words["security-opt"],
         "cachefrom": _json(words["cache-from"]),
         "memory": words["memory"],
         "memswap": words["memory-swap"],
@@ -181,13 +185,8 @@ def _sent(context: Context, *, shown: bool, terminal: bool) -> Iterator[bytes]:
     anything is sent.
     """
     first = next(context.pieces, b"")
-    pieces = _joined(first, context.pieces)
+    pieces = chain((first,), context.pieces)
     return _counted(pieces, terminal) if shown else pieces
-
-
-def _joined(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
 
 
 def _counted(pieces: Iterator[bytes], terminal: bool) -> Iterator[bytes]:

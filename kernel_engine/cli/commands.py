@@ -128,11 +128,13 @@ BUILD_OPTIONS = """
 add-host list
 build-arg list
 cache-from list
+compress bool
 cpu-period int
 cpu-quota int
 cpu-shares,c int
 cpuset-cpus string
 cpuset-mems string
+disable-content-trust bool true
 file,f string
 force-rm bool
 iidfile string
@@ -148,6 +150,7 @@ pull bool
 quiet,q bool
 rm bool true
 secret list
+security-opt list
 shm-size bytes
 squash bool
 ssh list

@@ -87,6 +87,7 @@ OPTIONS = {
     "cgroupns": "cgroup 네임스페이스 (host|private)",
     "change": "새 이미지에 적용할 Dockerfile 명령",
     "cidfile": "컨테이너 ID를 이 파일에 적어요",
+    "compress": "컨텍스트를 압축해서 보내요 (gzip)",
     "config": "클라이언트 설정 폴더 (아직 읽지 않아요)",
     "context": "연결할 엔진의 이름 (default만 있어요)",
     "cpu-period": "CPU CFS 주기 (마이크로초)",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from errno import ENODATA, ENOTSUP
+from itertools import chain
 
 from kernel_engine.client import tar
 from kernel_engine.errors import EngineError
@@ -169,6 +170,22 @@ def _read(path: str) -> bytes:
             return file.read()
     except OSError as error:
         raise ContextError(f"unable to open Dockerfile: open {path}: {_reason(error)}") from None
+
+
+def compressed(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same archive in gzip; one that is compressed already stays as it is."""
+    import zlib
+
+    first = next(pieces, b"")
+    if first.startswith(COMPRESSED):
+        yield first
+        yield from pieces
+        return
+    squeeze = zlib.compressobj(wbits=31)  # gzip without a time: the same context is the same bytes
+    for piece in chain((first,), pieces):
+        if data := squeeze.compress(piece):
+            yield data
+    yield squeeze.flush()
 
 
 def pack(root: str, rules: ignore.Rules, added: Mapping[str, bytes], warn: Callable[[str], None]) -> Iterator[bytes]:

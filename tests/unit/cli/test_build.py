@@ -116,6 +116,14 @@ def test_every_option_reaches_the_engine(folder: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_compressed_context(folder: Path) -> None:
+    with engine(folder) as served:
+        run(served, "--compress", "--security-opt", "no-new-privileges", str(folder / "ctx"))
+        assert served.seen[-1].body[:2] == b"\x1f\x8b"
+        assert sent(served) == ["Dockerfile"]
+        assert query(served)["securityopt"] == ["no-new-privileges"]
+
+
 def test_quiet_prints_the_id_alone(folder: Path) -> None:
     with engine(folder) as served:
         done = run(served, "-q", str(folder / "ctx"))

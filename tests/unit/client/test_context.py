@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import socket
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from kernel_engine.client import tar
-from kernel_engine.client.context import Context, ContextError, prepare
+from kernel_engine.client.context import Context, ContextError, compressed, prepare
 from tests.conftest import needs_root
 
 
@@ -169,6 +170,15 @@ def test_standard_input(inside: Path) -> None:
 def test_a_url_is_the_engines_affair(url: str) -> None:
     found = context(url, "sub/Dockerfile")
     assert (found.remote, found.dockerfile, list(found.pieces)) == (url, "sub/Dockerfile", [])
+
+
+def test_compressed_once(inside: Path) -> None:
+    write(inside / "ctx", *(f"f{number}" for number in range(500)))
+    plain = b"".join(context().pieces)
+    packed = b"".join(compressed(context().pieces))
+    assert gzip.decompress(packed) == plain
+    assert len(packed) < len(plain) / 10
+    assert b"".join(compressed(iter((packed[:100], packed[100:])))) == packed
 
 
 def test_refusals(inside: Path) -> None:
