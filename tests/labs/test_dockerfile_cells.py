@@ -81,7 +81,7 @@ def test_the_same_again_on_another_engine(busybox_mirror: str, tmp_path: Path) -
     assert "이미지를 만들었어요: web:1" in texts[0] and "RUN false · 건너뜀" in texts[0]
     assert "빌드 인자가 달라졌어요: WHO" in texts[1]
     assert "about to fail" in texts[2]
-    assert "레이어 2 · COPY" in texts[3]
+    assert "레이어 2 · COPY --from=tools /hello /" in texts[3]
     build.write(made, lab.notebook)
     with fresh_engine(busybox_mirror) as engine, build.learners_folder(lab) as place:
         result = replay(place / lab.notebook.name, engine, tmp_path)

@@ -262,6 +262,7 @@ def test_a_dockerfile_cell_says_what_the_cache_did(cell: Cell, folder: Path) -> 
     changed = cell(f"%%dockerfile -t web:2\n{DOCKERFILE}").data[0]["text/plain"]
     assert "2. COPY hello.txt / · 완료 · 복사할 파일이 달라졌어요: 바뀐 hello.txt" in changed
     layers = cell("%layers web:1 web:2").data[0]["text/plain"]
+    assert "COPY hello.txt / · 6B · 새로 만들었어요 (복사할 파일이 달라졌어요: 바뀐 hello.txt)" in layers
     assert "함께 쓰는 이미지: busybox:latest, web:2" in layers
 
 

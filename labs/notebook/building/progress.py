@@ -131,6 +131,7 @@ class Progress:
         number = int(said["step"])
         self._arguments_read(int(said["line"]))
         known = {name: said[name] for name in _EVENT_FIELDS if name in said}
+        known["text"] = one_line(known["text"])
         old = self._step(number)
         step = replace(old, **known, pulling="") if old is not None else Step(**known)
         if step.state == "running":
@@ -224,10 +225,15 @@ def expected(data: bytes) -> Build:
     return Build(steps=tuple(steps), total=len(steps))
 
 
+def one_line(text: str) -> str:
+    """An instruction without the blanks that its continued lines began with."""
+    return " ".join(text.split())
+
+
 def _waiting(instruction: Instruction, stage: str) -> Step:
     place = instruction.location
     return Step(
-        step=0, stage=stage, instruction=instruction.keyword, text=instruction.text, line=place.start,
+        step=0, stage=stage, instruction=instruction.keyword, text=one_line(instruction.text), line=place.start,
         end_line=place.end, state="waiting",
     )  # fmt: skip
 

@@ -52,6 +52,7 @@ def notes(step: Step) -> list[tuple[str, str]]:
         said.append(("shared", f"함께 쓰는 이미지: {', '.join(step.shared[:NAMED])}{more}"))
     if step.is_layer and (made := words.made(step.state, step.reason, step.detail)):
         said.append((step.state, made))
+    said += [("told", text) for text in step.told]
     return said
 
 
@@ -88,20 +89,23 @@ def _pile(stacks: list[Stack]) -> Pile:
     ):
         common += 1
     rest = [replace(stack, steps=stack.steps[common:]) for stack in stacks]
-    steps = tuple(_joined([stack.steps[at] for stack in stacks]) for at in range(common))
+    steps = tuple(_joined({stack.name: stack.steps[at] for stack in stacks}) for at in range(common))
     return Pile(steps=steps, above=piles(rest), stack=None)
 
 
-def _joined(same: list[Step]) -> Step:
-    """One step of several images. Their builds may have met it differently: then nothing is said of them."""
+def _joined(same: dict[str, Step]) -> Step:
+    """One step of several images, by their names."""
+    steps = list(same.values())
     one = replace(
-        same[0],
-        names=tuple(sorted({name for step in same for name in step.names})),
-        shared=tuple(sorted({name for step in same for name in step.shared})),
+        steps[0],
+        names=tuple(sorted({name for step in steps for name in step.names})),
+        shared=tuple(sorted({name for step in steps for name in step.shared})),
     )
-    if len({(step.state, step.reason, step.detail) for step in same}) > 1:
-        one = replace(one, state="", reason="", detail="")
-    return one
+    made = {name: words.made(step.state, step.reason, step.detail) for name, step in same.items()}
+    if len(set(made.values())) == 1:
+        return one
+    told = tuple(f"{name}: {text}" for name, text in made.items() if text and one.is_layer)
+    return replace(one, state="", reason="", detail="", told=told)
 
 
 def _key(step: Step) -> tuple[str, str, int]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kernel_engine.client import APIError, Client
+from labs.notebook.building.progress import one_line
 
 _NAMELESS = "<none>:<none>"
 _SHELL = re.compile(r"^(?:\|\d+ .*? )?/bin/sh -c\s+(?P<command>.*)$", re.DOTALL)
@@ -40,6 +41,8 @@ class Step:
     state: str = ""
     reason: str = ""
     detail: str = ""
+    #: the same of several images that hold this layer, a sentence each, where their builds met it differently
+    told: tuple[str, ...] = ()
 
     @property
     def is_layer(self) -> bool:
@@ -63,7 +66,7 @@ class Stack:
 def read(client: Client, names: Sequence[str]) -> tuple[Stack, ...]:
     """In the order asked. Raises APIError for an image that is not there, EngineUnreachable when nobody answers."""
     others = _local_images(client)
-    builds = _builds(client)
+    builds = client.get("/kernel-engine/builds").json()
     return tuple(_read(client, name, others, builds) for name in names)
 
 
@@ -78,7 +81,7 @@ def _read(
 
 
 def _local_images(client: Client) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """Every image that `docker images` lists: id → what to call it, diff ids lowest first."""
+    """Every image that `docker images` lists: id → its names ("" for none), diff ids lowest first."""
     found = {}
     for row in client.get("/images/json").json():
         names = sorted(name for name in row.get("RepoTags") or () if name != _NAMELESS)
@@ -86,17 +89,7 @@ def _local_images(client: Client) -> dict[str, tuple[str, tuple[str, ...]]]:
             layers = client.get(f"/images/{row['Id']}/json").json()["RootFS"].get("Layers") or ()
         except APIError:  # removed meanwhile
             continue
-        found[row["Id"]] = (", ".join(names) or "이름 없는 이미지", tuple(layers))
-    return found
-
-
-def _builds(client: Client) -> list[dict[str, Any]]:
-    try:
-        found: list[dict[str, Any]] = client.get("/kernel-engine/builds").json()
-    except APIError as error:
-        if error.status != 404:
-            raise
-        return []
+        found[row["Id"]] = (", ".join(names), tuple(layers))
     return found
 
 
@@ -128,8 +121,9 @@ def with_sharing(steps: tuple[Step, ...], others: Mapping[str, tuple[str, tuple[
             found.append(step)
             continue
         beneath = (*beneath, step.diff_id)
-        holders = (name for name, layers in others.values() if layers[: len(beneath)] == beneath)
-        found.append(replace(step, shared=tuple(sorted(holders))))
+        holders = [name for name, layers in others.values() if layers[: len(beneath)] == beneath]
+        nameless = [f"이름 없는 이미지 {count}개"] if (count := holders.count("")) else []
+        found.append(replace(step, shared=(*sorted(filter(None, holders)), *nameless)))
     return tuple(found)
 
 
@@ -141,7 +135,9 @@ def with_build(steps: tuple[Step, ...], image: str, builds: Sequence[Mapping[str
     newest = max(mine, key=lambda build: str(build["started"]))
     done = {said["image"]: said for said in newest["steps"] if said.get("image") and said["instruction"] != "FROM"}
     return tuple(
-        replace(step, instruction=said["text"], state=said["state"], reason=said["reason"], detail=said["detail"])
+        replace(
+            step, instruction=one_line(said["text"]), state=said["state"], reason=said["reason"], detail=said["detail"]
+        )
         if (said := done.get(step.id))
         else step
         for step in steps
@@ -150,7 +146,7 @@ def with_build(steps: tuple[Step, ...], image: str, builds: Sequence[Mapping[str
 
 def instruction_of(created_by: str) -> str:
     """A history row's words as the Dockerfile had them: `/bin/sh -c #(nop)  CMD ["sh"]` → `CMD ["sh"]`."""
-    text = _LONG.sub(r"\1", _BUILDKIT.sub("", " ".join(created_by.split())))
+    text = _LONG.sub(r"\1", _BUILDKIT.sub("", one_line(created_by)))
     if not (found := _SHELL.match(text)):
         return text or "(적혀 있지 않아요)"
     command = found["command"].strip()

@@ -94,6 +94,11 @@ def test_a_layer_is_shared_only_with_all_that_lies_beneath_it() -> None:
     assert [step.shared for step in stack("wiki:1").layers] == [("debian:bookworm", "wiki:2"), ("wiki:2",), ()]
     [_, _, copied] = stacks.with_sharing(stack("wiki:1").layers, {"x": ("x", (digest("z"), digest("b"), digest("c")))})
     assert copied.shared == ()
+    beneath = (digest("a"),)
+    [base, *_] = stacks.with_sharing(
+        stack("wiki:1").steps, {"x": ("", beneath), "y": ("", beneath), "z": ("z", beneath)}
+    )
+    assert base.shared == ("z", "이름 없는 이미지 2개")
 
 
 def test_the_newest_build_says_what_became_of_a_step() -> None:
@@ -142,9 +147,9 @@ def test_the_newest_sheet_lies_on_top_and_images_stand_on_what_they_share() -> N
     html = stack_picture.as_html([one, two, base])
     assert html.count("mmdebstrap bookworm</code>") == 1
     assert html.index("COPY file:c") < html.index("apache2") < html.index("mmdebstrap")
-    # a joined sheet names all that hold it, and says nothing of builds that met it differently
+    # a joined sheet names all that hold it, and whose build met it how where that differs
     assert "함께 쓰는 이미지: debian:bookworm, wiki:1, wiki:2" in html
-    assert "캐시" not in html
+    assert "wiki:2: 캐시를 썼어요 (앞 단계와 이 줄이 그대로예요)" in html
 
 
 def test_images_that_share_nothing_stand_apart() -> None:
