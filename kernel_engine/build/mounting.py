@@ -131,6 +131,8 @@ class _Making:
                 raise BuildFailed(f"secret {name}: not found")
             return
         if mount.env:
+            if b"\0" in value:
+                raise BuildFailed(f"secret {name}: a NUL byte cannot stand in an environment variable")
             self.environment.append(f"{mount.env}={value.decode('utf-8', 'surrogateescape')}")
         if item.target:
             mode = _SECRET_MODE if mount.mode is None else mount.mode

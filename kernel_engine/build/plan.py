@@ -110,6 +110,9 @@ def plan(
     """
     if not dockerfile.stages:
         raise DockerfileError("no build stage in current context", file=dockerfile.name)
+    for name, value in (arguments or {}).items():
+        if "\0" in name or "\0" in (value or ""):
+            raise DockerfileError(f"build-arg {name!r}: a NUL byte stands in it", file=dockerfile.name)
     wanted = _target(dockerfile, target)
     scope = Arguments(given=dict(arguments or {}), shared=_platforms(platform, build_platform, target or "default"))
     try:

@@ -86,6 +86,8 @@ async def find(
 
     image_of: the image that a `from=` names; None for a stage that is empty.
     """
+    if run.security != "sandbox":
+        raise BuildFailed(f"security.{run.security} is not allowed")
     placed: list[Placed] = []
     for mount in run.mounts:
         if mount.type == "ssh":

@@ -138,6 +138,18 @@ DOCKERFILE: tuple[tuple[str, str], ...] = (
         "--mount의 값은 쉼표로 나눈 이름=값이에요. --mount=type=cache,target=/var/cache/apt 형태로 적어 주세요.",
     ),
     (
+        r"RUN failed: file not found in build context",
+        "--mount로 붙일 파일이 빌드 컨텍스트 안에 없어요. source의 경로와 .dockerignore를 확인해 보세요.",
+    ),
+    (
+        r'invalid mount target "/"',
+        "--mount에는 컨테이너 안의 위치를 target=/위치 형태로 적어 주세요. / 자체는 쓸 수 없어요.",
+    ),
+    (
+        r'mount source path "(?P<path>[^"]*)": no such file or directory',
+        "--mount의 from으로 정한 이미지나 단계 안에 {path} 경로가 없어요. source를 확인해 보세요.",
+    ),
+    (
         r"invalid secret mount\. one of source, target|both source and id can't be set|secret mount should not",
         "비밀 값은 --mount=type=secret,id=이름 형태로 적어 주세요. 파일은 컨테이너의 /run/secrets/이름에 나타나요.",
     ),
@@ -153,6 +165,10 @@ DOCKERFILE: tuple[tuple[str, str], ...] = (
     (
         r"invalid network mode \"(?P<word>[^\"]*)\"",
         "RUN의 --network는 default, none, host 가운데 하나예요.",
+    ),
+    (
+        r"security\.insecure is not allowed",
+        "RUN --security=insecure는 이 엔진에서 쓸 수 없어요. 빌드는 늘 격리된 컨테이너에서 실행해요.",
     ),
     (r"security \"[^\"]*\" is not valid", "RUN의 --security는 sandbox, insecure 가운데 하나예요."),
     (

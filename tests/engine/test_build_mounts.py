@@ -141,6 +141,12 @@ def test_a_missing_secret(daemon: Daemon) -> None:
     assert result.error == "secret none: not found"
 
 
+def test_a_secret_that_no_variable_can_hold(daemon: Daemon) -> None:
+    dockerfile = "FROM busybox\nRUN --mount=type=secret,id=key,env=KEY true\n"
+    result = build(daemon, dockerfile, **{"kernel-engine-secrets": _secret(daemon, key="a\0b")})
+    assert result.error == "secret key: a NUL byte cannot stand in an environment variable"
+
+
 def test_a_heredoc_is_a_script_of_its_own(clean: Daemon) -> None:
     dockerfile = "FROM busybox\nRUN <<EOF\n#!/bin/cat\nthe script {}\nEOF\n"
     result = build(clean, dockerfile.format(1))
@@ -170,6 +176,7 @@ def test_heredocs_for_the_shell(daemon: Daemon) -> None:
             "RUN --mount=from=busybox,source=/nope,target=/a true",
             'mount source path "/nope": no such file or directory',
         ),
+        ("RUN --security=insecure true", "security.insecure is not allowed"),
         ("RUN --mount=target=/ true", 'invalid mount target "/"'),
         ("RUN --mount=type=tmpfs true", 'invalid mount target "/"'),
         ("RUN --mount=type=ssh,required true", "RUN --mount=type=ssh is not served: no agent comes with a build"),

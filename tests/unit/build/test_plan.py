@@ -140,6 +140,11 @@ def test_what_cannot_be_planned(text: str, target: str, message: str, line: int)
     assert caught.value.instruction == (text.splitlines()[line - 1] if line else "")
 
 
+def test_a_build_arg_with_a_nul_is_refused() -> None:
+    with pytest.raises(DockerfileError, match="build-arg 'a': a NUL byte stands in it"):
+        planned("FROM x\n", a="b\0")
+
+
 def _arg(text: str) -> Arg:
     arg = parse_instruction(f"ARG {text}")
     assert isinstance(arg, Arg)
