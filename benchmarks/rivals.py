@@ -85,6 +85,7 @@ class Engine:
     builds: bool = True
     build_words: tuple[str, ...] = ()  #: what it wants to hear besides, to build as the others do
     tag: str = "bench"
+    enter: tuple[str, ...] = ()  #: what a command begins with that runs in the network of the engine's ports
 
     def build(self, context: Path, *words: str) -> None:
         self.command("build", "-q", "-t", self.tag, *self.build_words, *words, str(context))
@@ -163,7 +164,9 @@ def real_docker(scratch: Path) -> Iterator[Engine]:
     with dockerd.running(scratch / "docker") as running:
         os.environ["DOCKER_BUILDKIT"] = "0"
         prefix = (client or running.command[0], *running.command[1:])
-        engine = Engine("docker", prefix, functools.partial(_load, prefix), Api(str(running.socket)))
+        pid = (running.socket.parent / "pid").read_text().strip()
+        enter = ("nsenter", f"--net=/proc/{pid}/ns/net")
+        engine = Engine("docker", prefix, functools.partial(_load, prefix), Api(str(running.socket)), enter=enter)
         engine.load(busybox(), "busybox:latest")
         yield engine
 
