@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from kernel_engine.containers.publishing import is_exposed, is_published, port_range
 from kernel_engine.containers.record import Container
 from kernel_engine.errors import InvalidRequest
 from kernel_engine.formats.filters import all_labels
@@ -52,6 +53,9 @@ def _check(filters: Filters) -> None:
     for value in filters.get("health", ()):
         if value not in _HEALTH:
             raise InvalidRequest(f"Unrecognised filter value for health: {value}")
+    for key in ("publish", "expose"):
+        for value in filters.get(key, ()):
+            port_range(key, value)
     for value in filters.get("exited", ()):
         if not value.lstrip("-").isdigit():
             raise InvalidRequest(f"invalid filter 'exited={value}'")
@@ -70,6 +74,8 @@ def _fits(item: Container, filters: Filters, same_image: Callable[[Container, st
         and any_of("ancestor", lambda word: same_image(item, word))
         and any_of("network", lambda word: word in _networks(item))
         and any_of("health", lambda word: word == (item.state.health.status if item.state.health else "none"))
+        and any_of("publish", lambda word: is_published(item, word))
+        and any_of("expose", lambda word: is_exposed(item, word))
         and any_of("is-task", lambda word: word.lower() in ("false", "0"))
         and all_labels(item.config.labels, filters.get("label", ()))
     )

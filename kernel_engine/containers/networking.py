@@ -149,6 +149,7 @@ async def disconnect(house: House, live: Live, network: Network, *, force: bool)
         endpoint = next((item for item in record.endpoints if item.network_id == network.id), None)
         left = tuple(item for item in record.endpoints if item is not endpoint)
         if endpoint is not None:
+            endpoint, left = await _hand_ports_over(house, endpoint, left)
             await house.networks.detach(endpoint, running=True)
             left = await _way_out(house, record, endpoint, left)
         await house.roster.save(live, config=config, endpoints=left)
@@ -191,6 +192,17 @@ async def _attach(
     check(network, options)
     wanted = Wanted(interface=interface, address=options.address, mac=options.mac, routes=routes)
     return await house.networks.attach(network, record.id, netlink, pid, wanted=wanted, reservation=ports)
+
+
+async def _hand_ports_over(
+    house: House, gone: Endpoint, left: tuple[Endpoint, ...]
+) -> tuple[Endpoint, tuple[Endpoint, ...]]:
+    """Its published ports lead on into the container, through the next network that has a way in."""
+    heir = next((item for item in left if item.gateway), None)
+    if not gone.published or heir is None:
+        return gone, left
+    gone, new = await house.networks.hand_over(gone, heir)
+    return gone, tuple(new if item is heir else item for item in left)
 
 
 async def _way_out(house: House, record: Container, gone: Endpoint, left: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:

@@ -9,8 +9,9 @@ import re
 from ipaddress import ip_address
 
 from kernel_engine.containers.options import ContainerOptions
+from kernel_engine.containers.record import Container
 from kernel_engine.errors import InvalidRequest, NotSupported
-from kernel_engine.network.endpoint import ANYWHERE
+from kernel_engine.network.endpoint import ANYWHERE, Published
 from kernel_engine.network.nat import PROTOCOLS
 from kernel_engine.network.ports import Wish
 
@@ -33,6 +34,44 @@ def wishes(config: ContainerOptions) -> tuple[Wish, ...]:
         exposed = {number_and_protocol for port in config.exposed_ports if (number_and_protocol := _exposed(port))}
         found += [Wish(container_port=number, protocol=protocol) for number, protocol in exposed - named]
     return tuple(sorted(found, key=lambda wish: (not wish.first, wish.first != wish.last, -wish.container_port)))
+
+
+def opened(record: Container) -> dict[str, tuple[Published, ...]]:
+    """The ports of a container that runs on a bridge, by "80/tcp": where they are open on the host, nowhere for one
+    that is only exposed."""
+    if not record.endpoints or not record.state.running:
+        return {}
+    found: dict[str, tuple[Published, ...]] = dict.fromkeys((normal(port) for port in record.config.exposed_ports), ())
+    for port in (port for endpoint in record.endpoints for port in endpoint.published):
+        key = f"{port.container_port}/{port.protocol}"
+        found[key] = (*found.get(key, ()), port)
+    return found
+
+
+def is_published(record: Container, word: str) -> bool:
+    """`--filter publish=9000`, `publish=9000-9005/udp`: is one of these ports of the host its own?"""
+    first, last, protocol = port_range("publish", word)
+    places = (port for ports in opened(record).values() for port in ports)
+    return any(port.protocol == protocol and first <= port.host_port <= last for port in places)
+
+
+def is_exposed(record: Container, word: str) -> bool:
+    """`--filter expose=80`: is one of these ports of the container open to others, or meant to be?"""
+    first, last, protocol = port_range("expose", word)
+    known = (_exposed(port) for port in opened(record))
+    return any(port is not None and port[1] == protocol and first <= port[0] <= last for port in known)
+
+
+def port_range(name: str, word: str) -> tuple[int, int, str]:
+    numbers, _, protocol = word.partition("/")
+    first, dash, last = numbers.partition("-")
+    for end in (first, last) if dash else (first,):
+        if not _NUMBER.fullmatch(end) or int(end) > _HIGHEST:
+            reason = "value out of range" if end.isascii() and end.isdigit() else "invalid syntax"
+            raise InvalidRequest(
+                f'error while looking up for {name} {word}: strconv.ParseUint: parsing "{end}": {reason}'
+            )
+    return int(first), int(last if dash else first), protocol.lower() or "tcp"
 
 
 def normal(port: str) -> str:

@@ -273,6 +273,11 @@ class Networks:
             published=published,
         )
 
+    async def hand_over(self, endpoint: Endpoint, heir: Endpoint) -> tuple[Endpoint, Endpoint]:
+        """Both as they are now: the ports that led to the one lead to the other. KernelRefused."""
+        await self._wiring.lead(endpoint.published, heir.host_interface, heir.address)
+        return replace(endpoint, published=()), replace(heir, published=(*heir.published, *endpoint.published))
+
     async def detach(self, endpoint: Endpoint, *, running: bool = False) -> None:
         """Closes the ports; takes the address back when the host's end of the cable is gone. All that is so when this
         returns. Idempotent. running: the container goes on, so that the kernel will not take the cable by itself."""

@@ -66,6 +66,19 @@ class Wiring:
         except OSError as error:
             raise KernelRefused("netlink", error.errno or 0, f"failed to close published ports: {error}") from error
 
+    async def lead(self, published: tuple[Published, ...], outside: str, address: str) -> None:
+        """Ports that are taken already lead to another address, behind another cable."""
+
+        def turn() -> None:
+            self._host.set_hairpin(outside)
+            nat.withdraw(self._instance.nft_table, published)
+            nat.publish(self._instance.nft_table, published, address)
+
+        try:
+            await self._in(self._plugging, turn)
+        except OSError as error:
+            raise KernelRefused("netlink", error.errno or 0, f"failed to move published ports: {error}") from error
+
     async def gone(self, outside: str) -> None:
         """Returns when the host's end is gone. OSError.
 

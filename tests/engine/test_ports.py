@@ -279,6 +279,49 @@ def test_the_kernels_work_for_a_port_is_explained(clean: Daemon, free: int) -> N
     assert "NFT_MSG_NEWSETELEM" in clean.docker(*words).stderr + clean.docker(*words).stdout
 
 
+def test_a_port_leads_on_when_its_network_is_left(clean: Daemon, free: int) -> None:
+    clean.docker("network", "create", "other")
+    try:
+        serve(clean, "web", f"{free}:80")
+        clean.docker("network", "connect", "other", "web")
+        clean.docker("network", "disconnect", "bridge", "web")
+        assert ask(free) == "from-web"
+        assert clean.out("port", "web") == f"80/tcp -> 0.0.0.0:{free}"
+        clean.kill()
+        clean.start()
+        assert ask(free) == "from-web"
+        clean.docker("rm", "-f", "web")
+        serve(clean, "again", f"{free}:80")
+        assert ask(free) == "from-again"
+    finally:
+        for container in clean.out("ps", "-aq").split():
+            clean.docker("rm", "-f", container)
+        clean.docker("network", "rm", "other")
+
+
+def test_a_network_of_a_users_own(clean: Daemon, free: int) -> None:
+    clean.docker("network", "create", "own")
+    try:
+        clean.docker("run", "-d", "--name", "web", "-h", "web", "--network", "own", "-p", f"{free}:80", "busybox", "sh",
+                     "-c", ANSWER)  # fmt: skip
+        assert ask(free) == "from-web"
+        gateway = clean.inspect("web")["NetworkSettings"]["Networks"]["own"]["Gateway"]
+        for network in ("own", "bridge"):
+            question = f"echo | nc -w 2 {gateway} {free}"
+            assert clean.out("run", "--rm", "--network", network, "busybox", "sh", "-c", question) == "from-web"
+    finally:
+        for container in clean.out("ps", "-aq").split():
+            clean.docker("rm", "-f", container)
+        clean.docker("network", "rm", "own")
+
+
+def test_ps_finds_containers_by_their_ports(clean: Daemon, free: int) -> None:
+    clean.docker("run", "-d", "--name", "web", "--expose", "443", "-p", f"{free}:80", "busybox", "sleep", "99")
+    for word, names in ((f"publish={free}", "web"), ("publish=80", ""), ("expose=443/tcp", "web"), ("expose=9", "")):
+        assert clean.out("ps", "--filter", word, "--format", "{{.Names}}") == names
+    assert 'parsing "x": invalid syntax' in clean.docker("ps", "--filter", "publish=x", check=False).stderr
+
+
 def test_what_a_container_listens_on(clean: Daemon) -> None:
     def listening(name: str) -> tuple[str, int, list[tuple[int, str, str]]]:
         found = clean.api.get(f"/kernel-engine/containers/{name}/listening").json()

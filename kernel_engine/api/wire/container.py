@@ -12,7 +12,7 @@ from kernel_engine.api.wire.status import status_text
 from kernel_engine.containers.health import to_config
 from kernel_engine.containers.limits import parse_bind
 from kernel_engine.containers.options import ContainerOptions
-from kernel_engine.containers.publishing import normal
+from kernel_engine.containers.publishing import opened
 from kernel_engine.containers.record import Container, Health, State
 
 #: what the engine calls its way of stacking layers
@@ -194,13 +194,10 @@ def command_text(item: Container) -> str:
 
 def _port_map(item: Container) -> dict[str, list[dict[str, str]] | None]:
     """NetworkSettings.Ports: None for a port that is only exposed. Empty where the container has no address."""
-    if item.endpoint is None or not item.state.running:
-        return {}
-    found: dict[str, list[dict[str, str]] | None] = dict.fromkeys(normal(port) for port in item.config.exposed_ports)
-    for port in item.endpoint.published:
-        places = found.get(key := f"{port.container_port}/{port.protocol}") or []
-        found[key] = [*places, {"HostIp": port.host_address, "HostPort": str(port.host_port)}]
-    return found
+    return {
+        key: [{"HostIp": place.host_address, "HostPort": str(place.host_port)} for place in places] or None
+        for key, places in opened(item).items()
+    }
 
 
 def _ports_json(item: Container) -> list[dict[str, Any]]:

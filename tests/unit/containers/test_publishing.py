@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
 from kernel_engine.containers.options import ContainerOptions, HostOptions
-from kernel_engine.containers.publishing import normal, wishes
+from kernel_engine.containers.publishing import is_exposed, is_published, normal, opened, port_range, wishes
+from kernel_engine.containers.record import Container, State
 from kernel_engine.errors import InvalidRequest, NotSupported
+from kernel_engine.network.endpoint import Endpoint, Published
 from kernel_engine.network.ports import Wish
 
 Bindings = Mapping[str, tuple[tuple[str, str], ...]]
@@ -85,3 +88,77 @@ def test_ipv6_is_refused_clearly() -> None:
 
 def test_normal() -> None:
     assert [normal(port) for port in ("80", "80/tcp", "53/UDP", "abc")] == ["80/tcp", "80/tcp", "53/udp", "abc"]
+
+
+def running(*places: tuple[Published, ...]) -> Container:
+    """A container with one endpoint for each of `places`, which exposes 443."""
+    endpoints = tuple(
+        Endpoint(
+            network_id="n",
+            network_name="bridge",
+            endpoint_id="e",
+            address="172.17.0.2",
+            prefix_length=16,
+            gateway="172.17.0.1",
+            mac="02:42:ac:11:00:02",
+            host_interface="ke0",
+            published=published,
+        )
+        for published in places
+    )
+    return Container(
+        id="c" * 64,
+        name="web",
+        created=0.0,
+        image_id="sha256:a",
+        image_name="x",
+        config=ContainerOptions(image="x", exposed_ports=("443", "80/tcp")),
+        state=State(status="running", pid=1),
+        path="x",
+        args=(),
+        endpoints=endpoints,
+    )
+
+
+WEB = Published(container_port=80, protocol="tcp", host_address="0.0.0.0", host_port=9300)
+NAMES = Published(container_port=53, protocol="udp", host_address="127.0.0.1", host_port=53)
+
+
+def test_ports_of_all_networks_together() -> None:
+    assert opened(running((WEB,), (NAMES,))) == {"443/tcp": (), "80/tcp": (WEB,), "53/udp": (NAMES,)}
+    assert opened(running()) == {}
+    assert opened(replace(running((WEB,)), state=State(status="exited"))) == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "word", "fits"),
+    [
+        ("publish", "9300", True),
+        ("publish", "80", False),
+        ("publish", "9300/tcp", True),
+        ("publish", "9300/udp", False),
+        ("publish", "9000-9400", True),
+        ("publish", "53/udp", True),
+        ("publish", "80/foo", False),
+        ("expose", "443", True),
+        ("expose", "443/tcp", True),
+        ("expose", "53/udp", True),
+        ("expose", "53", False),
+        ("expose", "80", True),
+        ("expose", "90-500", True),
+        ("expose", "81-442", False),
+    ],
+)
+def test_filters(key: str, word: str, fits: bool) -> None:
+    test = is_published if key == "publish" else is_exposed
+    assert test(running((WEB, NAMES)), word) is fits
+
+
+def test_a_filter_that_is_no_port() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        port_range("publish", "x")
+    assert (
+        caught.value.message == 'error while looking up for publish x: strconv.ParseUint: parsing "x": invalid syntax'
+    )
+    with pytest.raises(InvalidRequest, match="value out of range"):
+        port_range("expose", "1-70000")
