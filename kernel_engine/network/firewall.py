@@ -17,13 +17,14 @@ _SEARCH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dropping:
-    """A chain that drops forwarded packets unless one of its rules knows better."""
+    """A chain that drops (or rejects) forwarded packets unless one of its rules knows better."""
 
     program: str  #: "nft" | "iptables" | "iptables-legacy"
     family: str
     table: str
     chain: str
     docker: bool  #: Docker's own chain for the user's rules (DOCKER-USER) stands in the same table
+    how: str = "policy drop"
 
 
 def findings(bridge: str) -> tuple[str, ...]:
@@ -37,16 +38,17 @@ def findings(bridge: str) -> tuple[str, ...]:
 
 
 def dropping_nft(listing: dict[str, Any], bridge: str) -> tuple[Dropping, ...]:
-    """Base chains at the forward hook whose policy is drop and that have no rule about the bridge."""
+    """Base chains at the forward hook that let nothing through at their end, and have no rule about the bridge."""
     items = listing.get("nftables", ())
     chains = [item["chain"] for item in items if "chain" in item]
     rules = [item["rule"] for item in items if "rule" in item]
     found = []
     for chain in chains:
-        if chain.get("hook") != "forward" or chain.get("policy") != "drop" or chain["table"].startswith("ke_"):
-            continue
         where = (chain["family"], chain["table"])
         same = [rule for rule in rules if (rule["family"], rule["table"]) == where]
+        how = _end(chain, [rule for rule in same if rule["chain"] == chain["name"]])
+        if chain.get("hook") != "forward" or not how or chain["table"].startswith("ke_"):
+            continue
         if chain["family"] not in ("ip", "inet") or any(f'"{bridge}"' in json.dumps(rule) for rule in same):
             continue
         names = {item["name"] for item in chains if (item["family"], item["table"]) == where}
@@ -58,9 +60,19 @@ def dropping_nft(listing: dict[str, Any], bridge: str) -> tuple[Dropping, ...]:
                 table=chain["table"],
                 chain=chain["name"],
                 docker="DOCKER-USER" in names,
+                how=how,
             )
         )
     return tuple(found)
+
+
+def _end(chain: dict[str, Any], rules: list[dict[str, Any]]) -> str:
+    """What becomes of a packet that no rule knows; "" where it goes on. firewalld rejects by a last rule."""
+    last = rules[-1].get("expr", ()) if rules else ()
+    verdicts = [name for step in last for name in step if name != "counter"]
+    if verdicts in (["drop"], ["reject"]):
+        return f"last rule {verdicts[0]}"
+    return "policy drop" if chain.get("policy") == "drop" else ""
 
 
 def dropping_legacy(listing: str, bridge: str) -> tuple[Dropping, ...]:
@@ -81,7 +93,7 @@ def advice(item: Dropping, bridge: str) -> str:
         commands = f"{item.program} -I {chain} -i {bridge} -j ACCEPT; {item.program} -I {chain} -o {bridge} -j ACCEPT"
     who = "Docker's firewall" if item.docker else "another firewall"
     return (
-        f"{who} (chain {item.chain} of table {item.family} {item.table}, policy drop) drops what containers send "
+        f"{who} (chain {item.chain} of table {item.family} {item.table}, {item.how}) drops what containers send "
         f"through {bridge}: {commands}"
     )
 

@@ -41,6 +41,21 @@ def test_a_firewall_of_nftables_own_kind() -> None:
     assert "nft insert rule inet fw fwd iifname ke-abcdef accept" in advice(found, "ke-abcdef")
 
 
+def last_rule(verdict: str, *before: dict[str, Any]) -> dict[str, Any]:
+    place = {"family": "inet", "table": "firewalld", "chain": "filter_FORWARD"}
+    return {"rule": {**place, "expr": [*before, {"counter": {"packets": 1, "bytes": 2}}, {verdict: None}]}}
+
+
+def test_a_firewall_that_rejects_by_its_last_rule() -> None:
+    """As firewalld does; a rule that knows only some packets does not count."""
+    hook = chain("filter_FORWARD", table="firewalld", family="inet", type="filter", hook="forward", policy="accept")
+    (found,) = dropping_nft(listing(hook, last_rule("accept"), last_rule("reject")), "ke-abcdef")
+    assert "policy" not in advice(found, "ke-abcdef") and "last rule reject" in advice(found, "ke-abcdef")
+    assert dropping_nft(listing(hook, last_rule("reject"), last_rule("accept")), "ke-abcdef") == ()
+    match = {"match": {"op": "==", "left": {"meta": {"key": "oifname"}}, "right": "eth9"}}
+    assert dropping_nft(listing(hook, last_rule("drop", match)), "ke-abcdef") == ()
+
+
 def test_rules_about_the_bridge_settle_it() -> None:
     match = {"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": "ke-abcdef"}}
     rule = {"rule": {"family": "ip", "table": "filter", "chain": "DOCKER-USER", "expr": [match, {"accept": None}]}}
