@@ -15,14 +15,18 @@ if TYPE_CHECKING:
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Registers the transformer and the magics. Loading twice changes nothing."""
     from labs.notebook import magics, transformer
+    from labs.notebook.building import completion
     from labs.notebook.learning import magics as learning
 
     transformer.install(shell)
     magics.register(shell)
     learning.register(shell)
+    completion.install(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     from labs.notebook import transformer
+    from labs.notebook.building import completion
 
     transformer.uninstall(shell)
+    completion.uninstall(shell)

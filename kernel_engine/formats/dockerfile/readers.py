@@ -249,3 +249,5 @@ _READERS: dict[str, Callable[[Given], Instruction]] = {
     "VOLUME": _volume,
     "WORKDIR": _workdir,
 }
+#: what an instruction may begin with
+KEYWORDS = tuple(_READERS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from io import BytesIO
 from typing import Any
 
@@ -16,7 +16,7 @@ from kernel_engine.client.credentials import CredentialsError, config_header
 from labs.notebook.building.recipe import BadRecipe, Recipe
 
 
-def build(client: Client, recipe: Recipe) -> Iterator[dict[str, Any]]:
+def build(client: Client, recipe: Recipe) -> Generator[dict[str, Any]]:
     """The engine's answer, value by value. Closed before its end, the build is stopped.
 
     Raises BadRecipe for what cannot be sent, APIError for what the engine refuses, EngineUnreachable.

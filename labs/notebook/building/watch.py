@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,10 +53,11 @@ def run(line: str, body: str) -> int:
 def _follow(client: Client, understood: Recipe, progress: Progress, page: Page | None) -> None:
     """Until the engine has said all. However it ends, the build knows."""
     try:
-        for said in request.build(client, understood):
-            progress.feed(said)
-            if page is not None:
-                page.draw(progress.build)
+        with closing(request.build(client, understood)) as answer:
+            for said in answer:
+                progress.feed(said)
+                if page is not None:
+                    page.draw(progress.build)
     except (APIError, EngineUnreachable) as error:
         progress.refuse(error.message)
     except BadRecipe as error:

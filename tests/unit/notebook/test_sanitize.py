@@ -8,6 +8,7 @@ import pytest
 from nbval.plugin import get_sanitize_patterns
 
 from labs.catalogue import COURSE
+from labs.notebook.learning.stack_picture import edge
 
 PATTERNS = get_sanitize_patterns((COURSE / "sanitize.cfg").read_text(encoding="utf-8"))
 
@@ -33,6 +34,7 @@ def sanitized(text: str) -> str:
         ("172.17.0.2", "172.21.0.6"),
         ("2026-11-24T03:41:59.509909Z", "2026-01-01T00:00:00Z"),
         ("kind_yun", "busy_turing"),
+        (edge(3), edge(4)),
         ("<style>a{}</style><b>", "<style>.b\n{}</style><b>"),
     ],
 )
