@@ -152,6 +152,8 @@ def _labels(given: list[str]) -> dict[str, str]:
 
 
 def _tag(text: str) -> str:
+    if _is_plain(text):  # most are, and the grammar costs more than the rest of the command
+        return text
     from kernel_engine.errors import InvalidRequest
     from kernel_engine.formats.reference import parse
 
@@ -160,6 +162,18 @@ def _tag(text: str) -> str:
     except InvalidRequest as error:
         raise Misused(f'invalid argument "{text}" for "-t, --tag" flag: {error.message}') from error
     return text
+
+
+def _is_plain(text: str) -> bool:
+    """`app`, `me/app:1.0`: letters and digits that need no judge."""
+    name, colon, version = text.partition(":")
+    return (
+        text.isascii()
+        and name.islower()
+        and len(name) < 64
+        and all(part.isalnum() for part in name.split("/"))
+        and ((version.replace(".", "0").isalnum() and not version.startswith(".") and len(version) <= 128) or not colon)
+    )
 
 
 def _json(value: Any) -> str | None:

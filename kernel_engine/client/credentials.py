@@ -75,9 +75,10 @@ def config_header() -> dict[str, str]:
 
 
 def encode(value: Mapping[str, Any]) -> str:
-    from base64 import urlsafe_b64encode
+    from binascii import b2a_base64  # base64 itself loads more than a short command wants to wait for
 
-    return urlsafe_b64encode(json.dumps(value, separators=(",", ":")).encode()).decode()
+    text = b2a_base64(json.dumps(value, separators=(",", ":")).encode(), newline=False).decode()
+    return text.replace("+", "-").replace("/", "_")
 
 
 def store(address: str, username: str, password: str, identity_token: str = "") -> str:

@@ -125,3 +125,17 @@ def test_an_image_may_bring_its_check_and_a_container_refuse_it(clean: Daemon) -
     assert "Health" not in clean.inspect("without")["State"]
     assert clean.inspect("without")["Config"]["Healthcheck"] == {"Test": ["NONE"], "Interval": 100_000_000}
     assert clean.out("ps", "--filter", "health=none", "--format", "{{.Names}}") == "without"
+
+
+def test_a_dockerfile_may_bring_the_check(clean: Daemon) -> None:
+    text = (
+        'FROM busybox\nSHELL ["/bin/sh", "-ec"]\nHEALTHCHECK --interval=100ms --retries=1 CMD echo $0 && test -e /ok\n'
+    )
+    clean.docker("build", "-t", "watched", "-", input=text)
+    clean.docker("run", "-d", "--name", "watched", "watched", "sleep", "1000")
+    assert status_is(clean, "watched", "unhealthy")["Log"][-1]["Output"] == "/bin/sh\n"
+    clean.docker("exec", "watched", "touch", "/ok")
+    status_is(clean, "watched", "healthy")
+    clean.docker("build", "-t", "unwatched", "-", input="FROM watched\nHEALTHCHECK NONE\n")
+    clean.docker("run", "-d", "--name", "unwatched", "unwatched", "sleep", "1000")
+    assert "Health" not in clean.inspect("unwatched")["State"]

@@ -17,10 +17,12 @@ from urllib.parse import parse_qs, urlsplit
 import pexpect
 import pytest
 
+from kernel_engine.cli.build import _is_plain
 from kernel_engine.cli.build_output import excerpt
 from kernel_engine.cli.build_secrets import read_secret
 from kernel_engine.cli.failures import Failed
 from kernel_engine.cli.grammar import Misused
+from kernel_engine.formats.reference import parse
 from tests.unit.cli.test_main import docker
 from tests.unit.client.served import Answer, Request, Served, in_json, raw, reply, serving
 
@@ -122,6 +124,20 @@ def test_a_compressed_context(folder: Path) -> None:
         assert served.seen[-1].body[:2] == b"\x1f\x8b"
         assert sent(served) == ["Dockerfile"]
         assert query(served)["securityopt"] == ["no-new-privileges"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "plain"),
+    [
+        ("app", True), ("me/app:1.0", True), ("a1/b2/c3", True), ("app:v1", True), ("App", False), ("a//b", False),
+        ("/a", False), ("a:", False), ("a:.1", False), ("a.b/c", False), ("localhost:5000/x", False), ("a@b", False),
+        ("a" * 64, False), ("앱", False), ("a:b:c", False), ("", False),
+    ],
+)  # fmt: skip
+def test_plain_tags_need_no_grammar(tag: str, plain: bool) -> None:
+    assert _is_plain(tag) is plain
+    if plain:
+        assert parse(tag).tagged().familiar == (tag if ":" in tag else f"{tag}:latest")
 
 
 def test_quiet_prints_the_id_alone(folder: Path) -> None:
