@@ -113,7 +113,9 @@ async def _furnish(
     await layer_store.load()
     snapshot_store = Snapshots(instance, records, layer_store)
     await snapshot_store.load()
-    workers = Workers("kernel_engine.images.worker", "kernel_engine.build.worker")
+    workers = Workers(
+        "kernel_engine.images.worker", "kernel_engine.build.worker", "kernel_engine.containers.archive_worker"
+    )
     image_store = make_images(instance, records, layer_store, workers)
     await image_store.open()
     house_roster = Roster(records)
