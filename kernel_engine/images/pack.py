@@ -56,7 +56,8 @@ def pack(root: int, sink: Sink) -> int:
 def pack_tree(root: int, sink: Sink, prefix: bytes, *, stay: bool) -> None:
     """The same of a tree that is no layer: every name is what it says.
 
-    prefix: the directory's own name, before each other one; "" for a tree without. stay: what other file systems hold that are mounted in it is left out.
+    prefix: the directory's own name, before each other one; "" for a tree without. stay: what other file systems hold
+    that are mounted in it is left out.
     """
     _pack(root, sink, prefix, layer=False, stay=stay)
 
