@@ -13,7 +13,6 @@ import sqlite3
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from kernel_engine.build.events import Reason
 from kernel_engine.records import Records
@@ -140,13 +139,19 @@ class Cache:
 
 
 def _packed(files: Callable[[], Mapping[str, str]]) -> bytes:
-    return zlib.compress(json.dumps(dict(files())).encode(), 1)
+    """In small pieces, not as one JSON text: making that would hold up the whole daemon."""
+    text = "\0".join(f"{look} {path}" for path, look in files().items())
+    return zlib.compress(text.encode("utf-8", "surrogateescape"), 1)
+
+
+def _unpacked(packed: bytes) -> dict[str, str]:
+    words = zlib.decompress(packed).decode("utf-8", "surrogateescape").split("\0")
+    return {path: look for look, _, path in (word.partition(" ") for word in words if word)}
 
 
 def _changes(packed: bytes, files: Callable[[], Mapping[str, str]]) -> str:
     """`changed a.py, added b.py, removed c.py`, the first few."""
-    before: dict[str, Any] = json.loads(zlib.decompress(packed))
-    now = files()
+    before, now = _unpacked(packed), files()
     found = [
         f"{'changed' if path in before and path in now else 'added' if path in now else 'removed'} {path or '.'}"
         for path in sorted({*before, *now})

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from kernel_engine.syscalls.trace import Step as Call
 if TYPE_CHECKING:
     from kernel_engine.images.image import Image
 
+_PIECE = 1 << 15
 _URLS = ("http://", "https://")
 _SEVERAL = "When using {} with more than one source file, the destination must be a directory and end with a /"
 
@@ -92,8 +94,7 @@ def words(copy: Copy) -> tuple[str, ...]:
 async def copy_files(site: Site, copying: Copying, place: Scratch) -> None:
     """Fills the upper directory of `place`."""
     copy = copying.copy
-    nodes = [node for item in copying.selection.picked for _, node in copying.selection.files(item)]
-    spools = sorted({node.spool for node in nodes if node.spool >= 0})
+    spools = [site.context.spool, *copying.downloads]
     unpack = isinstance(copy, Add) and copy.unpack is not False
     order = {
         "overlay": overlay_words(place),
@@ -102,22 +103,23 @@ async def copy_files(site: Site, copying: Copying, place: Scratch) -> None:
         "mode": _mode(copy.chmod),
         "destination": copying.destination,
         "directory": copying.is_directory or copy.parents,
-        "items": await asyncio.to_thread(
-            lambda: [_item(item, copying, spools, archive=unpack) for item in copying.selection.picked]
-        ),
+        "items": [_item(item, copying, spools, archive=unpack) for item in copying.selection.picked],
     }
-    await work(site, "copy_files", order, spools, copying.keyword)
+    lines = await asyncio.to_thread(_entries, copying, spools)
+    await work(site, "copy_files", order, spools, copying.keyword, lines)
 
 
 async def make_working_directory(site: Site, path: str, place: Scratch) -> None:
     await work(site, "make_directory", {"overlay": overlay_words(place), "path": path}, [], "WORKDIR")
 
 
-async def work(site: Site, job: str, order: dict[str, Any], spools: list[int], keyword: str) -> None:
+async def work(
+    site: Site, job: str, order: dict[str, Any], spools: list[int], keyword: str, lines: Iterable[bytes] = ()
+) -> None:
     """Descriptors: the layers' directory, then those with contents. BuildFailed for what the files do not allow."""
     layers = os.open(site.house.layers.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        done = await site.house.workers.run(f"kernel_engine.build.worker:{job}", order, (layers, *spools))
+        done = await site.house.workers.run(f"kernel_engine.build.worker:{job}", order, (layers, *spools), lines=lines)
         site.entry.add_calls(Call(*words) for words in done["trace"])
     except NoSpace:
         raise
@@ -161,8 +163,21 @@ def _item(item: Picked, copying: Copying, spools: list[int], *, archive: bool) -
         "parents": [encode("", node, spools) for node in item.parents],
         # what was downloaded is unpacked only where --unpack asks for it
         "archive": archive and (item.node.spool not in copying.downloads or _says_unpack(copying.copy)),
-        "entries": [encode(path, node, spools) for path, node in copying.selection.files(item)],
     }
+
+
+def _entries(copying: Copying, spools: list[int]) -> list[bytes]:
+    """The files of each item, with an empty list behind it. In small pieces: making one holds up the whole daemon."""
+    lines: list[bytes] = []
+    for item in copying.selection.picked:
+        for path, node in copying.selection.files(item):
+            line = json.dumps(encode(path, node, spools)).encode() + b"\n"
+            if lines and len(lines[-1]) < _PIECE:
+                lines[-1] += line
+            else:
+                lines.append(line)
+        lines.append(b"[]\n")
+    return lines
 
 
 def _says_unpack(copy: Copy) -> bool:

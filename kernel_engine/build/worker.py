@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
 from typing import Any
 
 from kernel_engine.build import archive
@@ -27,7 +29,8 @@ def copy_files(order: dict[str, Any], descriptors: Sequence[int], say: Say) -> d
     with recording(Trace("worker")) as trace, copying.mounted(order["overlay"]):
         copier = _Copier(order, descriptors)
         for item in order["items"]:
-            copier.copy(item)
+            entries = iter(takewhile(bool, order["lines"]))
+            copier.copy(item, next(entries), entries)
     return {"trace": trace.steps}
 
 
@@ -71,15 +74,17 @@ class _Copier:
         self._destination: str = order["destination"]
         self._is_directory: bool = order["directory"]
 
-    def copy(self, item: dict[str, Any]) -> None:
+    def copy(self, item: dict[str, Any], top: list[Any], beneath: Iterator[list[Any]]) -> None:
+        """One source: the file itself, and what lies beneath it, a directory before what is in it."""
         destination = self._destination
         if item["beneath"]:
             destination = self._with_parents(item)
-        _, first = decode(item["entries"][0], self._descriptors)
+        _, first = decode(top, self._descriptors)
         if first.kind == "directory":
-            self._tree(item["entries"], destination)
+            self._tree(beneath, destination)
             return
-        with _Opened(first, item["entries"][0], self._descriptors) as file:
+        deque(beneath, maxlen=0)
+        with _Opened(first, top, self._descriptors) as file:
             if item["archive"] and file.kind == "file" and archive.is_archive(file):
                 was_there = os.path.isdir(destination)
                 directory = copying.make_directories(destination)
@@ -100,7 +105,7 @@ class _Copier:
             raise InvalidRequest(f"failed to copy files: lstat {destination}: not a directory") from None
         return posixpath.join(parent, os.path.basename(real))
 
-    def _tree(self, entries: list[list[Any]], destination: str) -> None:
+    def _tree(self, entries: Iterable[list[Any]], destination: str) -> None:
         """What a directory holds; the destination itself keeps its own mode, as Docker has it."""
         was_there = os.path.isdir(destination)
         try:
@@ -111,7 +116,7 @@ class _Copier:
         if not was_there:
             os.chown(root, *self._owner)
         times: list[tuple[str, int]] = []
-        for words in entries[1:]:
+        for words in entries:
             path, file = decode(words, self._descriptors)
             target = posixpath.join(root, path)
             if file.inode and (first := self._names.get(file.inode)):

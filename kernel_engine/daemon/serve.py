@@ -28,6 +28,8 @@ log = logging.getLogger("kernel_engine")
 
 #: how long the engine may take to put its things away; containers are not waited for
 _CLOSING = 15.0
+#: seconds that a thread that reads a build's context may keep the loop waiting; Python's own 5 ms add up in a request
+_SWITCH = 0.001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,7 @@ def serve(settings: Settings) -> int:
     _start_logging(settings.verbose)
     os.umask(0o022)
     _allow_many_files()
+    sys.setswitchinterval(_SWITCH)
     notifier = Notifier()
     try:
         # 0711: whoever is in the socket's group must pass, and sees no names

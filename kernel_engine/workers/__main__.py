@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import json
 import os
 import select
@@ -15,7 +16,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from kernel_engine import errors
@@ -102,6 +103,7 @@ def _child(job: str, descriptors: list[int]) -> int:
             stream.flush()
 
         order = json.loads(stream.readline())
+        order["lines"] = _lines(stream)
         function: Callable[..., dict[str, Any]] = getattr(importlib.import_module(module), name)
         try:
             done = function(order, descriptors[1:], say)
@@ -118,6 +120,12 @@ def _child(job: str, descriptors: list[int]) -> int:
             say({"done": done})
             return 0
     return 1
+
+
+def _lines(stream: io.BufferedRWPair) -> Iterator[Any]:
+    """What follows the order, to the empty line."""
+    while line := stream.readline().strip():
+        yield json.loads(line)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import count
 from typing import Any
@@ -44,15 +44,22 @@ class Workers:
         self._timer: asyncio.TimerHandle | None = None
 
     async def run(
-        self, job: str, order: dict[str, Any], descriptors: Sequence[int] = (), *, on_said: Say = _quiet
+        self,
+        job: str,
+        order: dict[str, Any],
+        descriptors: Sequence[int] = (),
+        *,
+        lines: Iterable[bytes] = (),
+        on_said: Say = _quiet,
     ) -> dict[str, Any]:
         """What the job returned. Its error is raised here: an EngineError as it was, an OSError with its errno.
 
-        A cancelled call returns when the job's process is gone.
+        lines: more of the order, JSON values with a line end each; the job finds them in its order's "lines". A
+        cancelled call returns when the job's process is gone.
         """
         self._running += 1
         try:
-            return await self._run(job, order, descriptors, on_said)
+            return await self._run(job, order, descriptors, lines, on_said)
         finally:
             self._running -= 1
             self._let_go_later()
@@ -76,7 +83,14 @@ class Workers:
             self._process = None
 
     # ------------------------------------------------------------------------------------------------------------
-    async def _run(self, job: str, order: dict[str, Any], descriptors: Sequence[int], on_said: Say) -> dict[str, Any]:
+    async def _run(
+        self,
+        job: str,
+        order: dict[str, Any],
+        descriptors: Sequence[int],
+        lines: Iterable[bytes],
+        on_said: Say,
+    ) -> dict[str, Any]:
         number = next(self._numbers)
         mine, theirs = socket.socketpair()
         reader, writer = await asyncio.open_connection(sock=mine, limit=_LINE_LIMIT)
@@ -86,6 +100,10 @@ class Workers:
                 await self._send({"job": job, "number": number}, (theirs.fileno(), *descriptors))
             with suppress(ConnectionError):  # one that ends at once does not read; its answer tells
                 writer.write(json.dumps(order).encode() + b"\n")
+                for line in lines:
+                    writer.write(line)
+                    await writer.drain()
+                writer.write(b"\n")
                 await writer.drain()
             answer = await _answer(reader, on_said)
             ended = True
