@@ -29,7 +29,8 @@ BUILDING: tuple[tuple[str, str], ...] = (
     ),
     (
         r"apt-get[^\n]*returned a non-zero code: 100",
-        "apt-get이 실패했어요 (종료 코드 100). 위의 E: 줄을 보세요. 패키지 목록이 없거나 오래됐으면 같은 RUN에서 "
+        "apt-get이 실패했어요 (종료 코드 100). 위의 W:, E: 줄을 보세요. resolving이라는 말이 있으면 인터넷이 안 되는 "
+        "거예요. 연결한 뒤 --no-cache를 붙여 다시 빌드해 보세요. 패키지 목록이 없거나 오래됐으면 같은 RUN에서 "
         "apt-get update &&부터 적어 주세요.",
     ),
     (

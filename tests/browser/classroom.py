@@ -34,7 +34,7 @@ nbformat: Any = untyped
 SETTINGS = REPOSITORY / "packaging" / "jupyter"
 #: seconds; the machine may be busy with other tests
 PATIENCE = 60
-RUN_ALL_PATIENCE = 240
+RUN_ALL_PATIENCE = 480
 _IDLE = re.compile(r"\| (대기|Idle)")
 _RUN_MENU = re.compile("^(실행|Run)$")
 _PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook"

@@ -1,4 +1,4 @@
-"""Labs 00 and 01 from top to bottom, as `Run All Cells` runs them."""
+"""The labs from top to bottom, as `Run All Cells` runs them, and the wiki of lab 03 in its frame and in a tab."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from labs import catalogue
 from labs.catalogue import Lab
 from tests.browser.classroom import Notebook, Server
+from tests.daemon import Daemon
 
 WIDTHS = (480, 1000, 1600)
 HEIGHT = 900
@@ -39,7 +40,7 @@ STRAYS = """() => {
   }
   return found;
 }"""
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +103,23 @@ def test_nothing_is_cut_and_nothing_overlaps(ran: Run, width: int) -> None:
     finally:
         if before is not None:
             page.set_viewport_size(before)
+
+
+@pytest.mark.parametrize("ran", [catalogue.lab("03")], indirect=True, ids=["03"])
+def test_the_wiki_opens_beneath_its_cell_and_in_a_tab(ran: Run, engine: Daemon) -> None:
+    """The image is there; its container has been removed at the end of the lab."""
+    page = ran.notebook.page
+    cell = ran.notebook.cells.filter(has_text="docker run -d --name wiki -p 9999:80 wiki").first
+    cell.locator(".cm-content").click()
+    page.keyboard.press("Shift+Enter")
+    frame = cell.frame_locator(".dl-port iframe")
+    expect(frame.locator("h1.logo")).to_have_text("도커 실습 위키")
+    expect(frame.locator("#dokuwiki__content")).to_contain_text("컨테이너 안의 아파치와 PHP")
+    expect(frame.locator("#dokuwiki__sitetools h3.a11y")).to_have_css("position", "absolute")  # its style has come
+    frame.locator("a.action.index, .action.index a").first.click()
+    expect(frame.locator("h1.sectionedit1, #dokuwiki__content h1").first).to_have_text("사이트맵")
+    tab = page.context.new_page()
+    tab.goto("http://127.0.0.1:9999/")
+    expect(tab).to_have_title("start [도커 실습 위키]")
+    tab.close()
+    engine.docker("rm", "-f", "wiki")

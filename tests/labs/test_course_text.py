@@ -11,7 +11,7 @@ import pytest
 from kernel_engine.cli.commands import find
 from kernel_engine.cli.grammar import options_of, parse
 from labs import build
-from labs.catalogue import Lab, labs
+from labs.catalogue import Lab, lab, labs
 from labs.checks import HINTS, EngineView, Exercise, NotYet, exercises
 from labs.directives import Question, exercise, question
 
@@ -98,6 +98,13 @@ def test_every_exercise_has_wrong_solutions_and_three_hints(lab: Lab) -> None:
         found = each.check(Empty("unix:///nowhere"))
         assert isinstance(found, NotYet), name
         assert len(found.hints) == len(HINTS), name
+
+
+def test_the_wiki_of_the_solutions_is_the_lab_s() -> None:
+    [written] = [cell.partition("\n")[2] for cell in cells(lab("03")) if cell.startswith("%%dockerfile -t wiki wiki\n")]
+    solution = exercises(lab("03"))["03-2"].solve
+    assert isinstance(solution, str)
+    assert f"\n{written}\nEND\n" in solution
 
 
 @ALL
