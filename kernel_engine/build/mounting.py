@@ -121,7 +121,7 @@ class _Making:
 
     async def tmpfs(self, item: Placed) -> None:
         size = f",size={item.mount.size}" if item.mount.size else ""
-        self._add(Mount(type="tmpfs", target=item.target, options=f"exec,dev,mode=0755{size}"))
+        self._add(Mount(type="tmpfs", target=item.target, options=f"exec,dev,mode=1777{size}"))
 
     async def secret(self, item: Placed) -> None:
         mount, name = item.mount, secret_id(item.mount)

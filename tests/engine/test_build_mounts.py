@@ -88,12 +88,15 @@ def test_a_cache_may_start_from_a_stage(daemon: Daemon) -> None:
 
 def test_tmpfs(daemon: Daemon) -> None:
     dockerfile = (
-        "FROM busybox\nRUN --mount=type=tmpfs,target=/t,size=64k df -k /t | tail -n 1; cp /bin/sh /t/x || echo full\n"
+        "FROM busybox\nRUN --mount=type=tmpfs,target=/t,size=64k "
+        "df -k /t | tail -n 1; stat -c %a /t; cp /bin/sh /t/x || echo full; grep ' /t ' /proc/mounts\n"
     )
     result = build(daemon, dockerfile)
     lines = shown(result.text)
     assert lines[0].split()[:2] == ["tmpfs", "64"]
+    assert lines[1] == "1777"
     assert "full" in lines
+    assert "noexec" not in lines[-1]
     assert result.steps[-1]["layer"] == ""
 
 
@@ -154,6 +157,18 @@ def test_a_heredoc_is_a_script_of_its_own(clean: Daemon) -> None:
     assert result.steps[-1]["layer"] == ""
     assert build(clean, dockerfile.format(1)).states[-1] == "cached:same"
     assert shown(build(clean, dockerfile.format(2)).text) == ["#!/bin/cat", "the script 2"]
+
+
+def test_escapes_in_heredocs_are_buildkits(daemon: Daemon) -> None:
+    """What BuildKit of Docker 26.1 prints for the same file."""
+    dockerfile = (
+        "FROM busybox\nENV A=val\n"
+        "COPY <<EOF /x\none\\n two \\$A \"$A\" '$A' \\\\ \\x `b` ${N:-d}\\\nnext\nEOF\n"
+        "COPY <<'EOF' /y\nraw $A \\n\nEOF\n"
+        "RUN cat /x /y\n"
+    )
+    lines = shown(build(daemon, dockerfile).text)
+    assert lines == ["onen two $A \"val\" 'val' \\ x `b` d", "next", "raw $A \\n"]
 
 
 def test_heredocs_for_the_shell(daemon: Daemon) -> None:
