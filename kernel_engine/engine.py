@@ -118,7 +118,7 @@ async def _furnish(
     await image_store.open()
     house_roster = Roster(records)
     await house_roster.load()
-    endpoints = tuple(endpoint for live in house_roster.all() for endpoint in live.record.endpoints)
+    endpoints = recover.remember(house_roster, await asyncio.to_thread(Launcher.notes, instance))
     house = House(
         instance=instance,
         workers=workers,

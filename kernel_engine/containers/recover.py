@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from kernel_engine.containers import health, probing
@@ -13,15 +15,27 @@ from kernel_engine.containers.networking import names_again
 from kernel_engine.containers.record import WaitResult
 from kernel_engine.containers.remove import remove_locked
 from kernel_engine.containers.restart import starts_with_daemon
-from kernel_engine.containers.roster import Live, ended
+from kernel_engine.containers.roster import Live, Roster, ended
 from kernel_engine.containers.start import log_file, start_locked
 from kernel_engine.containers.traces import read_trace
 from kernel_engine.errors import EngineError, NotFound
+from kernel_engine.formats.frozen import revive
+from kernel_engine.network.endpoint import Endpoint
 from kernel_engine.runtime import cgroups
 from kernel_engine.runtime.events import Exited, Known
 
 LAUNCHER_DIED = "the engine's launcher ended, and its containers with it"
 MACHINE_RESTARTED = "the machine or the engine's launcher was restarted"
+
+
+def remember(roster: Roster, notes: Mapping[str, str]) -> tuple[Endpoint, ...]:
+    """Every endpoint in use, before the networks are opened. notes: what the launcher was told when it started what
+    runs; the record of such a start may not have reached the disk."""
+    for live in roster.all():
+        note = notes.get(live.record.id)
+        if note and not live.record.endpoints:
+            roster.save(live, endpoints=tuple(revive(Endpoint, item) for item in json.loads(note)))
+    return tuple(endpoint for live in roster.all() for endpoint in live.record.endpoints)
 
 
 async def recover(house: House) -> None:

@@ -27,6 +27,7 @@ from kernel_engine.containers.spec import (
 )
 from kernel_engine.containers.traces import write_trace
 from kernel_engine.errors import Conflict, EngineError, KernelRefused, NotModified, StartFailed, Unavailable
+from kernel_engine.formats.frozen import to_json
 from kernel_engine.network.endpoint import Endpoint
 from kernel_engine.network.networks import loopback_up
 from kernel_engine.network.ports import Reservation
@@ -103,9 +104,9 @@ async def _launch(house: House, live: Live, trace: Trace) -> tuple[Started, tupl
         nonlocal endpoints
         adopted = asyncio.ensure_future(_adopt(house, record, created.stdio))
         try:
-            if ports is not None:
-                house.launcher.hold(record.id, ports.descriptors())
             endpoints = await _attach_networks(house, record, created, trace, ports)
+            if endpoints:  # known to the launcher sooner than to the disk
+                house.launcher.hold(record.id, to_json(endpoints), () if ports is None else ports.descriptors())
         finally:
             await adopted
         if endpoints:

@@ -106,10 +106,11 @@ class Births:
             except Closed:
                 return  # it is dying; its end is reported by its pidfd
 
-    def hold(self, id: str, descriptors: list[int]) -> None:
-        """Keeps the client's descriptors for as long as the process lives."""
+    def hold(self, id: str, note: str, descriptors: list[int]) -> None:
+        """Keeps the client's note and descriptors for as long as the process lives."""
         birth = self._births.get(id)
         if birth is not None:
+            birth.entry.note = note or birth.entry.note
             birth.entry.held += descriptors
             descriptors.clear()
 

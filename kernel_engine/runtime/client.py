@@ -19,11 +19,14 @@ from typing import Any
 from kernel_engine.errors import EngineError, Unavailable
 from kernel_engine.paths import Instance
 from kernel_engine.runtime.channel import DESCRIPTORS, Channel, Closed, Message, as_json
-from kernel_engine.runtime.companion import connect_or_start
+from kernel_engine.runtime.companion import connect_or_start, connected
 from kernel_engine.runtime.events import Created, Exited, Known, Started, Stdio
 from kernel_engine.runtime.handshake import GIVEN_UP, raised
 from kernel_engine.runtime.spec import Process, Spec
 from kernel_engine.syscalls.trace import Step
+
+#: seconds until a launcher that does not answer counts as gone
+_PATIENCE = 2.0
 
 Answer = tuple[Message, list[int]]
 _MODULE = "kernel_engine.runtime.launcher"
@@ -60,6 +63,24 @@ class Launcher:
         end.setblocking(False)
         return cls(Channel(end), on_exit, on_lost)
 
+    @staticmethod
+    def notes(instance: Instance) -> dict[str, str]:
+        """What an earlier client told the launcher about processes that run; nothing where none answers. Before
+        `connect`, on a connection of its own: no exit is told on it. Blocks: to be called in a thread."""
+        end = connected(instance.launcher_socket)
+        if end is None:
+            return {}
+        end.settimeout(_PATIENCE)
+        channel = Channel(end)
+        try:
+            channel.send({"verb": "notes", "request": 0})
+            message, _ = channel.receive_one()
+        except Closed:  # one that was killed a moment ago may still accept
+            return {}
+        finally:
+            channel.close()
+        return dict(message.get("notes", {}))
+
     # processes --------------------------------------------------------------------------------------------------
     async def launch(self, spec: Spec, on_created: OnCreated) -> Started:
         """Starts a container's first process. If `on_created` raises, the child is killed and that error raised.
@@ -84,10 +105,12 @@ class Launcher:
                 _close_all(created.result()[1])
             created.cancel()
 
-    def hold(self, id: str, descriptors: Sequence[int]) -> None:
-        """Within `on_created`: gives the launcher duplicates, which it keeps until the process ends, whatever we do."""
-        for at in range(0, len(descriptors), DESCRIPTORS):
-            self._post({"verb": "hold", "id": id}, descriptors[at : at + DESCRIPTORS])
+    def hold(self, id: str, note: str, descriptors: Sequence[int] = ()) -> None:
+        """Within `on_created`: gives the launcher a note and duplicates of descriptors, which it keeps until the
+        process ends, whatever becomes of us."""
+        for at in range(0, max(len(descriptors), 1), DESCRIPTORS):
+            part = descriptors[at : at + DESCRIPTORS]
+            self._post({"verb": "hold", "id": id, "note": "" if at else note}, part)
 
     async def exec(self, exec_id: str, container_id: str, process: Process) -> Started:
         """Starts one more process in a running container. NotFound when that does not run; else as `launch`."""

@@ -105,7 +105,7 @@ class Launcher:
             case "go":
                 self.births.go(message["id"])
             case "hold":
-                self.births.hold(message["id"], descriptors)
+                self.births.hold(message["id"], message["note"], descriptors)
             case "abort":
                 self.births.abort(message["id"])
             case "close_stdin":

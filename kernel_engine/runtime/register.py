@@ -44,6 +44,7 @@ class Entry:
     pidfd: int
     streams: dict[str, int] = field(default_factory=dict)  #: the engine's ends by name
     held: list[int] = field(default_factory=list)  #: descriptors of the client's that live as long as the process
+    note: str = ""  #: the client's own words about the process, for a client that comes after it
     started_at: float = 0.0
     exited: Message | None = None
     told: bool = False  #: the exit has been sent on the present connection
@@ -144,6 +145,7 @@ class Register:
             "resize": self._resize,
             "close_stdin": self._close_stdin,
             "known": self._known,
+            "notes": self._notes,
             "stdio": self._stdio,
             "forget": self._forget,
         }
@@ -188,6 +190,10 @@ class Register:
         for entry in self._entries.values():
             if entry.exited is not None and not entry.told:
                 entry.told = self._client.tell({"event": "exited", "exited": entry.exited})
+
+    def _notes(self, message: Message) -> None:
+        running = (entry for entry in self._entries.values() if entry.exited is None)
+        self._reply(message, notes={entry.id: entry.note for entry in running if entry.note})
 
     def _forget(self, message: Message) -> None:
         self.drop(message["id"])

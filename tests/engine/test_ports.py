@@ -182,6 +182,23 @@ def test_after_a_death_of_the_daemon(clean: Daemon, free: int) -> None:
     assert ask(free) == "from-web"
 
 
+def test_a_death_right_after_the_start(clean: Daemon, free: int) -> None:
+    """Before the start can have reached the disk: the launcher knows what the network gave the container."""
+    for _ in range(4):
+        body = {"Image": "busybox", "Cmd": ["sh", "-c", "while :; do echo here | nc -l -p 80; done"],
+                "HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": str(free)}]}}}  # fmt: skip
+        container = clean.api.post("/containers/create", body=body).json()["Id"]
+        clean.api.post(f"/containers/{container}/start").close()
+        clean.kill()
+        clean.start()
+        facts = clean.inspect(container)
+        assert facts["NetworkSettings"]["IPAddress"]
+        assert facts["NetworkSettings"]["Ports"] == {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": str(free)}]}
+        assert ask(free) == "here"
+        clean.docker("rm", "-f", container)
+        until(lambda: open_ports(clean) == 0)
+
+
 def test_one_that_ended_while_nobody_looked(clean: Daemon, free: int) -> None:
     clean.docker("run", "-d", "--name", "brief", "-p", f"{free}:80", "busybox", "sleep", "0.5")
     clean.kill()
