@@ -19,7 +19,6 @@ from kernel_engine.containers.exits import process_ended
 from kernel_engine.containers.house import House
 from kernel_engine.containers.roster import Roster
 from kernel_engine.containers.traces import Traces
-from kernel_engine.errors import Unavailable
 from kernel_engine.images import store
 from kernel_engine.images.certificates import DIRECTORY
 from kernel_engine.images.store import Images
@@ -34,7 +33,6 @@ from kernel_engine.storage.layers import Layers
 from kernel_engine.storage.snapshots import Snapshots
 from kernel_engine.workers.pool import Workers
 
-_ATTEMPTS, _PAUSE = 50, 0.02
 #: seconds that work beside the requests gets to finish when the daemon closes
 _PATIENCE = 2.0
 #: static inits of the distributions, for --init
@@ -113,7 +111,9 @@ async def _furnish(
     await layer_store.load()
     snapshot_store = Snapshots(instance, records, layer_store)
     await snapshot_store.load()
-    workers = Workers("kernel_engine.images.worker", "kernel_engine.build.worker")
+    workers = Workers(
+        "kernel_engine.images.worker", "kernel_engine.build.worker", "kernel_engine.containers.archive_worker"
+    )
     image_store = make_images(instance, records, layer_store, workers)
     await image_store.open()
     house_roster = Roster(records)
@@ -141,23 +141,11 @@ async def _furnish(
 
 
 async def _connect_launcher(house: House) -> None:
-    lost = _again(house, _connect_launcher, recover.launcher_lost)
-    for _ in range(_ATTEMPTS):
-        there: list[Launcher] = []
-        launcher = await Launcher.connect(
-            house.instance,
-            on_exit=lambda exited: process_ended(house, exited),
-            on_lost=lambda there=there: lost() if there else None,  # type: ignore[misc]
-        )
-        try:
-            await launcher.forget("")
-        except Unavailable:  # one that was killed a moment ago may still accept, but it does not answer
-            await asyncio.sleep(_PAUSE)
-            continue
-        there.append(launcher)
-        house.launcher = launcher
-        return
-    raise Unavailable("the launcher does not answer")
+    house.launcher = await Launcher.connect(
+        house.instance,
+        on_exit=lambda exited: process_ended(house, exited),
+        on_lost=_again(house, _connect_launcher, recover.launcher_lost),
+    )
 
 
 async def _connect_log_writer(house: House) -> None:

@@ -1,7 +1,9 @@
-"""docker save, load and import: archives through the door, as streams both ways."""
+"""docker save, load, import, export and cp: archives through the door, as streams both ways."""
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +11,14 @@ from aiohttp import web
 
 from kernel_engine.api.call import Call
 from kernel_engine.api.streaming import Report, stream_progress
+from kernel_engine.api.wire.container import path_stat_json
+from kernel_engine.errors import InvalidRequest
 from kernel_engine.formats import reference as references
 from kernel_engine.formats.dockerfile.changes import apply_changes
 from kernel_engine.images import sites
 
 if TYPE_CHECKING:
+    from kernel_engine.containers.archive import PathStat
     from kernel_engine.images.image import Progress
 
 TAR = "application/x-tar"
@@ -24,10 +29,56 @@ async def save(call: Call) -> web.StreamResponse:
     words = (call.name,) if "name" in call.parameters else call.texts("names")
     words = tuple(word for text in words for word in text.split(",") if word)
     pieces = call.engine.images.save(words)
-    first = await anext(pieces)  # what can go wrong has gone wrong before it
-    response = await call.begin(TAR)
+    return await _stream(call, await anext(pieces), pieces, {})
+
+
+async def export(call: Call) -> web.StreamResponse:
+    """GET /containers/{id}/export."""
+    pieces = call.engine.containers.export(call.id)
+    return await _stream(call, await anext(pieces), pieces, {})
+
+
+async def stat(call: Call) -> web.StreamResponse:
+    """HEAD /containers/{id}/archive?path=…"""
+    found = await call.engine.containers.stat_path(call.id, _path(call))
+    return web.Response(headers=_stat_header(found))
+
+
+async def read(call: Call) -> web.StreamResponse:
+    """GET /containers/{id}/archive?path=…"""
+    found, pieces = await call.engine.containers.read_archive(call.id, _path(call))
+    return await _stream(call, await anext(pieces), pieces, _stat_header(found))
+
+
+async def write(call: Call) -> web.StreamResponse:
+    """PUT /containers/{id}/archive?path=…: the body is unpacked there."""
+    await call.engine.containers.write_archive(
+        call.id,
+        _path(call),
+        call.request.content.iter_any(),
+        keep_kinds=call.flag("noOverwriteDirNonDir"),
+        as_user=call.flag("copyUIDGID"),
+    )
+    return web.Response(status=200)
+
+
+def _path(call: Call) -> str:
+    path = call.text("path")
+    if not path:
+        raise InvalidRequest("missing parameter: path")
+    return path
+
+
+def _stat_header(found: PathStat) -> dict[str, str]:
+    words = json.dumps(path_stat_json(found), separators=(",", ":")).encode()
+    return {"X-Docker-Container-Path-Stat": base64.b64encode(words).decode()}
+
+
+async def _stream(call: Call, first: bytes, rest: AsyncIterator[bytes], headers: dict[str, str]) -> web.StreamResponse:
+    """`first` has come already: what can go wrong has gone wrong before it."""
+    response = await call.begin(TAR, headers)
     await response.write(first)
-    async for piece in pieces:
+    async for piece in rest:
         await response.write(piece)
     await response.write_eof()
     return response

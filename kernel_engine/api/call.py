@@ -94,9 +94,9 @@ class Call:
         return bytes(data)
 
     # the answer -------------------------------------------------------------------------------------------------
-    async def begin(self, content_type: str = JSON) -> web.StreamResponse:
+    async def begin(self, content_type: str = JSON, headers: Mapping[str, str] = {}) -> web.StreamResponse:
         """Sends the status and headers of a streamed answer at once."""
-        response = web.StreamResponse(headers=COMMON_HEADERS)
+        response = web.StreamResponse(headers={**COMMON_HEADERS, **headers})
         response.content_type = content_type
         response.force_close()
         self.stream = response

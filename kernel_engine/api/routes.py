@@ -34,8 +34,6 @@ def _later(sentence: str) -> Handler:
 
 
 _BUILDKIT = _later("BuildKit sessions are not served by this engine; set DOCKER_BUILDKIT=0 for the classic builder")
-_COPY = _later("docker cp is not served by this engine yet")
-_ARCHIVE = _later("docker export is not served by this engine yet")
 _VOLUME = _later("named volumes are not served by this engine yet")
 _PLUGIN = _later("plugins are not served by this engine")
 _SWARM = _later("swarm mode is not served by this engine yet")
@@ -57,12 +55,12 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/containers/{id}/top", containers.top),
     Route("GET", "/containers/{id}/logs", logs.logs, watches=True),
     Route("GET", "/containers/{id}/changes", containers.changes),
-    Route("GET", "/containers/{id}/export", _ARCHIVE),
+    Route("GET", "/containers/{id}/export", archives.export, watches=True),
     Route("GET", "/containers/{id}/stats", stats.stats, watches=True),
     Route("GET", "/containers/{id}/attach/ws", _later("attaching through a websocket is not served yet")),
-    Route("GET", "/containers/{id}/archive", _COPY),
-    Route("HEAD", "/containers/{id}/archive", _COPY),
-    Route("PUT", "/containers/{id}/archive", _COPY),
+    Route("GET", "/containers/{id}/archive", archives.read, watches=True),
+    Route("HEAD", "/containers/{id}/archive", archives.stat),
+    Route("PUT", "/containers/{id}/archive", archives.write),
     Route("POST", "/containers/{id}/start", containers.start),
     Route("POST", "/containers/{id}/stop", containers.stop),
     Route("POST", "/containers/{id}/restart", containers.restart),

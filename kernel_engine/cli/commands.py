@@ -239,6 +239,13 @@ COMMANDS: Mapping[str, Command] = {
         minimum=1,
         maximum=2,
     ),
+    "cp": Command(
+        "[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-",
+        "copy:copy",
+        "archive,a bool\nfollow-link,L bool\nquiet,q bool\n",
+        minimum=2,
+        maximum=2,
+    ),
     "create": Command(
         "[OPTIONS] IMAGE [COMMAND] [ARG...]", "run:create", CREATE_OPTIONS, minimum=1, interspersed=False
     ),
@@ -255,6 +262,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "load": Command("[OPTIONS]", "archives:load", "input,i string\nplatform string\nquiet,q bool\n", maximum=0),
     "save": Command("[OPTIONS] IMAGE [IMAGE...]", "archives:save", "output,o string\nplatform string\n", minimum=1),
+    "export": Command("[OPTIONS] CONTAINER", "archives:export", "output,o string\n", minimum=1, maximum=1),
     "history": Command(
         "[OPTIONS] IMAGE",
         "images:history",
@@ -360,8 +368,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         **{
             name: name
             for name in (
-                "attach commit create diff exec kill logs pause port rename restart rm run start stats stop top "
-                "unpause update wait"
+                "attach commit cp create diff exec export kill logs pause port rename restart rm run start stats stop "
+                "top unpause update wait"
             ).split()
         },
         "inspect": "container inspect",

@@ -417,7 +417,7 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "docker {command} 명령 뒤에는 옵션만 올 수 있어요. 조건으로 고르려면 --filter를 써 보세요.",
     ),
     (
-        r"unknown command: docker (?P<command>(compose|volume|cp|export|"
+        r"unknown command: docker (?P<command>(compose|volume|"
         r"swarm|service|stack|node|buildx|context|prune)\b[^\n]*)",
         "docker {command} 명령은 이 엔진에 아직 없어요. docker --help에서 쓸 수 있는 명령을 볼 수 있어요.",
     ),
@@ -462,6 +462,34 @@ _TEXTS: tuple[tuple[str, str], ...] = (
     (
         r"invalid archive|failed to register layer",
         "파일이 중간에 잘렸거나 손상됐어요. 다시 저장하거나 다시 받아 보세요. 지금까지의 이미지는 그대로예요.",
+    ),
+    (
+        r"Could not find the file (?P<path>\S+) in container",
+        "컨테이너 안에 {path} 파일이 없어요. docker exec 이름 ls로 경로를 확인해 보세요.",
+    ),
+    (
+        r"copying between containers is not supported",
+        "컨테이너에서 컨테이너로 바로 복사할 수는 없어요. 이 컴퓨터로 먼저 꺼낸 다음 다시 넣어 보세요.",
+    ),
+    (
+        r"must specify at least one container source",
+        "둘 중 하나는 컨테이너의 경로여야 해요. 이름:경로 형태로 적어 주세요 (예: web:/etc/hosts).",
+    ),
+    (
+        r"^cannot copy directory$",
+        "폴더를 파일 위에 복사할 수 없어요. 복사할 곳을 폴더로 적어 주세요.",
+    ),
+    (
+        r"^no such directory$|extraction point is not a directory|must be a directory$",
+        "복사할 곳이 폴더가 아니거나 없어요. 경로를 확인하고, 없으면 먼저 만들어 주세요.",
+    ),
+    (
+        r"cannot overwrite (non-)?directory",
+        "같은 이름의 폴더와 파일은 서로 덮어쓸 수 없어요. 이름을 바꾸거나 먼저 지워 주세요.",
+    ),
+    (
+        r"(container rootfs|mounted volume) is marked read-only",
+        "읽기 전용으로 실행한 컨테이너라서 파일을 넣을 수 없어요.",
     ),
     (
         r"bad format of filter",

@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kernel_engine.containers import archive, execs, listing, networking, pause, processes, remove, start, stop
 from kernel_engine.containers import attach as attaching
 from kernel_engine.containers import commit as committing
 from kernel_engine.containers import create as creating
-from kernel_engine.containers import execs, listing, networking, pause, processes, remove, start, stop
 from kernel_engine.containers import prune as pruning
 from kernel_engine.containers import stats as sampling
 from kernel_engine.containers import update as updating
@@ -234,6 +234,20 @@ class Containers:
             return writable, writable + self._house.images.get(record.image_id).size
         except NotFound:
             return writable, writable
+
+    async def stat_path(self, reference: str, path: str) -> archive.PathStat:
+        return await archive.stat(self._house, self._live(reference), path)
+
+    async def read_archive(self, reference: str, path: str) -> tuple[archive.PathStat, AsyncIterator[bytes]]:
+        return await archive.read(self._house, self._live(reference), path)
+
+    async def write_archive(
+        self, reference: str, path: str, source: AsyncIterator[bytes], *, keep_kinds: bool, as_user: bool
+    ) -> None:
+        await archive.write(self._house, self._live(reference), path, source, keep_kinds=keep_kinds, as_user=as_user)
+
+    def export(self, reference: str) -> AsyncIterator[bytes]:
+        return archive.export(self._house, self._live(reference))
 
     async def commit(self, options: CommitOptions) -> Image:
         return await committing.commit(self._house, self._live(options.container), options)

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from kernel_engine.errors import EngineError, KernelRefused, NoSpace, Unavailable
 from kernel_engine.images.archive import Contents, Spooled
 from kernel_engine.images.digest import Digest, parse
+from kernel_engine.workers.feeding import feed
 from kernel_engine.workers.pool import Workers
 
 #: what unpacking leaves free on the disk: this many bytes, or this part of a small disk
@@ -152,7 +153,7 @@ async def _fed(workers: Workers, job: str, source: AsyncIterator[bytes], folder:
         root = _open(opened, folder, os.O_RDONLY | os.O_DIRECTORY)
         reading, writing = os.pipe2(os.O_CLOEXEC)
         opened.callback(os.close, reading)
-        feeding = asyncio.ensure_future(_feed(source, writing))
+        feeding = asyncio.ensure_future(feed(source, writing))
         try:
             done = await _work(workers, job, {"limit": _room(root)}, (reading, root))
             await feeding
@@ -160,22 +161,6 @@ async def _fed(workers: Workers, job: str, source: AsyncIterator[bytes], folder:
             feeding.cancel()
             await asyncio.gather(feeding, return_exceptions=True)
     return done
-
-
-async def _feed(source: AsyncIterator[bytes], writing: int) -> None:
-    loop = asyncio.get_running_loop()
-    transport, protocol = await loop.connect_write_pipe(
-        lambda: asyncio.streams.FlowControlMixin(loop=loop), os.fdopen(writing, "wb", 0)
-    )
-    writer = asyncio.StreamWriter(transport, protocol, None, loop)
-    try:
-        async for piece in source:
-            writer.write(piece)
-            await writer.drain()
-    except (ConnectionError, BrokenPipeError):
-        return  # the worker has read enough: its answer says why
-    finally:
-        writer.close()
 
 
 def _room(root: int) -> int:

@@ -50,18 +50,51 @@ class Sink(Protocol):
 
 def pack(root: int, sink: Sink) -> int:
     """Writes the archive of the directory open as `root` to `sink`. Returns the bytes of files and links in it."""
+    return _pack(root, sink, b"", layer=True, stay=False)
+
+
+def pack_tree(root: int, sink: Sink, prefix: bytes, *, stay: bool) -> None:
+    """The same of a tree that is no layer: every name is what it says.
+
+    prefix: the directory's own name, before each other one; "" for a tree without. stay: what other file systems hold
+    that are mounted in it is left out.
+    """
+    _pack(root, sink, prefix, layer=False, stay=stay)
+
+
+def pack_file(directory: int, name: bytes, sink: Sink, shown: bytes) -> None:
+    """A single file that is no directory, under the name `shown`. NotSupported for a socket."""
+    status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    kind = _KINDS.get(stat.S_IFMT(status.st_mode))
+    if kind is None:
+        raise NotSupported(f"{os.fsdecode(name)}: a socket cannot be copied")
+    entry = _entry(shown, kind, status)
+    entry.xattrs = {key: value for key, value in _xattrs(name, directory).items() if not key.startswith(_OVERLAY)}
+    if kind == SYMLINK:
+        entry.target = os.readlink(name, dir_fd=directory)
+    sink.write(header(entry))
+    if kind == REGULAR:
+        _content(name, directory, entry.size, sink)
+    sink.write(bytes(2 * BLOCK))
+
+
+def _pack(root: int, sink: Sink, prefix: bytes, *, layer: bool, stay: bool) -> int:
     size = 0
     links: dict[tuple[int, int], bytes] = {}
-    for folder, name, directory in _walk(root):
-        path = folder + name
+    if prefix:
+        prefix = prefix.rstrip(b"/")
+        sink.write(header(_entry(prefix, DIRECTORY, os.fstat(root))))
+        prefix += b"/"
+    for folder, name, directory in _walk(root, stay=stay):
+        path = prefix + folder + name
         status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-        if _is_whiteout(status):
+        if layer and _is_whiteout(status):
             sink.write(header(_whiteout(folder + WHITEOUT + name, status)))
             continue
         kind = _KINDS.get(stat.S_IFMT(status.st_mode))
         if kind is None:  # a socket
             continue
-        if name.startswith(WHITEOUT):
+        if layer and name.startswith(WHITEOUT):
             shown = path.decode("utf-8", "backslashreplace")
             raise NotSupported(f"/{shown}: no image can hold a name that begins with .wh., which means a deleted file")
         entry = _entry(path, kind, status)
@@ -70,8 +103,9 @@ def pack(root: int, sink: Sink) -> int:
             if first != path:
                 entry.kind, entry.target, entry.size = HARD_LINK, first, 0
         xattrs = _xattrs(name, directory) if entry.kind != HARD_LINK else {}
-        opaque = xattrs.pop(OPAQUE_XATTR, b"") == b"y"
-        _refuse_redirects(xattrs, path)
+        opaque = layer and xattrs.pop(OPAQUE_XATTR, b"") == b"y"
+        if layer:
+            _refuse_redirects(xattrs, path)
         entry.xattrs = {key: value for key, value in xattrs.items() if not key.startswith(_OVERLAY)}
         if kind == SYMLINK:
             entry.target = os.readlink(name, dir_fd=directory)
@@ -115,8 +149,9 @@ def _drop_private(path: str, keep: tuple[str, ...]) -> None:
             os.removexattr(path, key)
 
 
-def _walk(root: int) -> Iterator[tuple[bytes, bytes, int]]:
+def _walk(root: int, *, stay: bool = False) -> Iterator[tuple[bytes, bytes, int]]:
     """(folder with a slash at its end, name, descriptor of the folder), a directory before what is in it, sorted."""
+    device = os.fstat(root).st_dev
     stack: list[tuple[bytes, int, list[bytes]]] = [(b"", os.dup(root), _names(root))]
     try:
         while stack:
@@ -132,6 +167,9 @@ def _walk(root: int) -> Iterator[tuple[bytes, bytes, int]]:
                 if error.errno in (errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENOENT):
                     continue
                 raise
+            if stay and os.fstat(below).st_dev != device:
+                os.close(below)
+                continue
             stack.append((folder + name + b"/", below, _names(below)))
     finally:
         for _, directory, _ in stack:

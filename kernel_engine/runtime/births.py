@@ -74,6 +74,10 @@ class Births:
         self._null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         self._own_pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._births
+
     # requests ---------------------------------------------------------------------------------------------------
     def launch(self, message: Message) -> None:
         spec = spec_from_json(message["spec"])

@@ -16,10 +16,10 @@ from contextlib import suppress
 from itertools import count
 from typing import Any
 
-from kernel_engine.errors import EngineError, Unavailable
+from kernel_engine.errors import EngineError, InvalidRequest, Unavailable
 from kernel_engine.paths import Instance
 from kernel_engine.runtime.channel import DESCRIPTORS, Channel, Closed, Message, as_json
-from kernel_engine.runtime.companion import connect_or_start, connected
+from kernel_engine.runtime.companion import ATTEMPTS, PAUSE, connect_or_start, connected, edition
 from kernel_engine.runtime.events import Created, Exited, Known, Started, Stdio
 from kernel_engine.runtime.handshake import GIVEN_UP, raised
 from kernel_engine.runtime.spec import Process, Spec
@@ -56,12 +56,22 @@ class Launcher:
         """Starts the process if none answers. Unavailable, with the launcher's own words, where it cannot start.
 
         on_exit: every exit, of execs too; exits from before this connection come after `known`. on_lost: the launcher
-        has died (and with it its containers); not called after `close`.
+        has died (and with it its containers); not called after `close`. One of older code is replaced, unless it runs
+        something.
         """
         arguments = ("--run", str(instance.run), "--cgroup", instance.cgroup)
-        end = await asyncio.to_thread(connect_or_start, instance.launcher_socket, _MODULE, *arguments)
-        end.setblocking(False)
-        return cls(Channel(end), on_exit, on_lost)
+        for _ in range(ATTEMPTS):
+            end = await asyncio.to_thread(connect_or_start, instance.launcher_socket, _MODULE, *arguments)
+            end.setblocking(False)
+            there = cls(Channel(end), on_exit, lambda: None)
+            try:
+                if not await there._may_be_replaced():
+                    there._on_lost = on_lost
+                    return there
+                await there.quit()
+            except Unavailable:  # one that was killed a moment ago may still accept, but it does not answer
+                await asyncio.sleep(PAUSE)
+        raise Unavailable("the launcher does not answer")
 
     @staticmethod
     def notes(instance: Instance) -> dict[str, str]:
@@ -158,6 +168,13 @@ class Launcher:
         if not self._closed:
             self._on_lost = lambda: None
             self._end("the connection to the launcher was closed")
+
+    async def _may_be_replaced(self) -> bool:
+        try:
+            answer = await self._ask({"verb": "edition"})
+        except InvalidRequest:  # so old that it does not know the word
+            return not await self.known()
+        return bool(answer["idle"]) and answer["edition"] != await asyncio.to_thread(edition)
 
     # the wire ---------------------------------------------------------------------------------------------------
     async def _introduce(

@@ -3,6 +3,9 @@
 The starting process ends with 0 as soon as its child listens on a SOCK_SEQPACKET socket in the run directory. A lock
 file beside the socket is held for as long as a start is under way, also when whoever began it has been killed: two
 clients never start two, and `cleanup` waits for one that nobody can see yet.
+
+A companion may be older than the daemon that finds it: the product has been updated. One that has nothing to keep is
+replaced then (`edition`); one that holds containers or streams stays until they have ended.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import signal
 import socket
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +23,19 @@ from typing import IO
 
 from kernel_engine.errors import Unavailable
 
-_PAUSE = 0.01
+#: how often, and after how many seconds, a client tries again with one that is on its way out
+ATTEMPTS, PAUSE = 50, 0.02
+_LOOK_AGAIN = 0.01
+_PACKAGE = Path(__file__).parent.parent
+
+
+def edition() -> str:
+    """Which code a process that starts now is made of: a checksum of the sources of runtime and syscalls."""
+    found = 0
+    for room in ("runtime", "syscalls"):
+        for path in sorted((_PACKAGE / room).rglob("*.py")):
+            found = zlib.crc32(path.read_bytes(), found)
+    return f"{found:08x}"
 
 
 def connected(path: Path) -> socket.socket | None:
@@ -70,7 +86,7 @@ def settled(path: Path, timeout: float) -> bool:
             except BlockingIOError:
                 if time.monotonic() > end:
                     return False
-                time.sleep(_PAUSE)
+                time.sleep(_LOOK_AGAIN)
             else:
                 return True
 

@@ -17,7 +17,7 @@ from kernel_engine.errors import EngineError
 from kernel_engine.runtime import cgroups, security
 from kernel_engine.runtime.births import Births
 from kernel_engine.runtime.channel import Channel, Closed, Message
-from kernel_engine.runtime.companion import become_daemon, bind
+from kernel_engine.runtime.companion import become_daemon, bind, edition
 from kernel_engine.runtime.handshake import describe
 from kernel_engine.runtime.loop import Loop
 from kernel_engine.runtime.register import Register
@@ -32,12 +32,13 @@ LOG = "launcher.log"
 class Launcher:
     """The client's connection, and what its messages mean."""
 
-    def __init__(self, listening: socket.socket) -> None:
+    def __init__(self, listening: socket.socket, edition: str) -> None:
         self.loop = Loop()
         self.register = Register(self)
         self.births = Births(self)
         self._client: Channel | None = None
         self._listening = listening
+        self._edition = edition
         self.loop.watch(listening.fileno(), self._accept)
 
     def tell(self, message: Message, descriptors: tuple[int, ...] = ()) -> bool:
@@ -111,6 +112,9 @@ class Launcher:
             case "close_stdin":
                 self.births.close_stdin(message["id"])
                 self.register.answer("close_stdin", message)
+            case "edition":
+                idle = self.register.is_empty and self.births.is_empty
+                self.tell({"reply": message["request"], "edition": self._edition, "idle": idle})
             case "quit":
                 sys.exit(0)
             case verb:
@@ -120,7 +124,7 @@ class Launcher:
 def main() -> None:
     run_sealed()
     options = dict(zip(sys.argv[1::2], sys.argv[2::2], strict=True))
-    run, cgroup = options["--run"], options["--cgroup"]
+    run, cgroup, of_code = options["--run"], options["--cgroup"], edition()
     os.chdir("/")
     listening = bind(f"{run}/{SOCKET}")  # first: without a run directory (a `cleanup` took it) no group is made
     # a fresh launcher has no containers: what is in its groups was left by one that was killed
@@ -131,7 +135,7 @@ def main() -> None:
     # nobody in a container may look into a forked child before its execve: not at its memory, not at its files
     prctl(Prctl.PR_SET_DUMPABLE, 0)
     security.raise_descriptor_limit()
-    launcher = Launcher(listening)
+    launcher = Launcher(listening, of_code)
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page that holds these objects
     launcher.loop.run()

@@ -87,6 +87,11 @@ class Register:
             raise NotFound(f"process {id} is not running")
         return entry
 
+    @property
+    def is_empty(self) -> bool:
+        """Nothing runs, and no exit waits to be asked for."""
+        return not self._entries
+
     def is_running(self, id: str) -> bool:
         entry = self._entries.get(id)
         return entry is not None and entry.exited is None

@@ -11,13 +11,13 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from kernel_engine.syscalls import mounts
-from kernel_engine.syscalls.mounts import MountFlag, UmountFlag
+from kernel_engine.syscalls.mounts import MountFlag, ResolveFlag, UmountFlag
 from kernel_engine.syscalls.process import CloneFlag, unshare
 
 Kind = Literal["file", "directory", "link", "fifo", "character", "block"]
@@ -45,12 +45,16 @@ class File:
 
 
 @contextmanager
-def mounted(overlay: Mapping[str, Any]) -> Iterator[None]:
-    """Inside the block the overlay is this process's root directory. overlay: base, data, target (see OverlayPlan)."""
+def mounted(overlay: Mapping[str, Any], binds: Sequence[tuple[str, str]] = ()) -> Iterator[None]:
+    """Inside the block the overlay is this process's root directory. overlay: base, data, target (see OverlayPlan).
+
+    binds: (path outside, absolute path inside) that are mounted over it; one whose place is not there is left out.
+    """
     unshare(CloneFlag.CLONE_NEWNS)
     mounts.mount("none", "/", "", _SLAVE)
     mounts.chdir(overlay["base"])
     mounts.mount("overlay", overlay["target"], "overlay", data=overlay["data"])
+    held = [_bind(overlay["target"], *pair) for pair in binds]
     outside = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     os.chdir(overlay["target"])
     os.chroot(".")
@@ -61,8 +65,28 @@ def mounted(overlay: Mapping[str, Any]) -> Iterator[None]:
         os.fchdir(outside)
         os.chroot(".")
         os.close(outside)
+        for place in reversed([item for item in held if item]):
+            mounts.umount2(place, UmountFlag.MNT_DETACH)
         # now, so that nobody mounts these directories while they still belong to this mount
         mounts.umount2(overlay["target"], UmountFlag(0))
+
+
+def _bind(root: str, source: str, target: str) -> str:
+    """The mount point beneath `root`, its links resolved there; "" where there is none."""
+    top = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        place = mounts.openat2(top, target.lstrip("/"), mounts.O_PATH, ResolveFlag.RESOLVE_IN_ROOT)
+    except OSError:
+        return ""
+    finally:
+        os.close(top)
+    try:
+        path = f"/proc/self/fd/{place}"
+        real = os.readlink(path)
+        mounts.mount(source, path, "", MountFlag.MS_BIND | MountFlag.MS_REC)
+    finally:
+        os.close(place)
+    return real
 
 
 def make_directories(path: str, owner: tuple[int, int] = (0, 0), mode: int = 0o755) -> str:

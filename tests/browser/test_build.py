@@ -111,6 +111,19 @@ def test_a_layer_shows_what_it_changes(built: Locator, empty: Notebook) -> None:
     expect(raw).to_contain_text('"DiffId": "sha256:')
 
 
+def test_tab_offers_instructions(built: Locator, empty: Notebook) -> None:
+    cell = empty.cells.last
+    cell.locator(".cm-content").click()
+    empty.page.keyboard.type("%%dockerfile\nFROM busybox\nEN")
+    empty.page.keyboard.press("Tab")
+    expect(empty.page.locator(".jp-Completer-item", has_text="ENTRYPOINT")).to_be_visible()
+    empty.page.keyboard.press("ArrowDown")
+    empty.page.keyboard.press("Enter")
+    expect(cell.locator(".cm-line").last).to_have_text(re.compile("^ENV"))
+    empty.page.keyboard.press("Control+a")
+    empty.page.keyboard.press("Delete")
+
+
 def test_nothing_is_cut_at_any_width(built: Locator, empty: Notebook, width: int) -> None:
     page = empty.page
     page.wait_for_function("width => document.querySelector('.jp-LabShell').clientWidth === width", arg=width)

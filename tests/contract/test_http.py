@@ -50,7 +50,7 @@ def test_with_and_without_a_version(door: Door, prefix: str) -> None:
         ("/v1.x/info", 404, "page not found"),
         ("/v1.47", 404, "page not found"),
         ("/containers/missing/json", 404, "No such container: missing"),
-        ("/containers/c1/export", 501, "docker export is not served by this engine yet"),
+        ("/containers/c1/attach/ws", 501, "attaching through a websocket is not served yet"),
         ("/swarm", 501, "swarm mode is not served by this engine yet"),
         ("/volumes/v1", 404, "get v1: no such volume"),
         ("/containers/c1/logs", 400, "Bad parameters: you must choose at least one stream"),

@@ -30,7 +30,6 @@ def status_is(daemon: Daemon, name: str, status: str) -> Any:
 def test_from_starting_to_unhealthy_to_healthy(clean: Daemon) -> None:
     since = time.time()
     run(clean, "web", "echo out; echo err >&2; test -e /ok")
-    assert clean.inspect("web")["State"]["Health"]["Status"] == "starting"
     failed = status_is(clean, "web", "unhealthy")
     assert failed["FailingStreak"] >= 2
     assert failed["Log"][0]["ExitCode"] == 1
@@ -53,11 +52,18 @@ def test_from_starting_to_unhealthy_to_healthy(clean: Daemon) -> None:
     assert "exec_die" in events
 
 
+def test_until_the_first_probe_it_is_starting(clean: Daemon) -> None:
+    clean.out("run", "-d", "--name", "slow", "--health-cmd", "true", "busybox", "sleep", "1000")
+    assert health(clean, "slow") == {"Status": "starting", "FailingStreak": 0, "Log": []}
+    assert clean.out("ps", "--format", "{{.Status}}").endswith(" (health: starting)")
+    assert clean.out("ps", "-q", "--filter", "health=starting") != ""
+
+
 def test_a_probe_that_takes_too_long_is_killed(clean: Daemon) -> None:
-    run(clean, "slow", "echo begun; exec sleep 1000", "--health-timeout", "200ms")
+    run(clean, "slow", "echo begun; exec sleep 1000", "--health-timeout", "1s")
     found = status_is(clean, "slow", "unhealthy")
     assert found["Log"][0]["ExitCode"] == -1
-    assert found["Log"][0]["Output"] == "Health check exceeded timeout (200ms): begun\n"
+    assert found["Log"][0]["Output"] == "Health check exceeded timeout (1s): begun\n"
     clean.docker("pause", "slow")  # no probe is under way any more
     clean.docker("unpause", "slow")
     assert clean.out("top", "slow").count("sleep") <= 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import time
 from typing import Any
 
@@ -9,6 +10,7 @@ from kernel_engine.api.versions import Version
 from kernel_engine.api.wire.host import host_json
 from kernel_engine.api.wire.moments import rfc3339
 from kernel_engine.api.wire.status import status_text
+from kernel_engine.containers.archive import PathStat
 from kernel_engine.containers.health import to_config
 from kernel_engine.containers.limits import parse_bind
 from kernel_engine.containers.options import ContainerOptions
@@ -212,3 +214,32 @@ def _ports_json(item: Container) -> list[dict[str, Any]]:
             port
         ]
     return found
+
+
+#: the bits of Go's fs.FileMode that say what a file is; the others are the permissions of stat(2)
+_GO_MODES = {
+    stat.S_IFDIR: 1 << 31,
+    stat.S_IFLNK: 1 << 27,
+    stat.S_IFBLK: 1 << 26,
+    stat.S_IFIFO: 1 << 25,
+    stat.S_IFSOCK: 1 << 24,
+    stat.S_IFCHR: 1 << 26 | 1 << 21,
+}
+_GO_SPECIAL = ((stat.S_ISUID, 1 << 23), (stat.S_ISGID, 1 << 22), (stat.S_ISVTX, 1 << 20))
+
+
+def go_mode(mode: int) -> int:
+    """st_mode as Go's fs.FileMode."""
+    kind = _GO_MODES.get(stat.S_IFMT(mode), 0)
+    return kind | mode & 0o777 | sum(bit for mask, bit in _GO_SPECIAL if mode & mask)
+
+
+def path_stat_json(found: PathStat) -> dict[str, Any]:
+    """The content of X-Docker-Container-Path-Stat."""
+    return {
+        "name": found.name,
+        "size": found.size,
+        "mode": go_mode(found.mode),
+        "mtime": rfc3339(found.mtime / 1e9),
+        "linkTarget": found.target,
+    }

@@ -15,7 +15,7 @@ from typing import Any
 
 from kernel_engine.errors import EngineError
 from kernel_engine.runtime.channel import Channel, Closed, Message
-from kernel_engine.runtime.companion import become_daemon, bind
+from kernel_engine.runtime.companion import become_daemon, bind, edition
 from kernel_engine.runtime.log_writer.attachment import Attachment
 from kernel_engine.runtime.log_writer.json_file import JsonFile
 from kernel_engine.runtime.log_writer.poller import Poller
@@ -27,8 +27,9 @@ _REMEMBERED = 1024
 
 
 class LogWriter:
-    def __init__(self, listening: socket.socket) -> None:
+    def __init__(self, listening: socket.socket, edition: str) -> None:
         self.poller = Poller()
+        self._edition = edition
         self._listening = listening
         self._client: Channel | None = None
         self._streams: dict[str, Stream] = {}
@@ -134,7 +135,8 @@ class LogWriter:
                 stream = self._streams.get(message["id"])
                 return {"settled": stream is None or stream.settled}
             case "holds":
-                return {"ids": [key for key, stream in self._streams.items() if stream.adopted]}
+                held = [key for key, stream in self._streams.items() if stream.adopted]
+                return {"ids": held, "edition": self._edition}
             case "quit":
                 for id in tuple(self._streams):
                     self._release(id, b"")
@@ -240,14 +242,14 @@ def _raise_descriptor_limit() -> None:
 
 def main() -> None:
     options = dict(zip(sys.argv[1::2], sys.argv[2::2], strict=True))
-    run = options["--run"]
+    run, of_code = options["--run"], edition()
     os.chdir("/")
     listening = bind(f"{run}/log-writer.sock")
     become_daemon(f"{run}/log-writer.log", listening)
     set_name("ke-log-writer")
     _raise_descriptor_limit()
     gc.freeze()
-    LogWriter(listening).poller.run()
+    LogWriter(listening, of_code).poller.run()
 
 
 if __name__ == "__main__":

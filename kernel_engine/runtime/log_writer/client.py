@@ -7,6 +7,7 @@ import base64
 import socket
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -14,11 +15,9 @@ from pathlib import Path
 from kernel_engine.errors import Unavailable
 from kernel_engine.paths import Instance
 from kernel_engine.runtime.channel import Channel, Closed, Message
-from kernel_engine.runtime.companion import connect_or_start
+from kernel_engine.runtime.companion import ATTEMPTS, PAUSE, connect_or_start, edition
 from kernel_engine.runtime.events import Stdio
 from kernel_engine.runtime.log_writer import detach_keys as keys
-
-_ATTEMPTS, _PAUSE = 50, 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +50,7 @@ class LogWriter:
         cls, instance: Instance, *, on_lost: Callable[[], None], on_stdin_closed: Callable[[str], object]
     ) -> LogWriter:
         """on_stdin_closed: a process's input has ended, whoever else holds its pipe must let go of it."""
-        for _ in range(_ATTEMPTS):
+        for _ in range(ATTEMPTS):
             end = await asyncio.to_thread(
                 connect_or_start,
                 instance.log_writer_socket,
@@ -62,9 +61,11 @@ class LogWriter:
             end.setblocking(False)
             there = cls(Channel(end), lambda: None, on_stdin_closed)
             try:
-                await there.holds()
+                if await there._may_be_replaced():
+                    await there.quit()
+                    continue
             except Unavailable:  # one that was killed a moment ago may still accept, but it does not answer
-                await asyncio.sleep(_PAUSE)
+                await asyncio.sleep(PAUSE)
                 continue
             there._on_lost = on_lost
             return there
@@ -138,6 +139,17 @@ class LogWriter:
 
     async def holds(self) -> frozenset[str]:
         return frozenset((await self._ask({"verb": "holds"}))["ids"])
+
+    async def quit(self) -> None:
+        """Ends the log writer and lets its clients go."""
+        with suppress(Unavailable):
+            await self._ask({"verb": "quit"})
+        await self.close()
+
+    async def _may_be_replaced(self) -> bool:
+        """One of older code that holds nothing."""
+        held = await self._ask({"verb": "holds"})
+        return not held["ids"] and held.get("edition") != await asyncio.to_thread(edition)
 
     async def close(self) -> None:
         """Leaves; the log writer goes on."""

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from kernel_engine.errors import Unavailable
+from kernel_engine.runtime import client
+from kernel_engine.runtime.companion import edition
 from tests.kernel.runtime.conftest import Machine, alive, close, read_all
 
 
@@ -115,3 +117,32 @@ async def test_a_bad_message_harms_nobody(machine: Machine) -> None:
         await machine.launcher._ask({"verb": "launch"})
     (machine.base / "run/launcher.log").write_text("")
     assert (await machine.run("echo", "fine")).out == "fine\n"
+
+
+async def test_one_of_older_code_is_replaced_when_nothing_runs(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = machine.launcher.pid
+    machine.launcher.close()
+    after_an_update(monkeypatch)
+    await machine.connect()
+    assert machine.launcher.pid != before and not alive(before)
+    assert (await machine.run("echo", "new")).out == "new\n"
+
+
+async def test_one_of_older_code_keeps_what_runs(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = machine.launcher.pid
+    started = await machine.start(machine.spec("sleep", "1000"))
+    close(started)
+    machine.launcher.close()
+    after_an_update(monkeypatch)
+    await machine.connect()
+    assert machine.launcher.pid == before and alive(started.pid)
+    await machine.launcher.signal(started.id, signal.SIGKILL)
+    assert (await machine.exit_of(started.id)).exit_code == 137
+
+
+def after_an_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next comparison finds other code than the launcher was started with."""
+    newer = iter(["newer"])
+    monkeypatch.setattr(client, "edition", lambda: next(newer, edition()))

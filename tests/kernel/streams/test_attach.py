@@ -14,7 +14,7 @@ import pytest
 
 from kernel_engine.errors import InvalidRequest
 from kernel_engine.runtime.events import Stdio
-from tests.kernel.streams.house import House, Pipes, received, until
+from tests.kernel.streams.house import PATIENCE, House, Pipes, received, until
 
 
 async def terminal(house: House, id: str = "t", **options: bool) -> int:
@@ -245,10 +245,11 @@ async def test_a_client_that_does_not_read_holds_up_its_own_container_only(house
     mine, name = await house.attach("f", stdin=False)
     path = house.log("f").path
     await until(lambda: path.stat().st_size, lambda size: size > 1_000_000)
-    await asyncio.sleep(0.5)
-    before = path.stat().st_size
-    await asyncio.sleep(0.1)
-    assert path.stat().st_size == before  # held up
+    before = 0
+    async with asyncio.timeout(PATIENCE * 2):  # held up, once the client's share is full
+        while path.stat().st_size != before:
+            before = path.stat().st_size
+            await asyncio.sleep(0.5)
     pipes = Pipes()
     await pipes.give(house, "q", log=house.log("q"))
     os.write(pipes.stdout, b"quick\n")

@@ -8,7 +8,11 @@ import stat
 import subprocess
 import time
 
+import pytest
+
+from kernel_engine.runtime.companion import edition
 from kernel_engine.runtime.events import Stdio
+from kernel_engine.runtime.log_writer import client
 from tests.kernel.streams.house import House, Pipes, close
 
 
@@ -174,6 +178,23 @@ async def test_a_daemon_that_comes_back_finds_everything_going_on(house: House) 
     await old.close()
     client.close()
     pipes.end()
+
+
+async def test_one_of_older_code_is_replaced_when_it_holds_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipes, before = Pipes(), house.writer.pid
+    await pipes.give(house, "a", log=house.log())
+    for holds in (True, False):
+        await house.writer.close()
+        newer = iter(["newer"])
+        monkeypatch.setattr(client, "edition", lambda newer=newer: next(newer, edition()))
+        await house.connect()
+        assert (house.writer.pid == before) is holds
+        if holds:
+            pipes.end()
+            assert await house.writer.drained("a", 5)
+            await house.writer.release("a")
 
 
 async def test_two_clients_at_once_start_one_log_writer(house: House) -> None:
