@@ -20,7 +20,7 @@ class Choices(anywidget.AnyWidget):
     """`chosen`: question number (as text) → index of the choice."""
 
     _esm = markup.STATIC / "choices.js"
-    _css = markup.style()
+    _css = markup.style("predict")
     mode = traitlets.Unicode("predict").tag(sync=True)
     title = traitlets.Unicode("").tag(sync=True)
     questions: traitlets.List[Any] = traitlets.List([]).tag(sync=True)

@@ -22,8 +22,19 @@ STATIC = Path(__file__).parent.parent / "static"
 _CODE = re.compile(r"`([^`]+)`")
 #: for what can have the focus: there Enter unfolds an answer, it is no shortcut of JupyterLab's
 KEYS = 'data-lm-suppress-shortcuts="true"'
-#: kinds of output with rules of their own
-OWN_RULES = ("layers", "build", "port")
+#: kind of output → its style sheets, besides those of all
+SHEETS = {
+    "map": ("map",),
+    "predict": ("questions",),
+    "quiz": ("questions",),
+    "card": ("commands",),
+    "check": ("results",),
+    "notyet": ("results",),
+    "live": ("things", "live"),
+    "layers": ("things", "layers"),
+    "build": ("things", "build"),
+    "port": ("things", "port"),
+}
 _BOLD = re.compile(r"\*\*([^*]+)\*\*")
 
 
@@ -54,9 +65,9 @@ def plain(text: str) -> str:
 
 @cache
 def style(*kinds: str) -> str:
-    """The palette, the rules and those of some kinds, once for each output: an output must look right on its own."""
-    files = [STATIC / f"{name}.css" for name in ("palette", "labs", *(kind for kind in kinds if kind in OWN_RULES))]
-    rules = "".join(file.read_text(encoding="utf-8") for file in files)
+    """The palette and the rules of some kinds, once for each output: an output must look right on its own."""
+    names = dict.fromkeys(["palette", "labs", *(name for kind in kinds for name in SHEETS[kind])])
+    rules = "".join((STATIC / f"{name}.css").read_text(encoding="utf-8") for name in names)
     return re.sub(r"\s+", " ", re.sub(r"/\*.*?\*/", "", rules, flags=re.DOTALL)).strip()
 
 
