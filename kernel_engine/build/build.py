@@ -82,8 +82,8 @@ class Builder:
         else:
             context = await Context.receive(body, staging)
         try:
-            data = await asyncio.to_thread(context.prepare, options.dockerfile)
-            dockerfile = _with_labels(parse(data, options.dockerfile), options)
+            parsed = await asyncio.to_thread(_read, context, options.dockerfile)
+            dockerfile = _with_labels(parsed, options)
             drawn = plan(
                 dockerfile, target=options.target, arguments=options.arguments,
                 **_platforms(options),
@@ -173,6 +173,11 @@ async def _build_stage(site: Site, index: int, work: StageBuild) -> Built:
     built = await work.build()
     site.stages[index].set_result(built)
     return built
+
+
+def _read(context: Context, name: str) -> Dockerfile:
+    """Takes as long as the context and the file are large."""
+    return parse(context.prepare(name), name)
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

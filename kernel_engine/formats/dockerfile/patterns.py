@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from kernel_engine.formats.dockerfile.errors import DockerfileError
 
 #: pattern times value, in characters
-_WORK_LIMIT = 10_000_000
+_WORK_LIMIT = 2_000_000
 #: a part of a pattern: characters, None for `?`. Parts stand between the `*`s
 _Part = tuple[str | None, ...]
 
