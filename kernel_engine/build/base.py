@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from kernel_engine.build.output import Voice
@@ -17,29 +17,56 @@ HUB_AUTH = "https://index.docker.io/v1/"
 
 
 async def find(site: Site, name: str, platform: str, voice: Voice) -> tuple[Image, bool]:
-    """The image, and whether it was here already. Raises what a pull raises."""
-    images = site.house.images
+    """The image, and whether it was here already. Raises what a pull raises.
+
+    With --pull, one that this build has asked for before is not asked for again.
+    """
+    platform = platform or site.options.platform
+    known = site.bases.get((name, platform))
+    if known is not None:
+        return known, True
     if not site.options.pull:
         try:
-            return site.hold(images.get(name)), True
+            return site.hold(site.house.images.get(name)), True
         except NotFound:
             pass
-    lines: list[Mapping[str, Any]] = []
+    pulled = site.hold(await _pull(site, name, platform, voice))
+    site.bases[name, platform] = pulled
+    return pulled, False
+
+
+async def _pull(site: Site, name: str, platform: str, voice: Voice) -> Image:
+    """Tells how far it is; a newer word on the same layer replaces one that has not been said yet."""
+    waiting: dict[tuple[str, str], Progress] = {}
+    news = asyncio.Event()
 
     def report(progress: Progress) -> None:
-        lines.append(progress_line(progress))
+        waiting[progress.id, progress.status] = progress
+        news.set()
 
-    pulled = await images.pull(
-        name, platform=platform or site.options.platform, auth=_auth(site, name), progress=report
+    pull = asyncio.ensure_future(
+        site.house.images.pull(name, platform=platform, auth=_auth(site, name), progress=report)
     )
-    for line in lines:
-        await voice.say(line)
-    return site.hold(pulled), False
+    pull.add_done_callback(lambda _: news.set())
+    try:
+        while not pull.done() or waiting:
+            await news.wait()
+            news.clear()
+            said, waiting = waiting, {}
+            for progress in said.values():
+                await voice.say(progress_line(progress))
+        return await pull
+    finally:
+        if not pull.done():
+            pull.cancel()
+            await asyncio.wait((pull,))
 
 
 def progress_line(progress: Progress) -> dict[str, Any]:
-    """A line of a pull, as a build shows it: without the bars that grow."""
+    """A line of a pull; clients draw their bar from the numbers."""
     line: dict[str, Any] = {"status": progress.status}
+    if progress.total > 0:
+        line["progressDetail"] = {"current": progress.current, "total": progress.total}
     if progress.id:
         line["id"] = progress.id
     return line

@@ -98,6 +98,8 @@ class Builder:
                     await warming
                     return await self._finish(site, await _built(site), entry.tags)
             finally:
+                if site.recording:
+                    await asyncio.wait(site.recording)
                 self._sites.remove(site)
         finally:
             context.close()
@@ -131,6 +133,7 @@ class Builder:
     async def _finish(self, site: Site, image: Image | None, names: tuple[str, ...]) -> Image:
         if image is None:
             raise BuildFailed("No image was generated. Is your Dockerfile empty?")
+        await asyncio.gather(*site.recording)
         image = await self._house.images.publish(image.id)
         warning = build_arguments.unused_warning(site.plan.unused_arguments(site.triggered))
         if warning:

@@ -11,10 +11,12 @@ import hashlib
 import json
 import sqlite3
 import zlib
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from kernel_engine.build.events import Reason
+from kernel_engine.build.tree import readable
 from kernel_engine.records import Records
 
 SCHEMA = """
@@ -30,6 +32,7 @@ CREATE INDEX IF NOT EXISTS build_steps_by_image ON build_steps (image_id);
 """
 #: changed paths that a reason names
 _NAMED = 3
+_CONTENTS = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,21 @@ class _Row:
     arguments: tuple[str, ...]
 
 
+class Contents:
+    """Digests of what was copied from images: (chain id, instruction) → digest. In memory, the last so many."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[str | None, str], str] = OrderedDict()
+
+    def get(self, place: tuple[str | None, str]) -> str | None:
+        return self._known.get(place)
+
+    def put(self, place: tuple[str | None, str], digest: str) -> None:
+        self._known[place] = digest
+        while len(self._known) > _CONTENTS:
+            self._known.popitem(last=False)
+
+
 class Cache:
     """`load` first. `known` tells whether an image is still there."""
 
@@ -65,6 +83,7 @@ class Cache:
         self._records = records
         self._known = known
         self._rows: dict[str, _Row] = {}
+        self.contents = Contents()
         self._latest: dict[tuple[str, str], str] = {}  # (parent, instruction) → key
 
     async def load(self) -> None:
@@ -90,6 +109,7 @@ class Cache:
         """The newest result counts: a build without cache replaces what was there."""
         key = question.key
         row = _Row(image_id, question.parent, question.instruction, question.arguments)
+        self._keep(key, row)
         files = await asyncio.to_thread(_packed, question.files) if question.content else None
         arguments = json.dumps(question.arguments)
 
@@ -101,7 +121,6 @@ class Cache:
                 )
 
         await self._records.transact(work)
-        self._keep(key, row)
 
     async def clear(self) -> None:
         """From now on nothing has been built here."""
@@ -152,13 +171,16 @@ def _unpacked(packed: bytes) -> dict[str, str]:
 def _changes(packed: bytes, files: Callable[[], Mapping[str, str]]) -> str:
     """`changed a.py, added b.py, removed c.py`, the first few."""
     before, now = _unpacked(packed), files()
-    found = [
-        f"{'changed' if path in before and path in now else 'added' if path in now else 'removed'} {path or '.'}"
-        for path in sorted({*before, *now})
-        if before.get(path) != now.get(path)
-    ]
+    found = [path for path in sorted({*before, *now}) if before.get(path) != now.get(path)]
+    shown = [f"{_change(path, before, now)} {readable(path) or '.'}" for path in found[:_NAMED]]
     rest = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-    return ", ".join(found[:_NAMED]) + rest
+    return ", ".join(shown) + rest
+
+
+def _change(path: str, before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    if path not in before:
+        return "added"
+    return "changed" if path in now else "removed"
 
 
 def _first_difference(before: tuple[str, ...], now: tuple[str, ...]) -> str:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kernel_engine.build.tree import Kind, Node, Tree, walk
+from kernel_engine.build.tree import Kind, Node, Tree, readable, walk
 from kernel_engine.errors import CorruptData, EngineError, InvalidRequest, NoSpace
 from kernel_engine.formats import ignore
 from kernel_engine.images import tar_reader
@@ -196,13 +196,14 @@ class _Reader:
         if entry.kind == tar_reader.HARD_LINK:
             first = self._tree.at(os.fsdecode(entry.target))
             if first is None or first.is_directory:
-                raise CorruptData(f'invalid hardlink "{name}" -> "{os.fsdecode(entry.target)}" in the build context')
+                target = readable(os.fsdecode(entry.target))
+                raise CorruptData(f'invalid hardlink "{readable(name)}" -> "{target}" in the build context')
             first.inode = first.inode or self._count
             self._tree.put(name, replace(first))
             return
         kind = _KINDS.get(entry.kind)
         if kind is None:
-            raise CorruptData(f'"{name}": unhandled tar header type {entry.kind!r} in the build context')
+            raise CorruptData(f'"{readable(name)}": unhandled tar header type {entry.kind!r} in the build context')
         node = Node(
             kind=kind, mode=entry.mode, uid=entry.uid, gid=entry.gid, mtime=entry.mtime,
             device=(entry.major, entry.minor), target=os.fsdecode(entry.target) if kind == "link" else "",

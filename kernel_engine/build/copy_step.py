@@ -16,7 +16,7 @@ from kernel_engine.build.download import download
 from kernel_engine.build.errors import BuildFailed
 from kernel_engine.build.site import Site
 from kernel_engine.build.sources import Picked, Selection, select
-from kernel_engine.build.tree import Node, Tree
+from kernel_engine.build.tree import Node, Tree, readable
 from kernel_engine.errors import EngineError, NoSpace
 from kernel_engine.formats.dockerfile.instructions import Add, Copy
 from kernel_engine.storage import overlay
@@ -126,7 +126,7 @@ async def work(
     except OSError as error:
         if error.errno in (28, 122):  # ENOSPC, EDQUOT
             raise NoSpace(f"{keyword} failed: no space left on device") from None
-        where = f"{error.filename}: " if error.filename else ""
+        where = f"{readable(error.filename)}: " if error.filename else ""
         raise BuildFailed(f"{keyword} failed: {where}{os.strerror(error.errno or 0).lower()}") from None
     except EngineError as error:
         raise BuildFailed(error.message) from None

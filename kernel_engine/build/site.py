@@ -50,6 +50,10 @@ class Site:
     stages: dict[int, asyncio.Future[Built]]
     #: ARG that an ONBUILD of a base image has brought along
     triggered: list[Arg] = field(default_factory=list)
+    #: images that were pulled for this build, by name and platform
+    bases: dict[tuple[str, str], Image] = field(default_factory=dict)
+    #: rows of the cache that are on their way to the disk
+    recording: list[asyncio.Task[None]] = field(default_factory=list)
     #: files of images that COPY takes from, by chain id: their digests are reckoned once
     trees: dict[str | None, Tree] = field(default_factory=dict)
     #: files of the context that RUN --mount has on the disk, by the node's identity

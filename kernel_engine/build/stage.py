@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kernel_engine.build import base, copy_step, history, run_mounts, run_step
 from kernel_engine.build.cache import Question
+from kernel_engine.build.copy_step import Copying
 from kernel_engine.build.errors import BuildFailed
 from kernel_engine.build.events import Reason, Step
 from kernel_engine.build.output import Voice
@@ -210,8 +211,8 @@ class StageBuild:
         working_dir = str(self._settings.config.get("WorkingDir") or "/")
         copying = await copy_step.prepare(self._site, copy, await self._source(copy.from_), working_dir)
         try:
-            content = await asyncio.to_thread(copying.selection.digest)
             words = " ".join((keyword, *copy_step.words(copy), copying.shown_destination))
+            content = await self._content(copy, copying, words)
             question = Question(**self._question(words), content=content, files=copying.selection.shown)
             outcome = await self._cached(question)
             if not outcome.cached:
@@ -223,6 +224,18 @@ class StageBuild:
             return outcome
         finally:
             copying.close()
+
+    async def _content(self, copy: Copy, copying: Copying, words: str) -> str:
+        """The digest of all that is taken; what an image's layers hold is read once, for they never change."""
+        if not copy.from_:
+            return await asyncio.to_thread(copying.selection.digest)
+        image = await self._image_of(copy.from_)
+        place = (image.chain_id if image else None, words)
+        known = self._site.cache.contents.get(place)
+        if known is None:
+            known = await asyncio.to_thread(copying.selection.digest)
+            self._site.cache.contents.put(place, known)
+        return known
 
     async def _source(self, word: str) -> Tree:
         """The files that a `--from` names; the context where there is none."""
@@ -295,7 +308,7 @@ class StageBuild:
         )
         self._image = site.hold(made)
         self._missed = True
-        await site.cache.remember(question, made.id)
+        site.recording.append(site.house.later(site.cache.remember(question, made.id)))
 
 
 def _layer(before: Image | None, after: Image | None, is_from: bool) -> Mapping[str, Any]:

@@ -107,11 +107,13 @@ class LayerNode(Node):
 
     def entries(self) -> dict[str, Node]:
         if not self._read:
+            beneath = {
+                name: overlay.look_up(self.directories, name)
+                for name in (overlay.names(self.directories) if self.is_directory else ())
+            }
+            # whole, or not at all: stages that are built beside each other look at one tree from several threads
+            self.children = {name: LayerNode.of(found, self.root) for name, found in beneath.items() if found}
             self._read = True
-            for name in overlay.names(self.directories) if self.is_directory else ():
-                found = overlay.look_up(self.directories, name)
-                if found is not None:
-                    self.children[name] = LayerNode.of(found, self.root)
         return self.children
 
     def content_digest(self) -> str:
@@ -129,6 +131,11 @@ def walk(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
         below = f"{path}/{name}" if path else name
         yield below, child
         yield from walk(child, below)
+
+
+def readable(name: str) -> str:
+    """File names are bytes; what is not UTF-8 is shown as Go's JSON shows it."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def split(path: str) -> list[str]:
@@ -157,7 +164,8 @@ class Tree:
             if child is None:
                 child = parent.children[part] = Node(kind="directory")
             elif not child.is_directory:
-                raise CorruptData(f'invalid context: "{name}" lies beneath "{part}", which is no directory')
+                text = f'"{readable(name)}" lies beneath "{readable(part)}", which is no directory'
+                raise CorruptData(f"invalid context: {text}")
             parent = child
         old = parent.children.get(parts[-1])
         if old is not None and old.is_directory and node.is_directory:
@@ -192,7 +200,7 @@ class Tree:
                 continue
             followed += 1
             if followed > _LINKS_FOLLOWED:
-                raise CorruptData(f"{path}: too many levels of symbolic links")
+                raise CorruptData(f"{readable(path)}: too many levels of symbolic links")
             if child.target.startswith("/"):
                 here = [self.root]
             left += split(child.target)[::-1]
@@ -215,7 +223,7 @@ def _inside(name: str) -> list[str]:
     for part in split(name):
         if part == "..":
             if not parts:
-                raise CorruptData(f'invalid context: "{name}" is outside of the build context')
+                raise CorruptData(f'invalid context: "{readable(name)}" is outside of the build context')
             parts.pop()
         else:
             parts.append(part)

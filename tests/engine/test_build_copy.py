@@ -209,7 +209,7 @@ def test_archives_that_would_write_elsewhere(clean: Daemon, members: list[tuple[
         (archive(("h", member(type=tarfile.LNKTYPE, linkname="../../etc/passwd"))), "outside of the build context"),
         (b"no tar at all" * 100, "invalid tar header"),
         (gzip.compress(archive(("Dockerfile", "FROM busybox\n")))[:-20], "EOF"),
-        (archive(("Dockerfile", "FROM busybox\n"))[:700], "unexpected EOF"),
+        (archive(("Dockerfile", "FROM busybox\n"))[:520], "unexpected EOF"),
     ],
 )
 def test_hostile_and_damaged_contexts(daemon: Daemon, data: bytes, text: str) -> None:
@@ -321,3 +321,14 @@ COPY --from=one /o/a /file
         "/given/b 1:2 4711 2",
         "/file 11:12 4711 1",
     ]
+
+
+def test_names_that_are_not_utf_8(clean: Daemon) -> None:
+    name = "latin-\udce9"
+    files: dict[str, Member] = {"d/" + name: "1"}
+    build(clean, "FROM busybox\nCOPY d /d\n", files, t="bytes")
+    assert clean.out("run", "--rm", "bytes", "sh", "-c", "cat /d/*") == "1"
+    changed = build(clean, "FROM busybox\nCOPY d /d\n", {"d/" + name: "2"})
+    assert changed.steps[-1]["detail"] == "changed d/latin-\ufffd"
+    with pytest.raises(APIError, match="latin-\ufffd"):
+        build_tar(clean, context({f"../{name}": "x"}))
