@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import replace
 
 from kernel_engine.build import arguments as build_arguments
@@ -85,7 +85,7 @@ class Builder:
             parsed = await asyncio.to_thread(_read, context, options.dockerfile)
             dockerfile = _with_labels(parsed, options)
             drawn = plan(
-                dockerfile, target=options.target, arguments=options.arguments,
+                dockerfile, target=options.target, arguments=options.arguments, triggers=self._triggers,
                 **_platforms(options),
             )  # fmt: skip
             output = Output(emit, stages=len(drawn.stages), quiet=options.quiet, steps=options.steps)
@@ -146,6 +146,13 @@ class Builder:
         if site.options.quiet:
             await site.output.result(f"{image.id}\n")
         return self._house.images.get(image.id)
+
+    def _triggers(self, name: str) -> Iterable[str]:
+        """ONBUILD of an image, if it is here."""
+        try:
+            return self._house.images.get(name).settings.get("OnBuild") or ()
+        except EngineError:
+            return ()
 
     def _has(self, image_id: str) -> bool:
         try:

@@ -6,7 +6,8 @@ that depend on a base image's environment stay raw; `formats.dockerfile.expansio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
@@ -14,7 +15,8 @@ from kernel_engine.build.arguments import Arguments, unused
 from kernel_engine.errors import InvalidRequest
 from kernel_engine.formats.dockerfile.errors import DockerfileError
 from kernel_engine.formats.dockerfile.expansion import expand, expand_word
-from kernel_engine.formats.dockerfile.instructions import Arg, Copy, Dockerfile, From, Instruction, Run
+from kernel_engine.formats.dockerfile.instructions import Arg, Copy, Dockerfile, From, Instruction, OnBuild, Run
+from kernel_engine.formats.dockerfile.parse import parse_instruction
 from kernel_engine.images import platforms
 
 SCRATCH = "scratch"
@@ -102,10 +104,13 @@ def plan(
     arguments: Mapping[str, str | None] | None = None,
     platform: str = "linux/amd64",
     build_platform: str = "linux/amd64",
+    triggers: Callable[[str], Iterable[str]] = lambda image: (),
 ) -> BuildPlan:
     """The plan for a target stage (a name; empty: the last stage).
 
     `arguments` are the caller's --build-arg values, `platform` is what is built for, `build_platform` this machine.
+    `triggers` gives the ONBUILD texts of an image, as far as they are known: a stage that one of them copies from is
+    needed too.
     DockerfileError with Docker's texts for an unknown target or stage, a name used twice, a stage that needs itself.
     """
     if not dockerfile.stages:
@@ -117,7 +122,7 @@ def plan(
     scope = Arguments(given=dict(arguments or {}), shared=_platforms(platform, build_platform, target or "default"))
     try:
         scope = _global_arguments(dockerfile, scope)
-        stages = _Stages(dockerfile, scope).all()
+        stages = _Stages(dockerfile, scope, triggers).all()
     except DockerfileError as error:
         raise DockerfileError(
             error.reason, file=dockerfile.name, line=error.line, instruction=error.instruction
@@ -190,8 +195,9 @@ def _numbered(stages: tuple[Stage, ...], needed: set[int], first: int) -> tuple[
 class _Stages:
     """Connects the stages. A stage is known by its name, or by its number, to those that come after it."""
 
-    def __init__(self, dockerfile: Dockerfile, scope: Arguments) -> None:
+    def __init__(self, dockerfile: Dockerfile, scope: Arguments, triggers: Callable[[str], Iterable[str]]) -> None:
         self._dockerfile = dockerfile
+        self._triggers = triggers
         self._variables = {**scope.values(), **scope.shared}
         self._indexes: dict[str, int] = {}
         for index, (start, _) in enumerate(dockerfile.stages):
@@ -208,6 +214,9 @@ class _Stages:
     def _stage(self, index: int, base: Source) -> Stage:
         start, instructions = self._dockerfile.stages[index]
         sources = {word: self._source(index, word, user) for word, user in _froms(instructions)}
+        for word, user in _froms(self._triggered(base)):
+            with suppress(DockerfileError):  # it is said when the trigger's turn comes
+                sources.setdefault(word, self._source(index, word, user))
         used = (source.stage for source in (base, *sources.values()))
         return Stage(
             index=index,
@@ -219,6 +228,17 @@ class _Stages:
             sources=sources,
             needs=tuple(sorted({stage for stage in used if stage is not None})),
         )
+
+    def _triggered(self, base: Source) -> Iterator[Instruction]:
+        """What the base has its children do."""
+        if base.stage is None:
+            texts = () if base.image == SCRATCH else self._triggers(base.image)
+        else:
+            body = self._dockerfile.stages[base.stage][1]
+            texts = (instruction.trigger for instruction in body if isinstance(instruction, OnBuild))
+        for text in texts:
+            with suppress(DockerfileError):
+                yield parse_instruction(text)
 
     def _word(self, start: From, word: str) -> str:
         try:
@@ -284,7 +304,7 @@ class _Stages:
         return self._dockerfile.stages[index][0].name or f"stage-{index}"
 
 
-def _froms(instructions: tuple[Instruction, ...]) -> Iterator[tuple[str, Instruction]]:
+def _froms(instructions: Iterable[Instruction]) -> Iterator[tuple[str, Instruction]]:
     for instruction in instructions:
         if isinstance(instruction, Copy) and instruction.from_:
             yield instruction.from_, instruction

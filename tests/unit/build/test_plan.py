@@ -80,6 +80,16 @@ def test_a_trigger_may_name_a_stage_too() -> None:
     assert found.source(found.stage(0), "two") == Source(image="two")
 
 
+def test_a_stage_that_only_a_trigger_copies_from_is_needed() -> None:
+    text = b"FROM a AS tools\nFROM b AS other\nFROM wants\n"
+    known = {"wants": ("COPY --from=tools /t /t", "RUNN", "COPY --from=9 a b", "RUN --mount=from=img,target=/x x")}
+    found = plan(parse(text), triggers=lambda image: known.get(image, ()))
+    assert indexes(found) == [0, 2]
+    assert found.target.sources == {"tools": Source(stage=0), "img": Source(image="img")}
+    inner = "FROM a AS tools\nFROM b AS parent\nONBUILD COPY --from=tools /t /t\nFROM parent\n"
+    assert indexes(planned(inner)) == [0, 1, 2]
+
+
 def test_scratch_is_no_image() -> None:
     assert planned("FROM scratch\nCOPY a b\n").images() == ()
 
