@@ -46,10 +46,13 @@ def stop(live: Live) -> None:
 
 
 async def _watch(house: House, live: Live, check: Healthcheck) -> None:
+    mine = asyncio.current_task()
     while (before := live.record.state.health) is not None:
         started_at = live.record.state.started_at
         await asyncio.sleep(health.delay(check, before, ran_for=time.time() - started_at))
         probe = await _probe(house, live, check)
+        if live.probing is not mine:
+            return
         _settle(house, live, health.after(check, before, probe, started_at=started_at))
 
 
@@ -77,7 +80,7 @@ async def _probe(house: House, live: Live, check: Healthcheck) -> Probe:
     ours, theirs = socket.socketpair()
     output = bytearray()
     reading = house.later(_read(ours, output))
-    begun = house.later(_begin(house, live, running, theirs))
+    begun = asyncio.create_task(_begin(house, live, running, theirs))
     try:
         await asyncio.shield(begun)
         timeout = check.timeout or health.TIMEOUT
@@ -117,7 +120,8 @@ async def _begin(house: House, live: Live, running: LiveExec, client: socket.soc
 async def _exit_code(house: House, running: LiveExec, timeout: float) -> int | None:
     """None: its time was up, and it was killed."""
     try:
-        await asyncio.wait_for(running.done.wait(), timeout)
+        async with asyncio.timeout(timeout):  # wait_for would swallow a cancellation that comes with the end
+            await running.done.wait()
     except TimeoutError:
         await _send_kill(house, running)
         await running.done.wait()

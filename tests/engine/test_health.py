@@ -145,3 +145,19 @@ def test_a_dockerfile_may_bring_the_check(clean: Daemon) -> None:
     clean.docker("build", "-t", "unwatched", "-", input="FROM watched\nHEALTHCHECK NONE\n")
     clean.docker("run", "-d", "--name", "unwatched", "unwatched", "sleep", "1000")
     assert "Health" not in clean.inspect("unwatched")["State"]
+
+
+def test_probes_end_with_their_containers(clean: Daemon) -> None:
+    """Whatever a probe is doing at that moment: nothing of it keeps the daemon from ending, nothing is logged."""
+    told = clean.log.stat().st_size
+    for _ in range(4):
+        for name, check in (("quick", "true"), ("late", "sleep 100"), ("failing", "exit 1")):
+            clean.out("run", "-d", "--name", name, "--health-cmd", check, "--health-interval", "10ms",
+                      "--health-timeout", "30ms", "busybox", "sleep", "1000")  # fmt: skip
+        time.sleep(0.2)
+        clean.docker("rm", "-f", "quick", "late", "failing")
+    clean.stop()
+    log = clean.log.read_bytes()[told:].decode()
+    clean.start()
+    assert "work beside a request failed" not in log
+    assert "was not closed" not in log
