@@ -39,6 +39,7 @@ class Case:
     since: str = ""  #: the first release of Docker whose builder knows this
     note: str = ""
     here: str = ""  #: our own words for an error, where Docker's say less (`note` says why)
+    line: int | None = None  #: the line that an error names here, where BuildKit marks another; 0: the whole file
     alone: bool = False  #: the other builder is not asked, not even when recording: it crashes
     options: Mapping[str, Any] = field(default_factory=dict)  #: args, labels, target, dockerfile, secrets, platform
     context: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  #: path → mode, mtime, link, content, …

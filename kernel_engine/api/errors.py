@@ -7,6 +7,7 @@ import json
 import logging
 
 from kernel_engine import errors
+from kernel_engine.formats.dockerfile.errors import DockerfileError
 
 log = logging.getLogger("kernel_engine.api")
 
@@ -48,6 +49,9 @@ def note_failure(method: str, path: str, error: BaseException) -> None:
     log.error("%s %s: %s", method, path, message_of(error), exc_info=None if foreseen else error)
 
 
-def body_of(message: str) -> bytes:
-    """Docker's error body, with the newline that its encoder writes."""
-    return json.dumps({"message": message}, ensure_ascii=False).encode() + b"\n"
+def body_of(message: str, error: BaseException | None = None) -> bytes:
+    """Docker's error body with the newline that its encoder writes; beside the text the place in a Dockerfile."""
+    body: dict[str, str | int] = {"message": message}
+    if isinstance(error, DockerfileError) and error.line:
+        body |= {"file": error.file, "line": error.line, "instruction": error.instruction}
+    return json.dumps(body, ensure_ascii=False).encode() + b"\n"

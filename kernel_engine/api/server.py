@@ -75,7 +75,7 @@ class Api:
             return call.stream
         if status == 304 or request.method == "HEAD":
             return web.Response(status=status)
-        return web.Response(status=status, body=body_of(message_of(error)), content_type=JSON)
+        return web.Response(status=status, body=body_of(message_of(error), error), content_type=JSON)
 
     # hijacked ones ----------------------------------------------------------------------------------------------
     def _take(self, taken: Taken) -> None:

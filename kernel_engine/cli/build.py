@@ -58,6 +58,7 @@ def build(call: Call) -> int:
     except ContextError as error:  # while it was being sent
         raise Failed(error.message) from error
     except APIError as error:
+        output.line = error.line
         message = f"Error response from daemon: {error.message}"
         raise Failed(message + place_of(context, output, error.message), about=error.message) from error
     if output.error:

@@ -82,20 +82,20 @@ class Client:
         response = Response(reader, status, reply, bodiless=method == "HEAD")
         if status < 400:
             return response
-        message = error_message(response, status)
-        if self._takes_older(message) and _repeatable(body):
+        error = error_of(response, status)
+        if self._takes_older(error.message) and _repeatable(body):
             return self.request(method, path, query=query, body=body, headers=headers)
-        raise APIError(status, message)
+        raise error
 
     def hijack(self, path: str, *, query: Mapping[str, object] | None = None, body: Any = None) -> Stream:
         """POST that takes the connection over (attach, exec start). Same errors as `request`."""
         upgrade = {"Connection": "Upgrade", "Upgrade": "tcp"}
         wire, reader, status, headers = self._exchange("POST", path, query, body, upgrade)
         if status >= 400:
-            message = error_message(Response(reader, status, headers), status)
-            if self._takes_older(message):
+            error = error_of(Response(reader, status, headers), status)
+            if self._takes_older(error.message):
                 return self.hijack(path, query=query, body=body)
-            raise APIError(status, message)
+            raise error
         kind = headers.get("content-type", "")
         versions = [int(part) for part in self.version.split(".")]
         return Stream(wire, reader.buffer, kind == MULTIPLEXED if versions >= [1, 42] else None)
@@ -148,19 +148,21 @@ def encoded(body: Any) -> tuple[bytes | Iterable[bytes] | None, str]:
     return json.dumps(body, separators=(",", ":")).encode(), "application/json"
 
 
-def error_message(response: Response, status: int) -> str:
-    """The engine's own sentence: {"message": …}, or the body as it is."""
+def error_of(response: Response, status: int) -> APIError:
+    """The engine's own sentence, {"message": …}, or the body as it is; and the line where it names one."""
     import json
 
     try:
         data = response.read()
     except EngineUnreachable:
         data = b""
+    line = 0
     try:
-        message = json.loads(data)["message"]
+        body = json.loads(data)
+        message, line = body["message"], int(body.get("line", 0))
     except (ValueError, KeyError, TypeError):
         message = data.decode("utf-8", "replace")
-    return str(message).strip() or f"request returned status {status}"
+    return APIError(status, str(message).strip() or f"request returned status {status}", line)
 
 
 def _repeatable(body: Any) -> bool:

@@ -6,11 +6,12 @@ from kernel_engine.errors import EngineError
 
 
 class APIError(EngineError):
-    """The engine answered with a status of 400 or more; `message` is its own text."""
+    """The engine answered with a status of 400 or more; `message` is its own text, `line` the place in a Dockerfile."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, line: int = 0) -> None:
         super().__init__(message)
         self.status = status
+        self.line = line
 
 
 class EngineUnreachable(EngineError):

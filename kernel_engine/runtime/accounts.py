@@ -29,7 +29,11 @@ class Account:
 
 
 def find(user: str, additional: Sequence[str], passwd: str, group: str) -> Account:
-    """`user` is "name|uid[:group|gid]" or "". Raises InvalidRequest with Docker's texts."""
+    """`user` is "name|uid[:group|gid]" or "". Raises InvalidRequest with Docker's texts.
+
+    The user's own group is always among the additional ones: else who sets another group (setgid, newgrp) would no
+    longer be refused what is denied to that group (CVE-2022-36109).
+    """
     user_word, _, group_word = user.partition(":")
     name, uid, gid, home = _find_user(user_word, passwd)
     groups: list[int] = []
@@ -37,11 +41,8 @@ def find(user: str, additional: Sequence[str], passwd: str, group: str) -> Accou
         gid = _find_group(group_word, group)
     elif name:
         groups = [number for _, number, members in _groups(group) if name in members]
-    for word in additional:
-        number = _find_additional(word, group)
-        if number not in groups:
-            groups.append(number)
-    return Account(uid=uid, gid=gid, groups=tuple(groups), home=home)
+    groups = [gid, *groups, *(_find_additional(word, group) for word in additional)]
+    return Account(uid=uid, gid=gid, groups=tuple(dict.fromkeys(groups)), home=home)
 
 
 def find_owner(word: str, passwd: str, group: str) -> tuple[int, int]:

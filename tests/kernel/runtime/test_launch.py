@@ -127,7 +127,7 @@ async def test_a_read_only_root_refuses_writes(machine: Machine) -> None:
 
 async def test_the_user_comes_from_the_container_s_own_files(machine: Machine) -> None:
     result = await machine.sh("id -un; id -gn; grep Groups /proc/self/status", user="bob")
-    assert result.out.split() == ["bob", "bob", "Groups:", "29"]
+    assert result.out.split() == ["bob", "bob", "Groups:", "29", "1000"]
     result = await machine.sh("id -u; id -g; id -G; echo $HOME", user="1234:29")
     assert result.out.split() == ["1234", "29", "29", "/"]
     assert (await machine.sh("echo $HOME", user="bob")).out == "/home/bob\n"

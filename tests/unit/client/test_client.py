@@ -278,3 +278,9 @@ def test_it_imports_nothing_that_costs() -> None:
     assert not {"email", "http", "typing", "pathlib", "dataclasses", "argparse", "urllib", "inspect", "re"} & set(
         out.split()
     )
+
+
+def test_an_error_says_the_line_of_a_dockerfile(tmp_path: Path) -> None:
+    with pytest.raises(APIError) as failure:
+        asked(tmp_path, in_json({"message": "no build stage in current context", "line": 1}, 400))
+    assert (failure.value.message, failure.value.line) == ("no build stage in current context", 1)

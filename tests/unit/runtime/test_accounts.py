@@ -23,17 +23,20 @@ GROUP = "root:x:0:\nwheel:x:10:root,bob\nbob:x:1000:\n12:x:500:\nbad:x:no:\n"
 @pytest.mark.parametrize(
     ("user", "wanted"),
     [
-        ("", Account(uid=0, gid=0, groups=(10,), home="/root")),
-        ("root", Account(uid=0, gid=0, groups=(10,), home="/root")),
-        ("bob", Account(uid=1000, gid=1000, groups=(10,), home="/home/bob")),
-        ("1000", Account(uid=1000, gid=1000, groups=(10,), home="/home/bob")),
-        ("bob:wheel", Account(uid=1000, gid=10, home="/home/bob")),
-        ("bob:10", Account(uid=1000, gid=10, home="/home/bob")),
-        ("bob:12", Account(uid=1000, gid=12, home="/home/bob")),  # a number is a gid, not the group named 12
-        ("4242", Account(uid=4242)),
-        ("4242:4343", Account(uid=4242, gid=4343)),
-        ("4000", Account(uid=77, gid=78, home="/weird")),  # a name wins over a number
-        ("nohome", Account(uid=3, gid=3, home="/")),
+        ("", Account(uid=0, gid=0, groups=(0, 10), home="/root")),
+        ("root", Account(uid=0, gid=0, groups=(0, 10), home="/root")),
+        ("bob", Account(uid=1000, gid=1000, groups=(1000, 10), home="/home/bob")),
+        ("1000", Account(uid=1000, gid=1000, groups=(1000, 10), home="/home/bob")),
+        ("bob:wheel", Account(uid=1000, gid=10, groups=(10,), home="/home/bob")),
+        ("bob:10", Account(uid=1000, gid=10, groups=(10,), home="/home/bob")),
+        (
+            "bob:12",
+            Account(uid=1000, gid=12, groups=(12,), home="/home/bob"),
+        ),  # a number is a gid, no group's name
+        ("4242", Account(uid=4242, groups=(0,))),
+        ("4242:4343", Account(uid=4242, gid=4343, groups=(4343,))),
+        ("4000", Account(uid=77, gid=78, groups=(78,), home="/weird")),  # a name wins over a number
+        ("nohome", Account(uid=3, gid=3, groups=(3,), home="/")),
     ],
 )
 def test_words(user: str, wanted: Account) -> None:
@@ -57,7 +60,7 @@ def test_refusals(user: str, groups: tuple[str, ...], message: str) -> None:
 
 
 def test_files_need_not_be_there() -> None:
-    assert find("", ("29",), "", "") == Account(uid=0, gid=0, groups=(29,), home="/")
+    assert find("", ("29",), "", "") == Account(uid=0, gid=0, groups=(0, 29), home="/")
 
 
 @given(st.text(), st.text(), st.text())
