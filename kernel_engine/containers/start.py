@@ -98,7 +98,7 @@ async def _launch(house: House, live: Live, trace: Trace) -> tuple[Started, tupl
     directory = Path(record.directory)
     hostname, config = record.config.hostname, record.config
     endpoints: tuple[Endpoint, ...] = ()
-    ports = _reserve_ports(house, record)
+    ports = await _reserve_ports(house, record)
 
     async def connect(created: Created) -> None:
         nonlocal endpoints
@@ -154,13 +154,13 @@ async def _spec(house: House, record: Container, provisions: Provisions) -> Spec
     )
 
 
-def _reserve_ports(house: House, record: Container) -> Reservation | None:
+async def _reserve_ports(house: House, record: Container) -> Reservation | None:
     """Before anything is made: a port that cannot be had is the container's end. None for one without ports."""
     wanted = wishes(record.config) if networking.is_networked(record.config) else ()
     if not wanted:
         return None
     try:
-        return house.networks.reserve(wanted)
+        return await house.networks.reserve(wanted)
     except (Unavailable, KernelRefused) as error:
         # Docker's text; the endpoint with that id was never there, and neither is Docker's any more
         error.message = (

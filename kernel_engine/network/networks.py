@@ -12,7 +12,7 @@ import json
 import secrets
 import sqlite3
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any
@@ -26,12 +26,15 @@ from kernel_engine.network.ground import Ground, Plan, destroy
 from kernel_engine.network.making import planned
 from kernel_engine.network.nameserver import NameServers
 from kernel_engine.network.network import DEFAULT, HOST, NONE, Network, NetworkOptions
-from kernel_engine.network.ports import Ports, Reservation, Wish
+from kernel_engine.network.ports import PortRefused, Ports, Reservation, Wish
 from kernel_engine.network.veth import Cable, loopback_up
 from kernel_engine.network.wiring import Wiring
 from kernel_engine.paths import Instance
 from kernel_engine.records import Records
 from kernel_engine.syscalls.netlink import Netlink
+
+#: seconds between tries for a port that was given back a moment ago
+_AGAIN = 0.005
 
 __all__ = ["SCHEMA", "Endpoint", "Networks", "destroy", "loopback_up"]
 
@@ -209,13 +212,19 @@ class Networks:
             await self._wiring.apart(lambda: ground.take_away(self._instance, plan))
 
     # who is on them ---------------------------------------------------------------------------------------------
-    def reserve(self, wishes: Iterable[Wish]) -> Reservation:
+    async def reserve(self, wishes: Sequence[Wish]) -> Reservation:
         """Takes ports of the host for a container that is to be attached; not one of them where one cannot be had.
 
         `give_up` gives them back, or `detach` does once they belong to an endpoint. Unavailable or KernelRefused with
         Docker's text.
         """
-        return self._ports.reserve(wishes)
+        while True:
+            try:
+                return self._ports.reserve(wishes)
+            except PortRefused as refused:
+                if not self._ports.lingers(refused):
+                    raise
+            await asyncio.sleep(_AGAIN)
 
     async def attach(
         self,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,18 @@ _SOCKETS = {
 }
 
 Place = tuple[str, str, int]  #: address, protocol, port
+#: seconds for which a port that was given back may still be held: a process that the launcher forked a moment before
+#: has a duplicate until it has closed what is not its own
+_LINGERING = 3.0
+
+
+class PortRefused(KernelRefused):
+    """The kernel does not give the port; said as Go's net package says it, without capitals."""
+
+    def __init__(self, place: Place, error: OSError) -> None:
+        address, protocol, number = self.place = place
+        reason = os.strerror(error.errno or 0).lower()
+        super().__init__("bind", error.errno or 0, f"listen {protocol}4 {address}:{number}: bind: {reason}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,15 +81,17 @@ class Ports:
     def __init__(self) -> None:
         self._taken: set[Place] = set()
         self._last: dict[str, int] = {}  #: protocol → the port that was chosen last
+        self._freed: dict[tuple[str, int], float] = {}  #: protocol and port → when it was given back (monotonic)
 
     def reserve(self, wishes: Iterable[Wish]) -> Reservation:
-        """All of them or none. Unavailable or KernelRefused with Docker's text where one cannot be had."""
+        """All of them or none. Unavailable or PortRefused with Docker's text where one cannot be had."""
         reservation = Reservation(self)
         try:
             for wish in wishes:
                 reservation.add(*self._take(wish))
         except BaseException:
-            reservation.give_up()
+            reservation.close()
+            self._taken -= {_place(port) for port in reservation.published}
             raise
         return reservation
 
@@ -85,7 +100,18 @@ class Ports:
         self._taken |= {_place(port) for port in ports}
 
     def free(self, ports: Iterable[Published]) -> None:
-        self._taken -= {_place(port) for port in ports}
+        given = {place for port in ports if (place := _place(port)) in self._taken}
+        self._taken -= given
+        now = time.monotonic()
+        recent = {key: moment for key, moment in self._freed.items() if now - moment < _LINGERING}
+        self._freed = recent | {(protocol, number): now for _, protocol, number in given}
+
+    def lingers(self, refused: PortRefused) -> bool:
+        """Is it in use because it was given back only a moment ago, so that a second try is worth while?"""
+        _, protocol, number = refused.place
+        now = time.monotonic()
+        recent = now - self._freed.get((protocol, number), now - _LINGERING) < _LINGERING
+        return refused.errno == errno.EADDRINUSE and recent
 
     def _take(self, wish: Wish) -> tuple[Published, socket.socket]:
         fixed = wish.first == wish.last != 0
@@ -99,7 +125,7 @@ class Ports:
                 held = hold(*place)
             except OSError as error:
                 if fixed or error.errno != errno.EADDRINUSE:
-                    raise _refused(place, error) from error
+                    raise PortRefused(place, error) from error
                 continue
             self._taken.add(place)
             if not wish.first:
@@ -164,10 +190,3 @@ def _published(wish: Wish, number: int) -> Published:
         host_address=wish.host_address,
         host_port=number,
     )
-
-
-def _refused(place: Place, error: OSError) -> KernelRefused:
-    """As Go's net package says it, without capitals."""
-    address, protocol, number = place
-    reason = os.strerror(error.errno or 0).lower()
-    return KernelRefused("bind", error.errno or 0, f"listen {protocol}4 {address}:{number}: bind: {reason}")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,7 +40,7 @@ def wish(container: int = 80, host: int = 0, *, last: int = 0, address: str = "0
 async def published(machine: Machine, bridge: Networks, *wishes: Wish) -> tuple[Place, Endpoint]:
     """A container with these ports. The reservation stays open, as the launcher would hold it."""
     place = machine.place()
-    reservation = bridge.reserve(wishes)
+    reservation = await bridge.reserve(wishes)
     machine.stack.callback(reservation.close)
     return place, await bridge.attach(bridge.default, "c" * 64, place.netlink, place.pid, reservation=reservation)
 
@@ -155,7 +158,7 @@ async def test_datagrams(machine: Machine) -> None:
     """A client that goes on sending from one socket reaches the container that has the port now."""
     bridge = await machine.open()
     first = machine.place()
-    reservation = bridge.reserve([wish(53, 5300, protocol="udp")])
+    reservation = await bridge.reserve([wish(53, 5300, protocol="udp")])
     endpoint = await bridge.attach(bridge.default, "c" * 64, first.netlink, first.pid, reservation=reservation)
     client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     client.settimeout(2)
@@ -183,7 +186,7 @@ def ask(client: socket.socket, place: Place, *, inside: int = 53) -> None:
 async def test_detaching_closes_the_port_and_frees_it(machine: Machine) -> None:
     bridge = await machine.open()
     place = machine.place()
-    reservation = bridge.reserve([wish(80, 8080), wish(81, 8081, address="127.0.0.1")])
+    reservation = await bridge.reserve([wish(80, 8080), wish(81, 8081, address="127.0.0.1")])
     endpoint = await bridge.attach(bridge.default, "c" * 64, place.netlink, place.pid, reservation=reservation)
     assert elements(machine) == 2
     reservation.close()  # as the launcher does when the container ends
@@ -199,7 +202,7 @@ async def test_detaching_closes_the_port_and_frees_it(machine: Machine) -> None:
 async def test_a_failed_attach_opens_nothing(machine: Machine) -> None:
     bridge = await machine.open()
     place = machine.place()
-    reservation = bridge.reserve([wish(80, 8080)])
+    reservation = await bridge.reserve([wish(80, 8080)])
     with pytest.raises(KernelRefused):
         await bridge.attach(bridge.default, "c" * 64, place.netlink, 0x3FFFFF, reservation=reservation)
     reservation.give_up()
@@ -224,7 +227,7 @@ async def test_a_new_daemon_keeps_open_what_is_open_and_closes_the_rest(machine:
         with reached(server, here("127.0.0.1", 8080)):
             pass
     with pytest.raises(Unavailable, match="failed: port is already allocated"):
-        bridge.reserve([wish(80, 8080)])
+        await bridge.reserve([wish(80, 8080)])
 
 
 async def test_many_ports_at_once(machine: Machine) -> None:
@@ -290,6 +293,21 @@ def test_a_port_that_is_taken(machine: Machine) -> None:
     assert narrower.value.message == "listen tcp4 127.0.0.1:9000: bind: address already in use"
     ports.reserve([wish(81, 9001)]).give_up()  # the first try has kept nothing
     ports.reserve([wish(80, 9000, protocol="udp")]).give_up()
+
+
+async def test_a_port_that_was_given_back_a_moment_ago_is_waited_for(machine: Machine) -> None:
+    """A process that was forked meanwhile may hold it a little longer; one of others is not waited for."""
+    bridge = await machine.open()
+    reservation = await bridge.reserve([wish(80, 9000)])
+    with socket.socket(fileno=os.dup(reservation.descriptors()[0])) as duplicate:
+        reservation.give_up()
+        asyncio.get_running_loop().call_later(0.2, duplicate.close)
+        (await bridge.reserve([wish(80, 9000)])).give_up()
+    with socket.create_server(("0.0.0.0", 9001)):
+        started = time.monotonic()
+        with pytest.raises(KernelRefused, match="address already in use"):
+            await bridge.reserve([wish(80, 9000), wish(81, 9001)])
+        assert time.monotonic() - started < 1
 
 
 def test_a_port_that_somebody_else_has(machine: Machine) -> None:
