@@ -1,4 +1,4 @@
-"""The notebook extension: `docker` cells, `%%docker`, `%explain`, checks and views.
+"""The notebook extension: `docker` cells, `%%docker`, `%%dockerfile`, `%explain`, checks and views.
 
 Speaks to the engine only through its socket (`kernel_engine.client`) and the `docker` command. Text for learners is
 Korean; what a command prints is never changed.

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
-from kernel_engine.client import EngineUnreachable
+from kernel_engine.cli import korean
+from kernel_engine.client import APIError, EngineUnreachable
 from labs.notebook import command_cell, playground, server, session
 from labs.notebook.building import watch
 from labs.notebook.building.recipe import BadRecipe
@@ -114,6 +115,9 @@ class DockerMagics:
             code = 125
         except EngineUnreachable as error:
             _say(f"{error.message}\n엔진이 돌고 있지 않아요. 터미널에서 ./lab up 을 실행해 주세요.")
+            code = 1
+        except APIError as error:
+            _say("\n".join(filter(None, (error.message, korean.line(error.message)))))
             code = 1
         self._shell.user_ns["_exit_code"] = code
 

@@ -111,9 +111,13 @@ def as_html(shown: Shown, *, outputs: bool = True) -> str:
     remarks = "".join(f'<p class="dl-remark">{escape(remark)}</p>' for remark in build.remarks)
     return (
         f"<h4>{escape(shown.title)}</h4>"
-        f'<p class="dl-wrote"><code>{escape(shown.file)}</code> {escape(shown.wrote)}.{_count(build)}</p>'
+        f'<p class="dl-wrote"><code>{escape(shown.file)}</code> {escape(shown.wrote)}.{_sent(build)}{_count(build)}</p>'
         f'{rows}{remarks}{_end(shown)}<p class="dl-from">읽은 곳: {escape(READ_FROM)}</p>'
     )
+
+
+def _sent(build: Build) -> str:
+    return f" <span>보낸 컨텍스트 {in_words(build.sent)}</span>" if build.sent else ""
 
 
 def _count(build: Build) -> str:

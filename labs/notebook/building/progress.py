@@ -17,6 +17,8 @@ from kernel_engine.formats.dockerfile.parse import parse
 from labs.notebook.transcript import Transcript
 
 STEP, OUTPUT = "kernel-engine.step", "kernel-engine.output"
+#: our own, before the engine's answer: how much was sent
+CONTEXT = "docker-labs.context"
 #: a step's output beyond so many lines: the first go
 KEPT_LINES = 400
 #: the classic builder's own lines
@@ -65,6 +67,8 @@ class Build:
 
     steps: tuple[Step, ...] = ()
     total: int = 0
+    #: bytes of the build context; 0 as long as it is on its way
+    sent: int = 0
     image: str = ""
     tags: tuple[str, ...] = ()
     error: str = ""
@@ -104,6 +108,8 @@ class Progress:
             self._event(aux)
         elif name == OUTPUT and isinstance(aux, Mapping):
             self._print(int(aux["step"]), str(said.get("stream", "")))
+        elif name == CONTEXT and isinstance(aux, Mapping):
+            self.build = replace(self.build, sent=int(aux["bytes"]))
         elif isinstance(aux, Mapping) and "ID" in aux:
             self.build = replace(self.build, image=str(aux["ID"]), code=0)  # each stage's; the target is the last
         elif "error" in said:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from io import BytesIO
 from typing import Any
 
@@ -13,11 +13,12 @@ from kernel_engine.cli.failures import Failed
 from kernel_engine.client import Client
 from kernel_engine.client.context import ContextError, prepare
 from kernel_engine.client.credentials import CredentialsError, config_header
+from labs.notebook.building.progress import CONTEXT
 from labs.notebook.building.recipe import BadRecipe, Recipe
 
 
 def build(client: Client, recipe: Recipe) -> Generator[dict[str, Any]]:
-    """The engine's answer, value by value. Closed before its end, the build is stopped.
+    """How much was sent, then the engine's answer, value by value. Closed before its end, the build is stopped.
 
     Raises BadRecipe for what cannot be sent, APIError for what the engine refuses, EngineUnreachable.
     """
@@ -28,8 +29,26 @@ def build(client: Client, recipe: Recipe) -> Generator[dict[str, Any]]:
         if recipe.options["secret"]:
             query["kernel-engine-secrets"] = hand_over(client, recipe.options["secret"])
         query |= {"dockerfile": context.dockerfile, "kernel-engine-steps": True}
-        with client.post("/build", query=query, body=context.pieces, headers=config_header()) as answer:
+        sent = _Counted(context.pieces)
+        with client.post("/build", query=query, body=sent, headers=config_header()) as answer:
+            yield {"id": CONTEXT, "aux": {"bytes": sent.bytes}}
             yield from ({"stream": f"{remark}\n"} for remark in remarks)
             yield from answer.objects()
     except (Failed, ContextError, CredentialsError) as error:
         raise BadRecipe(str(error)) from None
+
+
+class _Counted:
+    """The pieces of a context on their way, and how many bytes they came to."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self.bytes = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        piece = next(self._pieces)
+        self.bytes += len(piece)
+        return piece

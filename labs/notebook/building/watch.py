@@ -40,7 +40,11 @@ def run(line: str, body: str) -> int:
         build=progress.build,
     )
     page = None if markup.still() else Page(client, shown)
-    _follow(client, understood, progress, page)
+    try:
+        _follow(client, understood, progress, page)
+    finally:
+        if page is not None:
+            page.stop()
     shown = replace(shown, build=progress.build, size=_size(client, progress.build))
     html = markup.section(KIND, drawing.as_html(shown, outputs=not markup.still()), label=shown.title, boxed=False)
     if page is None:
@@ -91,10 +95,13 @@ class Page:
         self._shown = replace(self._shown, build=build)
         self._changed.set()
 
-    def finish(self, shown: Shown, html: str) -> None:
+    def stop(self) -> None:
         self._over = True
         self._changed.set()
         self._thread.join()
+
+    def finish(self, shown: Shown, html: str) -> None:
+        """The last picture, after `stop`."""
         self._card.markup = drawing.as_html(shown)
         self._output.finish(text=drawing.as_text(shown), html=html)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from labs.notebook.building import drawing, words
 from labs.notebook.building.drawing import Shown
-from labs.notebook.building.progress import KEPT_LINES, OUTPUT, STEP, Progress, Step, expected
+from labs.notebook.building.progress import CONTEXT, KEPT_LINES, OUTPUT, STEP, Progress, Step, expected
 from tests.unit.notebook.test_pages import read
 
 FILE = b"""ARG BASE=debian
@@ -150,6 +150,13 @@ def test_a_pull_is_one_line_of_its_from() -> None:
     assert progress.build.steps[1].pulling == "aa11 Downloading [=>] 1MB/2MB"
     progress.feed(FROM)
     assert progress.build.steps[1].pulling == ""
+
+
+def test_how_much_was_sent() -> None:
+    progress = fed({"id": CONTEXT, "aux": {"bytes": 3072}}, FROM, ended=False)
+    assert progress.build.sent == 3072
+    assert "보낸 컨텍스트 3.07kB" in drawing.as_html(shown(progress))
+    assert "3.07kB" not in drawing.as_text(shown(progress))
 
 
 def test_a_build_that_ends_well() -> None:
