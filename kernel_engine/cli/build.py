@@ -63,7 +63,8 @@ def build(call: Call) -> int:
         raise Failed(message + place_of(context, output, error.message), about=error.message) from error
     if output.error:
         message = output.error if not quiet else output.held() + output.error
-        raise Failed(message + place_of(context, output, output.error), output.code, about=output.error)
+        about = f"{output.error}\n{output.instruction}" if output.instruction else output.error
+        raise Failed(message + place_of(context, output, output.error), output.code, about=about)
     return _finish(words, output)
 
 

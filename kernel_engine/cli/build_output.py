@@ -44,6 +44,7 @@ class Output:
         self.error = ""
         self.code = 1
         self.line = self.end_line = 0
+        self.instruction = ""  #: one that names an image which could not be had
         self._quiet = quiet
         self._coloured = coloured
         self._tells = tells and os.environ.get("DOCKER_LABS_LANG", "").lower() != "off"
@@ -81,6 +82,9 @@ class Output:
         self.code = int(detail.get("code") or 1)
         self.line = int(detail.get("line") or self.line)
         self.end_line = int(detail.get("end_line") or self.end_line)
+        instruction = str(detail.get("instruction") or "")
+        if instruction.upper().startswith("FROM ") or "from=" in instruction:
+            self.instruction = instruction
 
     def _stream(self, text: str) -> None:
         if text.startswith(("Step ", "Successfully ")):

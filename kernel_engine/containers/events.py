@@ -64,7 +64,8 @@ class Events:
             while until is None or time.time() < until:
                 try:
                     timeout = None if until is None else max(until - time.time(), 0)
-                    next_event = await asyncio.wait_for(queue.get(), timeout)
+                    async with asyncio.timeout(timeout):  # wait_for may swallow the end of who listens
+                        next_event = await queue.get()
                 except TimeoutError:
                     return
                 if next_event is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -23,7 +24,7 @@ from kernel_engine.cli.build_secrets import read_secret
 from kernel_engine.cli.failures import Failed
 from kernel_engine.cli.grammar import Misused
 from kernel_engine.formats.reference import parse
-from tests.unit.cli.test_main import docker
+from tests.unit.cli.test_main import REPOSITORY, docker
 from tests.unit.client.served import Answer, Request, Served, in_json, raw, reply, serving
 
 ID = "sha256:" + "5d" * 32
@@ -182,6 +183,24 @@ def test_a_failing_step_is_shown_in_its_file(folder: Path, place: dict[str, int]
             f"{message}\nDockerfile:3\n--------------------\n   1 |     FROM busybox\n   2 |     \n"
             "   3 | >>> RUN make\n   4 |     CMD x\n--------------------\n"
         )
+
+
+def test_a_base_image_that_cannot_be_had_offline(folder: Path) -> None:
+    (folder / "ctx/Dockerfile").write_text("FROM ubuntu:bionic\n")
+    message = 'Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io: no such host'
+    detail = {"message": message, "line": 1, "instruction": "FROM ubuntu:bionic"}
+    with engine(folder, [{"errorDetail": detail, "error": message}]) as served, open(folder / "out", "w+") as cell:
+        words = [sys.executable, "-m", "kernel_engine.cli.main", "-H", served.host, "build", str(folder / "ctx")]
+        environment = {
+            **os.environ,
+            "DOCKER_CONFIG": "/nonexistent",
+            "DOCKER_LABS_CELL": str(os.fstat(cell.fileno()).st_ino),
+        }
+        subprocess.run(words, stdout=cell, stderr=cell, env=environment, cwd=REPOSITORY, check=False)
+        cell.seek(0)
+        shown = cell.read()
+    assert "   1 | >>> FROM ubuntu:bionic\n" in shown
+    assert "이렇게 바꿔 보세요: FROM debian:bookworm\n" in shown
 
 
 def test_an_instruction_of_several_lines_is_marked_whole(folder: Path) -> None:

@@ -216,6 +216,26 @@ def test_offline_the_command_to_type_instead_is_exact(command: str, instead: str
     assert f"{instead}" in korean.line(HUB, shlex.split(command))
 
 
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        ("FROM ubuntu:bionic", "이렇게 바꿔 보세요: FROM debian:bookworm\n"),
+        ("FROM --platform=linux/amd64 ubuntu:14.04 AS base", ": FROM --platform=linux/amd64 debian:bookworm AS base\n"),
+        (
+            "from mysql:5.7",
+            "debian:bookworm\n그 아래에서 설치하면 돼요: RUN apt-get update && apt-get install -y mariadb-server\n",
+        ),
+        ("COPY --chown=1 --from=alpine /etc/x /", "COPY --chown=1 --from=busybox /etc/x /\n"),
+        ("RUN --mount=type=bind,from=centos:7,target=/c ls", "from=debian:trixie,target=/c ls\n"),
+        ("FROM debian:bookworm", "./lab up"),
+        ("FROM no-such-thing", "철자"),
+        ("FROM docker", "대신할 이미지도 없어요"),
+    ],
+)
+def test_offline_the_line_to_write_instead(line: str, instead: str) -> None:
+    assert instead in korean.line(f"{HUB}\n{line}", ["build", "."])
+
+
 def test_an_image_without_a_stand_in_says_so() -> None:
     assert "대신할 이미지도 없어요" in korean.line(HUB, ["pull", "dockersamples/visualizer"])
     assert "이름의 철자" in korean.line(HUB, ["pull", "no-such-thing"])
