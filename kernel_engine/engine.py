@@ -28,9 +28,10 @@ from kernel_engine.paths import Instance
 from kernel_engine.records import Records
 from kernel_engine.runtime.client import Launcher
 from kernel_engine.runtime.log_writer.client import LogWriter
-from kernel_engine.storage import layers, snapshots
+from kernel_engine.storage import layers, snapshots, volumes
 from kernel_engine.storage.layers import Layers
 from kernel_engine.storage.snapshots import Snapshots
+from kernel_engine.storage.volumes import Volumes
 from kernel_engine.workers.pool import Workers
 
 #: seconds that work beside the requests gets to finish when the daemon closes
@@ -47,6 +48,7 @@ class Engine:
     build: Builder
     events: Events
     networks: Networks
+    volumes: Volumes
     _house: House
     _records: Records
 
@@ -70,7 +72,15 @@ class Engine:
             directory.mkdir(mode=0o710, exist_ok=True)
         records = Records(
             instance.database,
-            (roster.SCHEMA, layers.SCHEMA, snapshots.SCHEMA, store.SCHEMA, build_cache.SCHEMA, networking.SCHEMA),
+            (
+                roster.SCHEMA,
+                layers.SCHEMA,
+                snapshots.SCHEMA,
+                store.SCHEMA,
+                build_cache.SCHEMA,
+                volumes.SCHEMA,
+                networking.SCHEMA,
+            ),
         )
         try:
             make_images = partial(Images, mirrors=mirrors, insecure=insecure, certificates=certificates)
@@ -81,7 +91,17 @@ class Engine:
         await recover.recover(house)
         build = Builder(house, records)
         await build.load()
-        return cls(instance, Containers(house), house.images, build, house.events, house.networks, house, records)
+        return cls(
+            instance,
+            Containers(house),
+            house.images,
+            build,
+            house.events,
+            house.networks,
+            house.volumes,
+            house,
+            records,
+        )
 
     async def close(self) -> None:
         """Containers, launcher and log writer go on; only this daemon's part ends."""
@@ -111,6 +131,8 @@ async def _furnish(
     await layer_store.load()
     snapshot_store = Snapshots(instance, records, layer_store)
     await snapshot_store.load()
+    volume_store = Volumes(instance, records, layer_store.trash)
+    await volume_store.load()
     workers = Workers(
         "kernel_engine.images.worker", "kernel_engine.build.worker", "kernel_engine.containers.archive_worker"
     )
@@ -125,6 +147,7 @@ async def _furnish(
         images=image_store,
         layers=layer_store,
         snapshots=snapshot_store,
+        volumes=volume_store,
         networks=await Networks.open(instance, records, subnet=subnet, endpoints=endpoints),
         launcher=None,  # type: ignore[arg-type]  # connected below: its callbacks need the house
         log_writer=None,  # type: ignore[arg-type]

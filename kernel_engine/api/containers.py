@@ -138,7 +138,7 @@ async def update(call: Call) -> web.StreamResponse:
 
 
 async def remove(call: Call) -> web.StreamResponse:
-    await call.engine.containers.remove(call.id, force=call.flag("force"))
+    await call.engine.containers.remove(call.id, force=call.flag("force"), volumes=call.flag("v"))
     return empty()
 
 

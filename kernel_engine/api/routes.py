@@ -34,7 +34,6 @@ def _later(sentence: str) -> Handler:
 
 
 _BUILDKIT = _later("BuildKit sessions are not served by this engine; set DOCKER_BUILDKIT=0 for the classic builder")
-_VOLUME = _later("named volumes are not served by this engine yet")
 _PLUGIN = _later("plugins are not served by this engine")
 _SWARM = _later("swarm mode is not served by this engine yet")
 _OTHER = _later("this endpoint is not served by this engine yet")
@@ -105,11 +104,11 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/networks/{id}/connect", networks.connect),
     Route("POST", "/networks/{id}/disconnect", networks.disconnect),
     Route("GET", "/volumes", volumes.list_),
-    Route("POST", "/volumes/create", _VOLUME),
-    Route("POST", "/volumes/prune", _VOLUME),
+    Route("POST", "/volumes/create", volumes.create),
+    Route("POST", "/volumes/prune", volumes.prune),
     Route("GET", "/volumes/{name}", volumes.inspect),
-    Route("PUT", "/volumes/{name}", _VOLUME),
-    Route("DELETE", "/volumes/{name}", volumes.inspect),
+    Route("PUT", "/volumes/{name}", _later("cluster volumes are not served by this engine")),
+    Route("DELETE", "/volumes/{name}", volumes.remove),
     # our own
     Route("GET", "/kernel-engine/info", own.info),
     Route("GET", "/kernel-engine/images/{name}/layers", own.layers),

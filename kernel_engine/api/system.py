@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from kernel_engine.api import containers, host, images
+from kernel_engine.api import containers, host, images, volumes
 from kernel_engine.api.call import Call, answer
 from kernel_engine.api.wire.build import build_step_json
 from kernel_engine.api.wire.events import event_json
@@ -64,7 +64,7 @@ async def disk_usage(call: Call) -> web.StreamResponse:
     if "container" in wanted:
         body["Containers"] = await containers.rows(call, call.engine.containers.list(all=True), sized=True)
     if "volume" in wanted:
-        body["Volumes"] = []
+        body["Volumes"] = await volumes.used(call)
     if "build-cache" in wanted:
         body["BuildCache"] = [build_step_json(image, size) for image, size in call.engine.build.spare_steps()]
     return answer(body)

@@ -320,6 +320,16 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "wait": Command("CONTAINER [CONTAINER...]", "lifecycle:wait", minimum=1),
     # only under their groups
+    "volume create": Command(
+        "[OPTIONS] [VOLUME]",
+        "volumes:create",
+        "driver,d string local\nlabel list\nname string\nopt,o list\n",
+        maximum=1,
+    ),
+    "volume inspect": Command("[OPTIONS] VOLUME [VOLUME...]", "inspect:inspect_volumes", SHORT_FORMAT, minimum=1),
+    "volume ls": Command("[OPTIONS]", "volumes:list_", "filter,f filter\nquiet,q bool\n" + LIST_FORMAT, maximum=0),
+    "volume prune": Command("[OPTIONS]", "volumes:prune", "all,a bool\nfilter filter\nforce,f bool\n", maximum=0),
+    "volume rm": Command("[OPTIONS] VOLUME [VOLUME...]", "volumes:remove", "force,f bool\n", minimum=1),
     "network connect": Command(
         "[OPTIONS] NETWORK CONTAINER",
         "networks:connect",
@@ -405,6 +415,15 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "prune": "network prune",
         "remove": "network rm",
         "rm": "network rm",
+    },
+    "volume": {
+        "create": "volume create",
+        "inspect": "volume inspect",
+        "list": "volume ls",
+        "ls": "volume ls",
+        "prune": "volume prune",
+        "remove": "volume rm",
+        "rm": "volume rm",
     },
     "system": {"df": "system df", "events": "events", "info": "info", "prune": "system prune"},
 }

@@ -56,6 +56,11 @@ COMMANDS = {
     "unpause": "멈춘 컨테이너를 다시 움직여요",
     "update": "컨테이너의 자원 제한이나 재시작 정책을 바꿔요",
     "version": "버전 정보를 보여요",
+    "volume create": "볼륨을 만들어요",
+    "volume inspect": "볼륨의 자세한 정보를 JSON으로 보여요",
+    "volume ls": "볼륨 목록을 보여요",
+    "volume prune": "컨테이너가 쓰지 않는 볼륨을 지워요",
+    "volume rm": "볼륨을 지워요",
     "wait": "컨테이너가 끝날 때까지 기다렸다가 종료 코드를 보여요",
 }
 
@@ -64,6 +69,7 @@ GROUPS = {
     "container": "컨테이너를 다뤄요",
     "image": "이미지를 다뤄요",
     "network": "네트워크를 다뤄요",
+    "volume": "볼륨을 다뤄요",
     "system": "엔진을 살펴봐요",
 }
 
@@ -112,6 +118,12 @@ OPTIONS = {
     "dns-search": "DNS 검색 도메인",
     "domainname": "컨테이너의 NIS 도메인 이름",
     "driver": "네트워크 드라이버 (bridge)",
+    "volume create.driver": "볼륨 드라이버 (local)",
+    "volume create.name": "볼륨 이름 (예전 방식, 이제는 그냥 적어요)",
+    "volume create.opt": "볼륨의 옵션 (type, device, o)",
+    "volume prune.all": "이름 있는 볼륨도 쓰지 않으면 지워요",
+    "volume prune.force": "묻지 않고 지워요",
+    "volume rm.force": "없는 볼륨은 넘어가요",
     "driver-opt": "드라이버 옵션",
     "entrypoint": "이미지의 ENTRYPOINT를 바꿔요",
     "env": "환경 변수 (이름=값)",

@@ -51,6 +51,10 @@ def inspect_networks(call: Call) -> int:
     return _show(call, lambda name: _find(call.client, name, ("network",), size=False))
 
 
+def inspect_volumes(call: Call) -> int:
+    return _show(call, lambda name: _find(call.client, name, ("volume",), size=False))
+
+
 def _find(client: Client, name: str, kinds: tuple[str, ...], *, size: bool) -> Any:
     """The first kind of object that has this name. APIError, or Failed when no kind has it."""
     for kind in kinds:

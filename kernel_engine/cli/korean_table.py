@@ -417,7 +417,7 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "docker {command} 명령 뒤에는 옵션만 올 수 있어요. 조건으로 고르려면 --filter를 써 보세요.",
     ),
     (
-        r"unknown command: docker (?P<command>(compose|volume|"
+        r"unknown command: docker (?P<command>(compose|"
         r"swarm|service|stack|node|buildx|context|prune)\b[^\n]*)",
         "docker {command} 명령은 이 엔진에 아직 없어요. docker --help에서 쓸 수 있는 명령을 볼 수 있어요.",
     ),
@@ -490,6 +490,19 @@ _TEXTS: tuple[tuple[str, str], ...] = (
     (
         r"(container rootfs|mounted volume) is marked read-only",
         "읽기 전용으로 실행한 컨테이너라서 파일을 넣을 수 없어요.",
+    ),
+    (
+        r"get (?P<name>\S+): no such volume",
+        "{name} 볼륨이 없어요. docker volume ls로 이름을 확인해 보세요.",
+    ),
+    (
+        r"includes invalid characters for a local volume name",
+        "볼륨 이름에 쓸 수 없는 글자가 있어요. "
+        "이 컴퓨터의 폴더를 붙이려던 것이라면 /로 시작하는 전체 경로를 적어 주세요.",
+    ),
+    (
+        r"Duplicate mount point: (?P<path>\S+)",
+        "같은 자리에 두 가지를 붙일 수 없어요: {path}. 하나만 남겨 주세요.",
     ),
     (
         r"bad format of filter",

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-SWITCHES = ("readonly", "ro", "volume-nocopy")
+SWITCHES = ("readonly", "ro", "volume-nocopy", "bind-create-src")
 KEYS = {"source": "Source", "src": "Source", "target": "Target", "dst": "Target", "destination": "Target"}
 
 
@@ -45,7 +45,11 @@ def _option(text: str, result: dict[str, Any], key: str, value: str) -> bool:
         elif key == "volume-nocopy":
             result.setdefault("VolumeOptions", {})["NoCopy"] = _truth(value)
         elif key == "bind-propagation":
-            result["BindOptions"] = {"Propagation": value.lower()}
+            result.setdefault("BindOptions", {})["Propagation"] = value.lower()
+        elif key == "bind-create-src":
+            result.setdefault("BindOptions", {})["CreateMountpoint"] = _truth(value)
+        elif key in ("volume-driver", "volume-opt", "volume-label"):
+            _volume_option(result.setdefault("VolumeOptions", {}), key, value)
         elif key == "tmpfs-size":
             result.setdefault("TmpfsOptions", {})["SizeBytes"] = parse_size(value)
         elif key == "tmpfs-mode":
@@ -55,6 +59,16 @@ def _option(text: str, result: dict[str, Any], key: str, value: str) -> bool:
     except ValueError:
         raise _wrong(text, f"invalid value for {key}: {value}") from None
     return True
+
+
+def _volume_option(options: dict[str, Any], key: str, value: str) -> None:
+    name, _, content = value.partition("=")
+    if key == "volume-driver":
+        options.setdefault("DriverConfig", {})["Name"] = value
+    elif key == "volume-opt":
+        options.setdefault("DriverConfig", {}).setdefault("Options", {})[name] = content
+    else:
+        options.setdefault("Labels", {})[name] = content
 
 
 def _truth(value: str) -> bool:

@@ -26,7 +26,7 @@ def containers(call: Call) -> int:
     if not sure(call, CONTAINERS):
         return 0
     freed = _containers(call)
-    _total(freed)
+    total(freed)
     return 0
 
 
@@ -35,7 +35,7 @@ def images(call: Call) -> int:
     if not sure(call, UNUSED if everything else DANGLING):
         return 0
     freed = _images(call, everything=everything)
-    _total(freed)
+    total(freed)
     return 0
 
 
@@ -43,7 +43,7 @@ def builder(call: Call) -> int:
     everything = call.words["all"]
     if not sure(call, BUILD_CACHE if everything else DANGLING_CACHE):
         return 0
-    _total(_cache(call, everything=everything, keep=call.words["keep-storage"]))
+    total(_cache(call, everything=everything, keep=call.words["keep-storage"]))
     return 0
 
 
@@ -52,6 +52,8 @@ def system(call: Call) -> int:
     everything = call.words["all"]
     what = ["all stopped containers", "all networks not used by at least one container"]
     what.append("all images without at least one container associated to them" if everything else "all dangling images")
+    if call.words["volumes"]:
+        what.append("all anonymous volumes not used by at least one container")
     what.append("unused build cache")
     notes = [f"  - {line}\n" for line in what]
     if call.words["filter"]:
@@ -61,8 +63,10 @@ def system(call: Call) -> int:
         return 0
     freed = _containers(call)
     deleted_networks(call)
+    if call.words["volumes"]:
+        freed += deleted_volumes(call, everything=False)
     freed += _images(call, everything=everything) + _cache(call, everything=everything)
-    _total(freed)
+    total(freed)
     return 0
 
 
@@ -80,6 +84,13 @@ def sure(call: Call, warning: str) -> bool:
 def _containers(call: Call) -> int:
     report = _post(call, "/containers/prune", call.words["filter"])
     _deleted("Containers", report["ContainersDeleted"] or ())
+    return int(report["SpaceReclaimed"])
+
+
+def deleted_volumes(call: Call, *, everything: bool) -> int:
+    filters = [*call.words["filter"], *([("all", "true")] if everything else [])]
+    report = _post(call, "/volumes/prune", filters)
+    _deleted("Volumes", report["VolumesDeleted"] or ())
     return int(report["SpaceReclaimed"])
 
 
@@ -113,5 +124,5 @@ def _deleted(kind: str, lines: Sequence[str]) -> None:
         print(f"Deleted {kind}:", *lines, "", sep="\n")
 
 
-def _total(size: int) -> None:
+def total(size: int) -> None:
     print(f"Total reclaimed space: {human_size(size)}")

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from kernel_engine.containers.house import House
-from kernel_engine.containers.limits import parse_bind
 from kernel_engine.containers.record import Container
 from kernel_engine.containers.roster import Live
 from kernel_engine.errors import Conflict, EngineError, NotFound
@@ -79,7 +78,8 @@ async def write(
         "keep_kinds": keep_kinds,
         "user": record.config.user if as_user else "",
         "read_only": record.config.host.read_only,
-        "writable": [parse_bind(word)[1] for word in record.config.host.binds] + list(record.config.host.tmpfs),
+        "writable": [point.destination for point in record.mounts if not point.read_only]
+        + list(record.config.host.tmpfs),
     }
     reading, writing = os.pipe2(os.O_CLOEXEC)
     feeding = asyncio.ensure_future(feed(source, writing))
@@ -105,7 +105,7 @@ def _view(house: House, record: Container) -> dict[str, Any]:
     if record.state.running and record.state.pid:
         return {"pid": record.state.pid}
     plan = house.snapshots.rootfs(record.id)
-    binds = [[source, target] for source, target, _, _ in map(parse_bind, record.config.host.binds)]
+    binds = [[point.source, point.destination] for point in record.mounts if point.type != "tmpfs"]
     overlay = {"base": str(plan.base), "data": plan.data(), "target": str(plan.target)}
     return {"overlay": overlay, "binds": [pair for pair in binds if os.path.exists(pair[0])]}
 

@@ -93,6 +93,16 @@ def unpack_into(order: dict[str, Any], descriptors: Sequence[int], say: Say) -> 
     return {}
 
 
+def seed_volume(order: dict[str, Any], descriptors: Sequence[int], say: Say) -> dict[str, Any]:
+    """What an image has at `path` into an empty volume. order: view, path. Descriptors: the volume's directory."""
+    (volume,) = descriptors
+    with _seen(order["view"]):
+        source = os.path.realpath(order["path"])
+        if os.path.isdir(source):
+            copying.copy_tree(source, volume)
+    return {}
+
+
 def _mounted(place: str, writable: Sequence[str]) -> bool:
     """Whether it lies beneath something that is mounted into a container whose root is read-only."""
     return any(place == point or place.startswith(f"{point}/") for point in writable)

@@ -9,7 +9,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kernel_engine.containers import archive, execs, listing, networking, pause, processes, remove, start, stop
+from kernel_engine.containers import (
+    archive,
+    execs,
+    listing,
+    mounting,
+    networking,
+    pause,
+    processes,
+    remove,
+    start,
+    stop,
+)
 from kernel_engine.containers import attach as attaching
 from kernel_engine.containers import commit as committing
 from kernel_engine.containers import create as creating
@@ -72,6 +83,10 @@ class Containers:
         """Every container, running or not, that stands on this image."""
         return tuple(live.record for live in self._house.roster.all() if live.record.image_id == image_id)
 
+    def using_volume(self, name: str) -> tuple[str, ...]:
+        """Ids of the containers, running or not, that have this volume."""
+        return mounting.users(self._house, name)
+
     # its life ---------------------------------------------------------------------------------------------------
     async def create(self, options: ContainerOptions, name: str | None) -> tuple[str, tuple[str, ...]]:
         """The new id and warnings."""
@@ -112,8 +127,9 @@ class Containers:
         """Other limits, another restart policy. Warnings."""
         return await updating.update(self._house, self._live(reference), wanted)
 
-    async def remove(self, reference: str, *, force: bool = False) -> None:
-        await remove.remove(self._house, self._live(reference), force=force)
+    async def remove(self, reference: str, *, force: bool = False, volumes: bool = False) -> None:
+        """volumes: those without a name go too."""
+        await remove.remove(self._house, self._live(reference), force=force, volumes=volumes)
 
     async def prune(self, wanted: Prune) -> tuple[tuple[str, ...], int]:
         """Ids of those that went, and the bytes that they had written."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from kernel_engine.containers.house import House
 from kernel_engine.containers.limits import check_options
 from kernel_engine.containers.merge import arguments, merge
+from kernel_engine.containers.mounting import points, provide
 from kernel_engine.containers.networking import settled
 from kernel_engine.containers.options import ContainerOptions
 from kernel_engine.containers.publishing import DISCARDED
@@ -79,6 +80,8 @@ async def _make(
             undo.callback(shutil.rmtree, directory, ignore_errors=True)
             await house.snapshots.create(container_id, image.chain_id if image else None, recorded=not transient)
             undo.push_async_callback(house.snapshots.remove, container_id)
+            wanted = () if transient else points(config, lambda word: house.roster.find(word).record)
+            mounts = await provide(house, container_id, wanted) if wanted else ()
         live = house.roster.add(
             Container(
                 id=container_id,
@@ -91,6 +94,7 @@ async def _make(
                 path=words[0],
                 args=words[1:],
                 directory=str(directory),
+                mounts=mounts,
                 transient=transient,
             )
         )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kernel_engine.runtime.log_writer.client import LogWriter
     from kernel_engine.storage.layers import Layers
     from kernel_engine.storage.snapshots import Snapshots
+    from kernel_engine.storage.volumes import Volumes
     from kernel_engine.workers.pool import Workers
 
 
@@ -40,6 +41,7 @@ class House:
     images: Images
     layers: Layers
     snapshots: Snapshots
+    volumes: Volumes
     networks: Networks
     launcher: Launcher
     log_writer: LogWriter

@@ -32,8 +32,6 @@ def check_options(options: ContainerOptions) -> None:
         raise InvalidRequest("conflicting options: hostname and the UTS mode")
     if host.network_mode.startswith("container:"):
         raise NotSupported("joining another container's network (--network container:…) is not served yet")
-    for word in host.binds:
-        parse_bind(word)
     wishes(options)
     if host.log.driver not in ("", "json-file", "none"):
         raise InvalidRequest(f"logger: no log driver named '{host.log.driver}' is registered")
@@ -77,29 +75,3 @@ def _check_restart(policy: RestartPolicy, auto_remove: bool) -> None:
         raise InvalidRequest("maximum retry count cannot be negative")
     if policy.maximum_retry_count and policy.name != "on-failure":
         raise InvalidRequest(f"maximum retry count cannot be used with restart policy '{policy.name}'")
-
-
-def parse_bind(word: str) -> tuple[str, str, bool, str]:
-    """`host:container[:options]` → source, target, read-only, propagation. Named volumes are not served yet."""
-    parts = word.split(":")
-    if len(parts) not in (2, 3) or not all(parts[:2]):
-        raise InvalidRequest(f"invalid volume specification: '{word}'")
-    source, target = parts[0], parts[1]
-    if not target.startswith("/"):
-        raise InvalidRequest(
-            f"invalid volume specification: '{word}': invalid mount config for type \"bind\": "
-            f"invalid mount path: '{target}' mount path must be absolute"
-        )
-    if target.rstrip("/") == "":
-        raise InvalidRequest(f"invalid volume specification: '{word}': invalid specification: destination can't be '/'")
-    if not source.startswith("/"):
-        raise NotSupported(f"volume {source}: named volumes are not served yet; give an absolute host directory")
-    read_only, propagation = False, "rprivate"
-    for option in parts[2].split(",") if len(parts) == 3 else ():
-        if option == "ro":
-            read_only = True
-        elif option in ("private", "rprivate", "shared", "rshared", "slave", "rslave"):
-            propagation = option
-        elif option not in ("rw", "z", "Z", "nocopy", "consistent", "cached", "delegated"):
-            raise InvalidRequest(f"invalid mode: {parts[2]}")
-    return source, target, read_only, propagation

@@ -76,6 +76,7 @@ def _fits(item: Container, filters: Filters, same_image: Callable[[Container, st
         and any_of("health", lambda word: word == (item.state.health.status if item.state.health else "none"))
         and any_of("publish", lambda word: is_published(item, word))
         and any_of("expose", lambda word: is_exposed(item, word))
+        and any_of("volume", lambda word: any(word in (one.name, one.destination) for one in item.mounts))
         and any_of("is-task", lambda word: word.lower() in ("false", "0"))
         and all_labels(item.config.labels, filters.get("label", ()))
     )

@@ -42,10 +42,29 @@ class EndpointOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MountOptions:
+    """One of HostConfig.Mounts: `--mount`."""
+
+    type: str  #: "bind" | "volume" | "tmpfs"
+    target: str
+    source: str = ""  #: bind: a path of the host; volume: its name, "" = a new one
+    read_only: bool = False
+    propagation: str = ""
+    create_source: bool = False  #: bind-create-src
+    no_copy: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+    driver: str = ""
+    driver_options: Mapping[str, str] = field(default_factory=dict)
+    data: str = ""  #: tmpfs: the data string of mount(2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostOptions:
     """HostConfig: how the container sits on this machine."""
 
-    binds: tuple[str, ...] = ()  #: "host:dir[:ro]" as the user wrote it
+    binds: tuple[str, ...] = ()  #: "host:dir[:ro]" or "volume:dir" as the user wrote it
+    mounts: tuple[MountOptions, ...] = ()
+    volumes_from: tuple[str, ...] = ()  #: "container[:ro]"
     network_mode: str = "default"  #: default|bridge|host|none|container:ID|NAME
     restart: RestartPolicy = RestartPolicy()
     auto_remove: bool = False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from kernel_engine.containers.options import ContainerOptions, ExecOptions
@@ -56,6 +57,26 @@ class State:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MountPoint:
+    """Something that is mounted into the container."""
+
+    type: str  #: "bind" | "volume" | "tmpfs"
+    destination: str  #: absolute, without a slash at its end
+    source: str = ""  #: a path of the host
+    name: str = ""  #: of the volume
+    driver: str = "local"
+    mode: str = ""  #: the words behind the second colon of `-v`
+    read_only: bool = False
+    propagation: str = ""
+    copy: bool = True  #: a new volume is filled from the image
+    create_source: bool = False  #: a missing directory of the host is made, as `-v` does
+    anonymous: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
+    data: str = ""  #: tmpfs: the data string of mount(2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
     """One container. `config` is merged: the caller's words over the image's."""
 
@@ -68,6 +89,7 @@ class Container:
     state: State
     path: str  #: argv[0]
     args: tuple[str, ...]  #: argv[1:]
+    mounts: tuple[MountPoint, ...] = ()
     restart_count: int = 0
     endpoints: tuple[Endpoint, ...] = ()  #: while it runs: its places on networks
     stopped_by_user: bool = False  #: `docker stop`: unless-stopped and always look at it

@@ -6,13 +6,14 @@ import asyncio
 from pathlib import Path
 
 from kernel_engine.containers.house import House
+from kernel_engine.containers.mounting import leave
 from kernel_engine.containers.record import WaitResult
 from kernel_engine.containers.roster import Live
 from kernel_engine.containers.stop import end
 from kernel_engine.errors import Conflict, NotFound
 
 
-async def remove(house: House, live: Live, *, force: bool) -> None:
+async def remove(house: House, live: Live, *, force: bool, volumes: bool = False) -> None:
     record = live.record
     if record.state.status == "removing":
         raise Conflict(f"removal of container {record.name} is already in progress")
@@ -31,10 +32,10 @@ async def remove(house: House, live: Live, *, force: bool) -> None:
     async with live.lock:
         if house.roster.by_id(record.id) is None:
             return  # --rm was faster
-        await remove_locked(house, live, WaitResult(exit_code=live.record.state.exit_code))
+        await remove_locked(house, live, WaitResult(exit_code=live.record.state.exit_code), volumes=volumes)
 
 
-async def remove_locked(house: House, live: Live, result: WaitResult) -> None:
+async def remove_locked(house: House, live: Live, result: WaitResult, *, volumes: bool = False) -> None:
     """The caller holds the lock; the container does not run.
 
     The file system goes first: without it a new daemon finishes what was cut off. So only `docker rm` waits until the
@@ -52,6 +53,8 @@ async def remove_locked(house: House, live: Live, result: WaitResult) -> None:
     else:
         await deleted
     house.roster.forget(live)
+    if record.mounts:
+        await leave(house, record, anonymous=volumes or record.config.host.auto_remove)
     if not record.transient and _is_gone(house, record.image_id):
         house.later(house.images.collect())  # its layers stayed for this container's sake
     house.announce(record, "destroy")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kernel_engine.containers.limits import parse_bind
 from kernel_engine.containers.merge import arguments, process_environment
 from kernel_engine.containers.options import ContainerOptions, ExecOptions, HostOptions
-from kernel_engine.containers.record import Container
+from kernel_engine.containers.record import Container, MountPoint
 from kernel_engine.errors import InvalidRequest
 from kernel_engine.formats.environment import override_environment
 from kernel_engine.runtime import capabilities
@@ -84,7 +83,7 @@ def container_spec(container: Container, around: Surroundings) -> Spec:
         hostname="" if host.uts_mode == "host" else around.hostname,
         domainname=config.domainname,
         namespaces=namespaces(host),
-        mounts=(*_mounts(host, around.identity_files), *around.provisions.mounts),
+        mounts=(*_mounts(container, around.identity_files), *around.provisions.mounts),
         masked_paths=() if open_paths else MASKED_PATHS,
         readonly_paths=() if open_paths else READONLY_PATHS,
         resources=resources(host),
@@ -197,21 +196,30 @@ def _rootfs(plan: OverlayPlan, read_only: bool, beneath: tuple[str, ...]) -> Roo
     )
 
 
-def _mounts(host: HostOptions, identity_files: Mapping[str, str]) -> tuple[Mount, ...]:
-    """The engine's own files first, then tmpfs, then what the caller binds, so that a bind can cover any of them."""
-    binds = [parse_bind(word) for word in host.binds]
-    covered = {target.rstrip("/") for _, target, _, _ in binds}
+def _mounts(container: Container, identity_files: Mapping[str, str]) -> tuple[Mount, ...]:
+    """The engine's own files first, then tmpfs, then what the caller mounts, so that it can cover any of them."""
+    host = container.config.host
+    covered = {point.destination for point in container.mounts}
     mounts = [
         Mount(type="bind", target=target, source=source)
         for target, source in identity_files.items()
         if target not in covered
     ]
     mounts += [Mount(type="tmpfs", target=target, options=_tmpfs_data(words)) for target, words in host.tmpfs.items()]
-    mounts += [
-        Mount(type="bind", target=target, source=source, read_only=read_only, propagation=propagation)
-        for source, target, read_only, propagation in sorted(binds, key=lambda bind: bind[1].count("/"))
-    ]
+    mounts += [_mount(point) for point in sorted(container.mounts, key=lambda point: point.destination.count("/"))]
     return tuple(mounts)
+
+
+def _mount(point: MountPoint) -> Mount:
+    if point.type == "tmpfs":
+        return Mount(type="tmpfs", target=point.destination, options=point.data, read_only=point.read_only)
+    return Mount(
+        type="bind",
+        target=point.destination,
+        source=point.source,
+        read_only=point.read_only,
+        propagation=point.propagation or "rprivate",
+    )
 
 
 def _tmpfs_data(words: str) -> str:

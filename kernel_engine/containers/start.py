@@ -137,7 +137,7 @@ async def _spec(house: House, record: Container, provisions: Provisions) -> Spec
     directory, config = Path(record.directory), record.config
     joins = networking.memberships(house, record) if networking.is_networked(config) else []
     named = any(network.resolves_names for network, _ in joins)
-    _make_bind_sources(config.host)
+    await _prepare_mounts(house, record)
     if config.host.init and not house.tini:
         raise StartFailed("--init needs a static init (package tini) on this machine", exit_code=127)
     return container_spec(
@@ -223,14 +223,13 @@ async def seccomp_program(house: House, host: HostOptions, *, privileged: bool =
     return str(path)
 
 
-def _make_bind_sources(host: HostOptions) -> None:
+async def _prepare_mounts(house: House, record: Container) -> None:
     """`-v /missing:/dir` makes the directory on the host, as Docker does (--mount would refuse)."""
-    from kernel_engine.containers.limits import parse_bind
-
-    for word in host.binds:
-        source = parse_bind(word)[0]
-        if not os.path.exists(source):
-            os.makedirs(source, mode=0o755)
+    for point in record.mounts:
+        if point.create_source and not os.path.exists(point.source):
+            os.makedirs(point.source, mode=0o755)
+        elif point.type == "volume":
+            await house.volumes.prepare(point.name)
 
 
 def _keep_trace(house: House, record: Container, steps: Sequence[Step]) -> None:

@@ -167,7 +167,7 @@ def spec_from_json(data: Message) -> Spec:
             **words,
             "process": process_from_json(data["process"]),
             "rootfs": Rootfs(**{**rootfs, "lower": tuple(rootfs["lower"])}),
-            "mounts": tuple(Mount(**item) for item in data["mounts"]),
+            "mounts": tuple(Mount(**{**item, "lower": tuple(item["lower"])}) for item in data["mounts"]),
             "devices": tuple(Device(**item) for item in data["devices"]),
             "resources": resources_from_json(data["resources"]),
             "sysctls": tuple((name, value) for name, value in data["sysctls"]),

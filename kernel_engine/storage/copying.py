@@ -24,6 +24,14 @@ Kind = Literal["file", "directory", "link", "fifo", "character", "block"]
 _SLAVE = MountFlag.MS_SLAVE | MountFlag.MS_REC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _TYPES = {"fifo": stat.S_IFIFO, "character": stat.S_IFCHR, "block": stat.S_IFBLK}
+_ALL_TYPES: dict[Kind, int] = {
+    "file": stat.S_IFREG,
+    "directory": stat.S_IFDIR,
+    "link": stat.S_IFLNK,
+    "fifo": stat.S_IFIFO,
+    "character": stat.S_IFCHR,
+    "block": stat.S_IFBLK,
+}
 _LATEST = (1 << 33) * 1_000_000_000
 
 
@@ -87,6 +95,53 @@ def _bind(root: str, source: str, target: str) -> str:
     finally:
         os.close(place)
     return real
+
+
+def copy_tree(source: str, target: int) -> None:
+    """Everything in the directory `source`, and its own mode and owner, into the empty directory open as `target`."""
+    os.fchdir(target)
+    _like(source, ".")
+    times: list[tuple[str, int]] = [(".", os.lstat(source).st_mtime_ns)]
+    for folder, directories, files in os.walk(source):
+        beneath = os.path.relpath(folder, source)
+        for name in sorted((*directories, *files)):
+            path, place = os.path.join(folder, name), os.path.normpath(os.path.join(beneath, name))
+            status = os.lstat(path)
+            if stat.S_ISSOCK(status.st_mode):
+                continue
+            _copy(path, place, status)
+            if stat.S_ISDIR(status.st_mode):
+                times.append((place, status.st_mtime_ns))
+    for place, mtime in reversed(times):
+        set_time(place, mtime)
+
+
+def _copy(path: str, place: str, status: os.stat_result) -> None:
+    kind = next(kind for kind, bits in _ALL_TYPES.items() if stat.S_IFMT(status.st_mode) == bits)
+    file = File(
+        kind=kind,
+        mode=stat.S_IMODE(status.st_mode),
+        owner=(status.st_uid, status.st_gid),
+        mtime=status.st_mtime_ns,
+        size=status.st_size,
+        target=os.readlink(path) if kind == "link" else "",
+        device=(os.major(status.st_rdev), os.minor(status.st_rdev)),
+    )
+    if kind != "file":
+        put(file, place)
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        xattrs = {key: os.getxattr(descriptor, key) for key in os.listxattr(descriptor)}
+        put(replace(file, descriptor=descriptor, xattrs=xattrs), place)
+    finally:
+        os.close(descriptor)
+
+
+def _like(source: str, place: str) -> None:
+    status = os.stat(source)
+    os.chown(place, status.st_uid, status.st_gid)
+    os.chmod(place, stat.S_IMODE(status.st_mode))
 
 
 def make_directories(path: str, owner: tuple[int, int] = (0, 0), mode: int = 0o755) -> str:

@@ -12,10 +12,9 @@ from kernel_engine.api.wire.moments import rfc3339
 from kernel_engine.api.wire.status import status_text
 from kernel_engine.containers.archive import PathStat
 from kernel_engine.containers.health import to_config
-from kernel_engine.containers.limits import parse_bind
 from kernel_engine.containers.options import ContainerOptions
 from kernel_engine.containers.publishing import opened
-from kernel_engine.containers.record import Container, Health, State
+from kernel_engine.containers.record import Container, Health, MountPoint, State
 
 #: what the engine calls its way of stacking layers
 STORAGE_DRIVER = "overlay2"
@@ -123,19 +122,20 @@ def config_json(config: ContainerOptions) -> dict[str, Any]:
 
 
 def mounts_json(item: Container) -> list[dict[str, Any]]:
-    """What is bound into the container; --tmpfs is not listed here by Docker either."""
-    return [
-        {
-            "Type": "bind",
-            "Source": source,
-            "Destination": target,
-            "Mode": word.split(":")[2] if word.count(":") > 1 else "",
-            "RW": not read_only,
-            "Propagation": propagation,
-        }
-        for word in item.config.host.binds
-        for source, target, read_only, propagation in [parse_bind(word)]
-    ]
+    """What is mounted into the container; --tmpfs is not listed here by Docker either."""
+    return [_mount_json(point) for point in item.mounts]
+
+
+def _mount_json(point: MountPoint) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "Type": point.type,
+        "Source": point.source,
+        "Destination": point.destination,
+        "Mode": point.mode,
+        "RW": not point.read_only,
+        "Propagation": (point.propagation or "rprivate") if point.type == "bind" else point.propagation,
+    }
+    return answer | ({"Name": point.name, "Driver": point.driver} if point.type == "volume" else {})
 
 
 def _network_settings(item: Container, version: Version, networks: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from kernel_engine.containers.options import (
     Healthcheck,
     HostOptions,
     LogConfig,
+    MountOptions,
     RestartPolicy,
 )
 from kernel_engine.errors import InvalidRequest, NotSupported
@@ -48,14 +49,13 @@ def read_create(body: Mapping[str, Any]) -> ContainerOptions:
         healthcheck=None if fields.data.get("Healthcheck") is None else _healthcheck(fields.inner("Healthcheck")),
         shell=fields.words("Shell"),
     )
-    host, volumes = read_host(fields.inner("HostConfig"))
+    host = read_host(fields.inner("HostConfig"))
     networks = _networks(fields.inner("NetworkingConfig"))
     mode = _network_mode(host.network_mode, networks)
     return replace(
         options,
         host=replace(host, network_mode=mode),
         networks=networks,
-        volumes=tuple(dict.fromkeys((*options.volumes, *volumes))),
     )
 
 
@@ -78,12 +78,12 @@ def _healthcheck(fields: Fields) -> Healthcheck:
     )
 
 
-def read_host(fields: Fields) -> tuple[HostOptions, tuple[str, ...]]:
-    """HostConfig, and the anonymous volumes that its Mounts ask for."""
-    binds, tmpfs, volumes = _mounts(fields.objects("Mounts"))
+def read_host(fields: Fields) -> HostOptions:
     restart, log = fields.inner("RestartPolicy"), fields.inner("LogConfig")
     host = HostOptions(
-        binds=(*fields.words("Binds"), *binds),
+        binds=fields.words("Binds"),
+        mounts=tuple(_mount(item) for item in fields.objects("Mounts")),
+        volumes_from=fields.words("VolumesFrom"),
         network_mode=fields.text("NetworkMode") or "default",
         restart=RestartPolicy(
             name=restart.text("Name") or "no", maximum_retry_count=restart.number("MaximumRetryCount")
@@ -101,7 +101,7 @@ def read_host(fields: Fields) -> tuple[HostOptions, tuple[str, ...]]:
         uts_mode=fields.text("UTSMode"),
         cgroupns_mode=fields.text("CgroupnsMode"),
         shm_size=_not_negative("SHM size", fields.number("ShmSize")),
-        tmpfs={**fields.mapping("Tmpfs"), **tmpfs},
+        tmpfs=fields.mapping("Tmpfs"),
         ulimits=tuple((item.text("Name"), item.number("Soft"), item.number("Hard")) for item in _ulimits(fields)),
         sysctls=fields.mapping("Sysctls"),
         dns=fields.words("Dns"),
@@ -114,7 +114,7 @@ def read_host(fields: Fields) -> tuple[HostOptions, tuple[str, ...]]:
         console_size=fields.pair("ConsoleSize"),
         raw=dict(fields.data),
     )
-    return _with_limits(host, fields), volumes
+    return _with_limits(host, fields)
 
 
 def _with_limits(host: HostOptions, fields: Fields) -> HostOptions:
@@ -157,36 +157,39 @@ def _ports(fields: Fields) -> dict[str, tuple[tuple[str, str], ...]]:
     }
 
 
-def _mounts(items: tuple[Fields, ...]) -> tuple[tuple[str, ...], dict[str, str], tuple[str, ...]]:
-    """`--mount`: binds, tmpfs options by target, anonymous volumes."""
-    binds: list[str] = []
-    tmpfs: dict[str, str] = {}
-    volumes: list[str] = []
-    for item in items:
-        kind, source, target = item.text("Type"), item.text("Source"), item.text("Target")
-        if not target:
-            raise InvalidRequest(f'invalid mount config for type "{kind}": field Target must not be empty')
-        read_only = item.flag("ReadOnly")
-        if kind == "tmpfs":
-            tmpfs[target] = _tmpfs_words(item.inner("TmpfsOptions"), read_only)
-        elif kind == "volume" and not source:
-            volumes.append(target)
-        elif kind in ("bind", "volume"):
-            if not source:
-                raise InvalidRequest('invalid mount config for type "bind": field Source must not be empty')
-            if ":" in source or ":" in target:
-                raise NotSupported("mounts whose path holds a colon are not served")
-            propagation = item.inner("BindOptions").text("Propagation")
-            words = ",".join(word for word in ("ro" if read_only else "", propagation) if word)
-            binds.append(f"{source}:{target}:{words}" if words else f"{source}:{target}")
-        else:
-            raise InvalidRequest(f'invalid mount config for type "{kind}": mount type unknown')
-    return tuple(binds), tmpfs, tuple(volumes)
+def _mount(item: Fields) -> MountOptions:
+    """`--mount`."""
+    kind, source, target = item.text("Type"), item.text("Source"), item.text("Target")
+    if kind not in ("bind", "volume", "tmpfs"):
+        raise InvalidRequest(f'invalid mount config for type "{kind}": mount type unknown')
+    if not target:
+        raise InvalidRequest(f'invalid mount config for type "{kind}": field Target must not be empty')
+    if kind == "bind" and not source:
+        raise InvalidRequest('invalid mount config for type "bind": field Source must not be empty')
+    if kind == "tmpfs" and source:
+        raise InvalidRequest('invalid mount config for type "tmpfs": field Source must not be specified')
+    binding, volume = item.inner("BindOptions"), item.inner("VolumeOptions")
+    if volume.text("Subpath"):
+        raise NotSupported("mounting a part of a volume (volume-subpath) is not served yet")
+    driver = volume.inner("DriverConfig")
+    return MountOptions(
+        type=kind,
+        target=target,
+        source=source,
+        read_only=item.flag("ReadOnly"),
+        propagation=binding.text("Propagation"),
+        create_source=binding.flag("CreateMountpoint"),
+        no_copy=volume.flag("NoCopy"),
+        labels=volume.mapping("Labels"),
+        driver=driver.text("Name"),
+        driver_options=driver.mapping("Options"),
+        data=_tmpfs_words(item.inner("TmpfsOptions")) if kind == "tmpfs" else "",
+    )
 
 
-def _tmpfs_words(options: Fields, read_only: bool) -> str:
+def _tmpfs_words(options: Fields) -> str:
     size, mode = options.number("SizeBytes"), options.number("Mode")
-    words = ["ro" if read_only else "", f"size={size}" if size else "", f"mode={mode:o}" if mode else ""]
+    words = [f"size={size}" if size else "", f"mode={mode:o}" if mode else ""]
     return ",".join(word for word in words if word)
 
 

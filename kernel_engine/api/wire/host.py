@@ -12,7 +12,6 @@ from kernel_engine.runtime.defaults import MASKED_PATHS, READONLY_PATHS
 _DEFAULTS: dict[str, Any] = {
     "ContainerIDFile": "",
     "VolumeDriver": "",
-    "VolumesFrom": None,
     "Cgroup": "",
     "Links": None,
     "UsernsMode": "",
@@ -47,8 +46,6 @@ def host_json(item: Container) -> dict[str, Any]:
     )
     answer["MaskedPaths"] = None if open_paths else list(MASKED_PATHS)
     answer["ReadonlyPaths"] = None if open_paths else list(READONLY_PATHS)
-    if host.raw.get("Mounts"):  # they are shown as they came; the engine keeps them among its binds
-        answer["Binds"] = host.raw.get("Binds")
     if answer["MemorySwappiness"] == -1:  # what old clients send for "not said"
         answer["MemorySwappiness"] = None
     return answer
@@ -57,6 +54,7 @@ def host_json(item: Container) -> dict[str, Any]:
 def _placement(host: HostOptions) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "Binds": list(host.binds) or None,
+        "VolumesFrom": list(host.volumes_from) or None,
         "LogConfig": {"Type": host.log.driver, "Config": dict(host.log.options)},
         "NetworkMode": host.network_mode,
         "PortBindings": {

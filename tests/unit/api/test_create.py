@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel_engine.api.wire.create import read_create
-from kernel_engine.containers.options import LogConfig, RestartPolicy
+from kernel_engine.containers.options import LogConfig, MountOptions, RestartPolicy
 from kernel_engine.errors import EngineError, InvalidRequest
 
 #: what `docker run -it --rm …` of CLI 28 sends, shortened to what can go wrong
@@ -117,9 +117,13 @@ def test_mounts() -> None:
         {"Type": "volume", "Target": "/v"},
     ]
     options = read_create({"Image": "x", "HostConfig": {"Mounts": mounts}})
-    assert options.host.binds == ("/a:/b:ro,rslave", "/c:/d")
-    assert options.host.tmpfs == {"/t": "size=1048576,mode=1777"}
-    assert options.volumes == ("/v",)
+    assert options.host.mounts == (
+        MountOptions(type="bind", source="/a", target="/b", read_only=True, propagation="rslave"),
+        MountOptions(type="bind", source="/c", target="/d"),
+        MountOptions(type="tmpfs", target="/t", data="size=1048576,mode=1777"),
+        MountOptions(type="volume", target="/v"),
+    )
+    assert (options.host.binds, options.volumes) == ((), ())
 
 
 @pytest.mark.parametrize(

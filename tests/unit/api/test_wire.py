@@ -18,7 +18,7 @@ from kernel_engine.api.wire.progress import bar, error_json, line, progress_json
 from kernel_engine.api.wire.status import status_text
 from kernel_engine.containers.events import Event
 from kernel_engine.containers.options import ContainerOptions, EndpointOptions, HostOptions
-from kernel_engine.containers.record import Container, Exec, State
+from kernel_engine.containers.record import Container, Exec, MountPoint, State
 from kernel_engine.errors import NotSupported
 from kernel_engine.images.image import Image, Progress, Removed
 from kernel_engine.network.endpoint import Endpoint, Published
@@ -47,13 +47,17 @@ ITEM = Container(
         environment=("A=b",),
         exposed_ports=("80/tcp",),
         labels={"k": "v"},
-        host=HostOptions(binds=("/a:/b:ro", "/c:/d"), memory=1 << 28, raw={"BlkioWeight": 7, "Strange": [1]}),
+        host=HostOptions(binds=("/a:/b:ro", "data:/d"), memory=1 << 28, raw={"BlkioWeight": 7, "Strange": [1]}),
         networks={"bridge": EndpointOptions()},
     ),
     state=State(status="running", pid=42, started_at=1700000001.5),
     path="sh",
     args=("-c", "echo hi"),
     endpoints=(PLACE,),
+    mounts=(
+        MountPoint(type="bind", source="/a", destination="/b", mode="ro", read_only=True),
+        MountPoint(type="volume", name="data", source="/r/volumes/data/_data", destination="/d"),
+    ),
     directory="/r/containers/c",
 )
 IMAGE = Image(
@@ -89,7 +93,14 @@ def test_inspect_of_a_container() -> None:
     assert shown["NetworkSettings"]["IPAddress"] == "172.18.0.2"
     assert shown["NetworkSettings"]["Networks"]["bridge"]["Gateway"] == "172.18.0.1"
     assert shown["NetworkSettings"]["Ports"] == {"80/tcp": None}
-    assert [mount["RW"] for mount in shown["Mounts"]] == [False, True]
+    assert [(mount["Type"], mount["Source"], mount["RW"]) for mount in shown["Mounts"]] == [
+        ("bind", "/a", False),
+        ("volume", "/r/volumes/data/_data", True),
+    ]
+    assert "Name" not in shown["Mounts"][0] and (shown["Mounts"][1]["Name"], shown["Mounts"][1]["Driver"]) == (
+        "data",
+        "local",
+    )
     assert "SizeRw" not in shown
     json.dumps(shown)
 
