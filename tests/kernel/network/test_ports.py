@@ -157,12 +157,13 @@ def route_loopback_away(place: Place, gateway: str) -> None:
 async def test_datagrams(machine: Machine) -> None:
     """A client that goes on sending from one socket reaches the container that has the port now."""
     bridge = await machine.open()
-    first = machine.place()
-    reservation = await bridge.reserve([wish(53, 5300, protocol="udp")])
-    endpoint = await bridge.attach(bridge.default, "c" * 64, first.netlink, first.pid, reservation=reservation)
     client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     client.settimeout(2)
     machine.stack.callback(client.close)
+    client.sendto(b"too early", ("127.0.0.1", 5300))
+    first = machine.place()
+    reservation = await bridge.reserve([wish(53, 5300, protocol="udp")])
+    endpoint = await bridge.attach(bridge.default, "c" * 64, first.netlink, first.pid, reservation=reservation)
     ask(client, first)
     reservation.close()
     await bridge.detach(endpoint)
