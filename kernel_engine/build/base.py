@@ -9,6 +9,7 @@ from kernel_engine.build.output import Voice
 from kernel_engine.build.site import Site
 from kernel_engine.errors import NotFound
 from kernel_engine.formats import reference as references
+from kernel_engine.images import platforms
 
 if TYPE_CHECKING:
     from kernel_engine.images.image import Auth, Image, Progress
@@ -27,9 +28,12 @@ async def find(site: Site, name: str, platform: str, voice: Voice) -> tuple[Imag
         return known, True
     if not site.options.pull:
         try:
-            return site.hold(site.house.images.get(name)), True
+            image = site.house.images.get(name)
         except NotFound:
             pass
+        else:
+            if _fits(image, platform):
+                return site.hold(image), True
     pulled = site.hold(await _pull(site, name, platform, voice))
     site.bases[name, platform] = pulled
     return pulled, False
@@ -60,6 +64,14 @@ async def _pull(site: Site, name: str, platform: str, voice: Voice) -> Image:
         if not pull.done():
             pull.cancel()
             await asyncio.wait((pull,))
+
+
+def _fits(image: Image, platform: str) -> bool:
+    """An image for another machine than the one that is asked for is as good as none."""
+    if not platform:
+        return True
+    wanted = platforms.parse(platform)
+    return (image.os or wanted.os, image.architecture or wanted.architecture) == (wanted.os, wanted.architecture)
 
 
 def progress_line(progress: Progress) -> dict[str, Any]:

@@ -163,7 +163,7 @@ class Builder:
 
 
 async def _built(site: Site) -> Image | None:
-    """All stages, each as soon as those are done that it needs. The target's image."""
+    """All stages beside each other. The target's image."""
     tasks: dict[int, asyncio.Task[Built]] = {}
     try:
         async with asyncio.TaskGroup() as group:
@@ -178,8 +178,7 @@ async def _built(site: Site) -> Image | None:
 
 
 async def _build_stage(site: Site, index: int, work: StageBuild) -> Built:
-    for needed in site.plan.stage(index).needs:
-        await asyncio.shield(site.stages[needed])
+    """Waits for another stage only where a step needs it."""
     built = await work.build()
     site.stages[index].set_result(built)
     return built

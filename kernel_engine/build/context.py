@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from kernel_engine.build.spool import open_spool
 from kernel_engine.build.tree import Kind, Node, Tree, readable, walk
 from kernel_engine.errors import CorruptData, EngineError, InvalidRequest, NoSpace
 from kernel_engine.formats import ignore
@@ -50,7 +51,7 @@ class Context:
     @classmethod
     async def receive(cls, body: AsyncIterable[bytes], staging: Path) -> Context:
         """The whole archive, plain or compressed. CorruptData for a damaged or hostile one, NoSpace for a full disk."""
-        spool = os.open(staging, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
+        spool = open_spool(staging)
         pipe = _Pipe()
         reading = asyncio.ensure_future(asyncio.to_thread(_Reader(spool).read, pipe))
         reading.add_done_callback(lambda _: pipe.abandon())  # nobody waits for a thread that reads no more

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from aiohttp import ClientResponse
 
+from kernel_engine.build.spool import open_spool
 from kernel_engine.errors import NoSpace
 from kernel_engine.images import sites
 
@@ -36,7 +37,7 @@ async def download(url: str, directory: Path, progress: Callable[[int, int], Non
 
     InvalidRequest, NotFound, Unavailable with Docker's texts; NoSpace before the disk is full.
     """
-    file = os.open(directory, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
+    file = open_spool(directory)
     try:
         async with sites.get(url) as response:
             size, digest = await _save(response, file, progress)

@@ -145,7 +145,7 @@ class StageBuild:
     async def _stand_on_base(self) -> Outcome:
         source = self._stage.base
         if source.stage is not None:
-            built = await self._site.stages[source.stage]
+            built = await asyncio.shield(self._site.stages[source.stage])
             self._image, self._arguments = built.image, built.arguments
             return Outcome(cached=True, reason="same")
         if source.image == SCRATCH:
@@ -252,7 +252,7 @@ class StageBuild:
     async def _image_of(self, word: str) -> Image | None:
         source = self._site.plan.source(self._stage, word)
         if source.stage is not None:
-            return (await self._site.stages[source.stage]).image
+            return (await asyncio.shield(self._site.stages[source.stage])).image
         return (await base.find(self._site, source.image, "", self._voice))[0]
 
     async def _workdir(self, workdir: Workdir) -> Outcome:

@@ -149,6 +149,14 @@ def test_independent_stages_run_beside_each_other(daemon: Daemon) -> None:
     assert daemon.out("run", "--rm", "beside", "cat", "/0", "/1", "/2").split() == ["0", "1", "2"]
 
 
+def test_a_stage_waits_only_where_it_needs_another(daemon: Daemon) -> None:
+    """The last stage works before its COPY while the first one is still busy."""
+    dockerfile = "FROM busybox AS a\nRUN sleep 1; echo a > /a\nFROM busybox\nRUN sleep 1\nCOPY --from=a /a /\n"
+    started = time.monotonic()
+    assert not build(daemon, dockerfile, nocache=1).error
+    assert time.monotonic() - started < 1.9
+
+
 def test_output_of_stages_is_labelled_where_steps_are_asked_for(daemon: Daemon) -> None:
     dockerfile = "FROM busybox AS a\nRUN echo from-a\nFROM busybox\nRUN echo from-b\nCOPY --from=a /bin/sh /x\n"
     result = build(daemon, dockerfile, nocache=1)

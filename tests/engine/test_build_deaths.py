@@ -93,6 +93,16 @@ def test_a_kill_of_the_daemon_at_any_moment(own: Daemon, seed: int) -> None:
     assert own.out("run", "--rm", "after", "sh", "-c", "wc -l < /w/x/list; ls /from | wc -l").split() == ["201", "201"]
 
 
+def test_a_daemon_that_is_stopped_takes_its_builds_along(own: Daemon) -> None:
+    thread = threading.Thread(target=quietly, args=(own,), kwargs={"nocache": 1, "t": "stopped"})
+    thread.start()
+    time.sleep(0.3)
+    own.stop()
+    thread.join(20)
+    own.start()
+    check_store(own)
+
+
 def test_a_run_whose_launcher_dies(own: Daemon) -> None:
     answers: list[Result] = []
     text = "FROM busybox\nRUN sleep 30\n"
