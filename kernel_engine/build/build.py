@@ -74,7 +74,6 @@ class Builder:
         return image
 
     async def _build(self, options: BuildOptions, body: AsyncIterable[bytes], emit: Emit, entry: Entry) -> Image:
-        warming = self._house.later(self._house.workers.warm())
         staging = self._house.instance.staging
         if options.remote:
             context, name = await remote.receive(options.remote, options.dockerfile, staging)
@@ -95,7 +94,6 @@ class Builder:
             self._sites.append(site)
             try:
                 with site.held:
-                    await warming
                     return await self._finish(site, await _built(site), entry.tags)
             finally:
                 if site.recording:

@@ -63,8 +63,15 @@ class Site:
     secrets: Mapping[str, bytes] = field(default_factory=dict)
     #: layers of this build stay until it ends
     held: ExitStack = field(default_factory=ExitStack)
+    warming: bool = False
     #: ids of the images that it stands on and has made
     images: set[str] = field(default_factory=set)
+
+    def expect_work(self) -> None:
+        """A step is built anew: worker processes will be needed. One that is all cached starts none."""
+        if not self.warming:
+            self.warming = True
+            self.house.later(self.house.workers.warm())
 
     def hold(self, image: Image) -> Image:
         self.held.enter_context(self.house.images.hold(image))

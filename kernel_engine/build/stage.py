@@ -282,12 +282,14 @@ class StageBuild:
     async def _cached(self, question: Question) -> Outcome:
         """Takes the step's image where it is known; else why it is not."""
         if self._site.options.no_cache:
+            self._site.expect_work()
             return Outcome(cached=False, reason="no-cache")
         found = self._site.cache.find(question)
         if found is not None:
             self._image = self._site.hold(self._site.house.images.get(found))
             await self._voice.stream(" ---> Using cache\n")
             return Outcome(cached=True, reason="same")
+        self._site.expect_work()
         if self._missed:
             return Outcome(cached=False, reason="parent")
         reason, detail = await self._site.cache.why(question)

@@ -116,6 +116,17 @@ def test_steps_are_found_by_a_new_daemon(daemon: Daemon) -> None:
     assert reasons(changed)[2] == "done files changed app/a"
 
 
+def test_a_build_that_is_all_cached_starts_no_process(daemon: Daemon) -> None:
+    build(daemon, APP, FILES)
+    daemon.stop()
+    daemon.start()
+    assert daemon.process is not None
+    children = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children")
+    before = children.read_text()
+    assert set(build(daemon, APP, FILES).states) == {"cached:same"}
+    assert children.read_text() == before
+
+
 def test_copied_from_a_stage_by_content(fresh: Daemon) -> None:
     """The stage is built anew, but what is copied from it is the same."""
     dockerfile = (
