@@ -35,7 +35,7 @@ async def create(house: House, options: ContainerOptions, name: str | None) -> t
     image = house.images.get(options.image)
     config = merge(options, image.config.get("config") or {})
     live = await _make(house, config, image, name, transient=False)
-    discarded = options.host.network_mode == "host" and (options.host.port_bindings or options.host.publish_all)
+    discarded = options.host.network_mode == "host" and options.host.port_bindings
     return live, (DISCARDED,) if discarded else ()
 
 

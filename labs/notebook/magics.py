@@ -35,12 +35,12 @@ class DockerMagics:
         lines = cell.splitlines()
         while lines and not lines[-1].strip():
             lines.pop()
-        return self._guarded(lambda: self._session(line, lines))
+        return self._guarded(lambda: self._session(line, lines), source=line)
 
     def command(self, line: str, cell: str) -> None:
         """A cell that begins with docker."""
         if session.wants_terminal(cell):
-            return self._guarded(lambda: self._session(cell.replace("\\\n", " "), []))
+            return self._guarded(lambda: self._session(cell.replace("\\\n", " "), []), source=cell)
         return self._guarded(lambda: command_cell.run(cell), source=cell)
 
     def dockerfile(self, line: str, cell: str) -> None:
@@ -55,7 +55,7 @@ class DockerMagics:
         if words[at - 1 : at] != ["run"]:
             return _say("%explain 다음에는 docker run …을 써 주세요.")
         explained = shlex.join(["docker", *words[:at], "--explain", *words[at:]])
-        return self._guarded(lambda: command_cell.run(explained))
+        return self._guarded(lambda: command_cell.run(explained), source=explained)
 
     def reset(self, line: str) -> None:
         """%reset: back to the beginning. Removes containers and the images made here; pulled images stay."""
