@@ -7,6 +7,10 @@ from __future__ import annotations
 
 BUILDING: tuple[tuple[str, str], ...] = (
     (
+        r"max depth exceeded",
+        "한 이미지에는 레이어를 125개까지만 쌓을 수 있어요. RUN 여러 줄을 &&로 이어 한 줄로 줄여 보세요.",
+    ),
+    (
         r"(COPY|ADD) failed.*stat #: file does not exist",
         "줄 끝의 # 주석까지 복사할 파일로 읽었어요. Dockerfile의 주석은 따로 한 줄에 적어 주세요.",
     ),

@@ -11,12 +11,15 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from kernel_engine.errors import CorruptData
+from kernel_engine.errors import CorruptData, InvalidRequest
 from kernel_engine.images import layers as work
 from kernel_engine.images.catalogue import LayerBlob
 from kernel_engine.images.digest import EMPTY_LAYER, Digest, chain_ids
 from kernel_engine.images.manifest import DOCKER_LAYER, Descriptor
 from kernel_engine.images.stock import Stock
+
+#: Docker's: an image with more could not be pulled by it, and overlayfs ends at 500
+LAYER_LIMIT = 125
 
 
 async def add_layer(
@@ -35,6 +38,8 @@ async def add_layer(
             settled = await work.copy(stock.workers, upper, staged)
         if settled.diff_id == EMPTY_LAYER:
             return None
+        if len(beneath) >= LAYER_LIMIT:
+            raise InvalidRequest("max depth exceeded", hint="join several RUN lines with && to make fewer layers")
         chain = chain_ids((*beneath, settled.diff_id))
         held.enter_context(stock.hold(chain))
         if not stock.layers.has(chain[-1]):

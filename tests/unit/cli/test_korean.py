@@ -163,6 +163,7 @@ MET = {
     "write /var/lib/x: no space left on device": "디스크",
     "network n1 not found": "n1",
     "Minimum memory limit allowed is 6MB": "6MB",
+    "max depth exceeded": "125",
     'template parsing error: template: :1: unclosed action': "{{ }}",
     'Invalid top-level property "slave01"': "slave01",
     "conflict: unable to delete b1a3dd6cc402 (must be forced) - image is being used by stopped container e6c4a1b76ff5":
