@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,8 +17,10 @@ from kernel_engine.build.options import Emit
 #: Docker's classic builder shows stderr in red
 _RED, _PLAIN = "\x1b[91m", "\x1b[0m"
 
-#: lines that a stage may say before it is heard; then it is held up
-_WAITING = 20_000
+#: characters that a stage may say before it is heard; then it is held up
+_WAITING = 8 << 20
+#: characters of a quiet build that are kept for the case that it fails: the last ones
+_KEPT = 8 << 20
 
 
 class Output:
@@ -26,10 +29,13 @@ class Output:
     def __init__(self, emit: Emit, *, stages: int, quiet: bool, steps: bool) -> None:
         self._emit = emit
         self._quiet = quiet
-        self._held: list[Mapping[str, Any]] = []
+        self._held: deque[Mapping[str, Any]] = deque()
+        self._held_size = 0
         self._steps = steps
         self.labelled = steps and stages > 1
         self._voices: list[Voice] = []
+        #: a voice that is let out says what has waited before it says anything new
+        self.speaking = asyncio.Lock()
 
     def voice(self) -> Voice:
         """One for each stage, asked for in the order in which they are to be heard."""
@@ -39,10 +45,13 @@ class Output:
 
     async def say(self, line: Mapping[str, Any]) -> None:
         """Outside of any stage, at once."""
-        if self._quiet:
-            self._held.append(line)
-        else:
+        if not self._quiet:
             await self._emit(line)
+            return
+        self._held.append(line)
+        self._held_size += _size(line)
+        while self._held_size > _KEPT:
+            self._held_size -= _size(self._held.popleft())
 
     async def event(self, step: Step) -> None:
         if self._steps:
@@ -54,23 +63,23 @@ class Output:
 
     async def failed(self) -> None:
         """Lets everything out that was held back."""
-        for voice in self._voices:
-            await voice.let_out()
-        held, self._held = self._held, []
-        for line in held:
-            await self._emit(line)
+        async with self.speaking:
+            for voice in self._voices:
+                await voice.let_out()
+            while self._held:
+                await self._emit(self._held.popleft())
 
     def turn_of(self, voice: Voice) -> bool:
         return next((other for other in self._voices if not other.ended), None) is voice
 
-    async def ended(self, voice: Voice) -> None:
+    async def ended(self) -> None:
         """The next voices are heard."""
-        for other in self._voices:
-            if not other.ended:
+        async with self.speaking:
+            for other in self._voices:
                 await other.let_out()
-                other.heard.set()
-                return
-            await other.let_out()
+                if not other.ended:
+                    other.heard.set()
+                    return
 
     async def labelled_output(self, text: str, step: int) -> None:
         await self._emit({"stream": text, "id": "kernel-engine.output", "aux": {"step": step}})
@@ -82,16 +91,19 @@ class Voice:
     def __init__(self, output: Output) -> None:
         self._output = output
         self._waiting: list[Mapping[str, Any]] = []
+        self._waiting_size = 0
         self.ended = False
         self.heard = asyncio.Event()
 
     async def say(self, line: Mapping[str, Any]) -> None:
         if self._output.turn_of(self):
-            await self.let_out()
-            await self._output.say(line)
+            async with self._output.speaking:
+                await self.let_out()
+                await self._output.say(line)
         else:
             self._waiting.append(line)
-            if len(self._waiting) >= _WAITING:
+            self._waiting_size += _size(line)
+            if self._waiting_size >= _WAITING:
                 await self.heard.wait()
 
     async def stream(self, text: str) -> None:
@@ -101,17 +113,22 @@ class Voice:
         await self._output.event(step)
 
     async def let_out(self) -> None:
-        waiting, self._waiting = self._waiting, []
+        """For who holds `speaking`."""
+        waiting, self._waiting, self._waiting_size = self._waiting, [], 0
         for line in waiting:
             await self._output.say(line)
 
     async def end(self) -> None:
         self.ended = True
-        await self._output.ended(self)
+        await self._output.ended()
 
     def program(self, step: int) -> Program:
         """What a RUN prints."""
         return Program(self, self._output, step)
+
+
+def _size(line: Mapping[str, Any]) -> int:
+    return 100 + len(line.get("stream", ""))
 
 
 class Program:

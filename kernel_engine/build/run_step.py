@@ -64,5 +64,6 @@ async def run(site: Site, program: Program, image: Image | None, voice: Voice, s
     await output.end()
     if done.exit_code:
         words = " ".join(program.process.words)
-        raise BuildFailed(f"The command '{words}' returned a non-zero code: {done.exit_code}", code=done.exit_code)
+        message = f"The command '{words}' returned a non-zero code: {done.exit_code}"
+        raise BuildFailed(message, code=done.exit_code, detail="out of memory" if done.oom_killed else "")
     return done

@@ -77,8 +77,10 @@ class StageBuild:
             outcome = await work()
         except (EngineError, OSError, sqlite3.Error) as error:
             failure = self._placed(error, instruction)
-            failed = replace(event, state="failed", error=failure.message, seconds=time.monotonic() - started)
-            await self._tell(failed)
+            seconds = round(time.monotonic() - started, 6)
+            await self._tell(
+                replace(event, state="failed", error=failure.message, detail=failure.detail, seconds=seconds)
+            )
             raise failure from error
         await self._voice.stream(f" ---> {short(self._image.id) if self._image else ''}\n")
         await self._tell(
@@ -121,6 +123,7 @@ class StageBuild:
         return BuildFailed(
             message,
             code=error.code if isinstance(error, BuildFailed) else 0,
+            detail=error.detail if isinstance(error, BuildFailed) else "",
             file=self._site.plan.dockerfile.name,
             line=instruction.location.start,
             instruction=instruction.text,
@@ -233,7 +236,10 @@ class StageBuild:
         place = (image.chain_id if image else None, words)
         known = self._site.cache.contents.get(place)
         if known is None:
-            known = await asyncio.to_thread(copying.selection.digest)
+            try:
+                known = await asyncio.to_thread(copying.selection.digest)
+            except RecursionError:
+                raise BuildFailed(f"COPY failed: {copy.from_} holds directories that are nested too deeply") from None
             self._site.cache.contents.put(place, known)
         return known
 

@@ -123,7 +123,8 @@ def test_a_run_whose_launcher_dies(own: Daemon) -> None:
 def test_a_run_that_uses_too_much_memory(daemon: Daemon) -> None:
     text = "FROM busybox\nRUN head -c 200m /dev/zero | tail\n"
     result = build(daemon, text, memory=32 << 20, memswap=32 << 20)
-    assert result.detail["code"] == 137 or "non-zero code" in result.error
+    assert result.error.startswith("The command '/bin/sh -c head -c 200m /dev/zero | tail' returned a non-zero code: ")
+    assert result.steps[-1]["detail"] == "out of memory"
     assert containers(daemon) == []
 
 
