@@ -368,6 +368,8 @@ def test_the_page_of_a_published_port_is_fixed_text_where_nobody_looks_on(cell: 
     assert cell("docker restart -t 0 web").data == [shown]
     (opened,) = cell(f"%open {port}/x").data
     assert opened["text/plain"].endswith(f"http://127.0.0.1:{port}/x")
+    (several,) = cell("docker ps -q\nfor n in 1 2; do docker run -d -p 80 busybox httpd -f; done").data
+    assert several["text/plain"].count("페이지가 열렸어요") == 2
     serving = cell("%%docker run -it --name shell -p 80 busybox sh\nhttpd -p 80").data
     assert serving[0]["text/plain"].splitlines()[1:] == ["  빈 포트 → 컨테이너의 80번 포트: 페이지가 열렸어요."]
     assert cell("%%docker run -it --rm -p 80 busybox sh\nexit").data == []

@@ -48,13 +48,22 @@ class Started:
         if not self._since:
             return
         try:
-            for container in ports.started(self._client, self._since, time.time()):
-                place = ports.read(self._client, container)
-                # one that ran in the cell itself has said all before the eyes of the learner
-                if place is not None and place.ports and (place.state == "running" or not place.attached):
-                    show_views(ports.look(self._client, place))
+            views = self._look()
         except (EngineUnreachable, APIError, KeyboardInterrupt):
             return  # the command has done its work; whoever interrupts here is tired of waiting for a page
+        if views:
+            show_views(views)
+
+    def _look(self) -> tuple[View, ...]:
+        """All of them get the time that one may take to start."""
+        until = time.monotonic() + ports.START_SECONDS
+        views: list[View] = []
+        for container in ports.started(self._client, self._since, time.time()):
+            place = ports.read(self._client, container)
+            # one that ran in the cell itself has said all before the eyes of the learner
+            if place is not None and place.ports and (place.state == "running" or not place.attached):
+                views += ports.look(self._client, place, patience=until - time.monotonic())
+        return tuple(views)
 
 
 def show_open(client: Client, line: str) -> None:
