@@ -33,6 +33,8 @@ CREATE INDEX IF NOT EXISTS build_steps_by_image ON build_steps (image_id);
 #: changed paths that a reason names
 _NAMED = 3
 _CONTENTS = 1024
+#: rows after which those whose image is gone are looked for
+_PURGE = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,7 @@ class Cache:
         self._known = known
         self._rows: dict[str, _Row] = {}
         self.contents = Contents()
+        self._purge_at = _PURGE
         self._latest: dict[tuple[str, str], str] = {}  # (parent, instruction) → key
 
     async def load(self) -> None:
@@ -146,6 +149,10 @@ class Cache:
         return "files", await asyncio.to_thread(_changes, data["files"], question.files)
 
     def _keep(self, key: str, row: _Row) -> None:
+        if len(self._rows) >= self._purge_at:
+            for gone in [key for key, old in self._rows.items() if not self._known(old.image_id)]:
+                self._forget(gone)
+            self._purge_at = 2 * len(self._rows) + _PURGE
         self._rows[key] = row
         self._latest[(row.parent, row.instruction)] = key
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kernel_engine.build.events import Step
@@ -60,6 +60,9 @@ class Register:
     def close(self, entry: Entry, *, image: str = "", error: str = "") -> None:
         entry.image, entry.error, entry.work = image, error, None
         entry.seconds = round(time.time() - entry.started, 6)
+        for number, step in entry.steps.items():
+            if step.state == "running":  # it was cut off
+                entry.steps[number] = replace(step, state="failed", error=step.error or error)
 
     def all(self) -> tuple[Entry, ...]:
         return tuple(self._entries.values())

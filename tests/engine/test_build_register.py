@@ -62,7 +62,8 @@ def test_a_build_is_cancelled_by_its_id(clean: Daemon) -> None:
     assert answers[0].error == "build cancelled: context canceled"
     assert containers(clean) == []
     assert images(clean) == before
-    assert clean.api.get("/kernel-engine/builds/slow").json()["error"]
+    entry = clean.api.get("/kernel-engine/builds/slow").json()
+    assert entry["error"] and entry["steps"][-1]["state"] == "failed"
     clean.api.post("/build/cancel", query={"id": "nobody"})
 
 

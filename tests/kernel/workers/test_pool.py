@@ -1,0 +1,147 @@
+"""Worker processes: results and errors come back as they were, and no process outlives whoever waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from kernel_engine.errors import CorruptData, EngineError, Unavailable
+from kernel_engine.workers.pool import Workers
+
+UNPACK = "kernel_engine.images.worker:unpack_layer"
+
+
+@pytest.fixture
+async def workers() -> AsyncIterator[Workers]:
+    pool = Workers("kernel_engine.images.worker")
+    yield pool
+    await pool.close()
+
+
+@contextmanager
+def opened(path: Path, flags: int) -> Iterator[int]:
+    descriptor = os.open(path, flags)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def jobs() -> list[int]:
+    """The processes that work for this one's pools."""
+    return [job for child in children(os.getpid()) for job in children(child)]
+
+
+async def until_busy() -> list[int]:
+    for _ in range(500):
+        if found := jobs():
+            return found
+        await asyncio.sleep(0.01)
+    raise AssertionError("no job runs")
+
+
+async def stuck(workers: Workers, root: Path) -> asyncio.Task[object]:
+    """A job that waits for a pipe to which nobody writes."""
+    reading, writing = os.pipe()
+
+    async def work() -> object:
+        try:
+            with opened(root, os.O_RDONLY | os.O_DIRECTORY) as target:
+                return await workers.run(UNPACK, {"limit": 1}, (reading, target))
+        finally:
+            os.close(reading)
+            os.close(writing)
+
+    task: asyncio.Task[object] = asyncio.ensure_future(work())
+    await until_busy()
+    return task
+
+
+async def test_errors_come_back_as_they_were(workers: Workers, tmp_path: Path) -> None:
+    (tmp_path / "blob").write_bytes(b"no archive" * 99)
+    (tmp_path / "root").mkdir()
+    with (
+        opened(tmp_path / "blob", os.O_RDONLY) as blob,
+        opened(tmp_path / "root", os.O_RDONLY | os.O_DIRECTORY) as root,
+    ):
+        with pytest.raises(CorruptData, match="invalid tar header"):
+            await workers.run(UNPACK, {"limit": 1 << 20}, (blob, root))
+        with pytest.raises(NotADirectoryError):
+            await workers.run(UNPACK, {"limit": 1 << 20}, (blob, blob))
+        with pytest.raises(EngineError, match="KeyError"):
+            await workers.run(UNPACK, {}, (blob, root))
+
+
+async def test_many_at_the_same_time(workers: Workers, tmp_path: Path) -> None:
+    (tmp_path / "upper").mkdir()
+    (tmp_path / "upper/f").write_text("x")
+    with opened(tmp_path / "upper", os.O_RDONLY | os.O_DIRECTORY) as root:
+        order = {"latest": None}
+        work = [workers.run("kernel_engine.images.worker:settle_layer", order, (root,)) for _ in range(20)]
+        assert len({str(done) for done in await asyncio.gather(*work)}) == 1
+    assert len(children(os.getpid())) == 1
+
+
+async def test_a_cancelled_job_is_gone_when_the_call_returns(workers: Workers, tmp_path: Path) -> None:
+    task = await stuck(workers, tmp_path)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert jobs() == []
+
+
+async def test_a_killed_job_and_a_killed_pool(workers: Workers, tmp_path: Path) -> None:
+    task = await stuck(workers, tmp_path)
+    os.kill(jobs()[0], signal.SIGKILL)
+    with pytest.raises(Unavailable):
+        await task
+    task = await stuck(workers, tmp_path)
+    os.kill(children(os.getpid())[0], signal.SIGKILL)
+    with pytest.raises(Unavailable):
+        await task
+    task = await stuck(workers, tmp_path)  # another process has taken its place
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_a_daemon_that_is_killed_is_followed(tmp_path: Path) -> None:
+    program = f"""
+        import asyncio, os
+        from kernel_engine.workers.pool import Workers
+
+        async def main():
+            workers = Workers("kernel_engine.images.worker")
+            reading, writing = os.pipe()
+            root = os.open({str(tmp_path)!r}, os.O_RDONLY | os.O_DIRECTORY)
+            await workers.run({UNPACK!r}, {{"limit": 1}}, (reading, root))
+
+        asyncio.run(main())
+    """
+    daemon = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)])
+    deadline = time.monotonic() + 20
+    family: list[int] = []
+    while len(family) < 2:
+        assert time.monotonic() < deadline
+        pool = children(daemon.pid)
+        family = [*pool, *(job for child in pool for job in children(child))]
+        time.sleep(0.01)
+    daemon.kill()
+    daemon.wait()
+    while any(Path(f"/proc/{pid}").exists() for pid in family):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
