@@ -21,6 +21,8 @@ PATIENCE_SECONDS = 300
 LABEL = "docker-labs.check"
 #: how long a server that has just been started may take to answer
 ANSWER_SECONDS = 5
+#: what ends by itself has done so by then: a script that only starts a server lives for a second or two
+SETTLE_SECONDS = 4
 _KINDS = {0: "C", 1: "A", 2: "D"}
 
 
@@ -38,9 +40,11 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class StopTrial:
-    """How a container of an image served and stopped: its page, the seconds that the stop took, its exit code."""
+    """How a container of an image served and stopped: its page, whether it went on running until the stop, the seconds
+    that the stop took, its exit code."""
 
     page: Page | None
+    stayed: bool
     seconds: float
     code: int
 
@@ -123,16 +127,28 @@ class EngineView:
         code, name = self.docker("run", "-d", "--label", LABEL, image)
         name = name.strip()
         if code:
-            return StopTrial(page=None, seconds=0.0, code=code)
+            return StopTrial(page=None, stayed=False, seconds=0.0, code=code)
         try:
             page = self.page(name, port)
+            stayed = self._stays(name)
             began = time.monotonic()
             self.docker("stop", "-t", str(ANSWER_SECONDS), name)
             seconds = time.monotonic() - began
             found = self.container(name)
-            return StopTrial(page=page, seconds=seconds, code=found["State"]["ExitCode"] if found else code)
+            return StopTrial(
+                page=page, stayed=stayed, seconds=seconds, code=found["State"]["ExitCode"] if found else code
+            )
         finally:
             self.remove_container(name)
+
+    def _stays(self, name: str) -> bool:
+        """Does it run for so long? False as soon as it has ended."""
+        until = time.monotonic() + SETTLE_SECONDS
+        while (found := self.container(name)) is not None and found["State"]["Running"]:
+            if time.monotonic() > until:
+                return True
+            time.sleep(0.1)
+        return False
 
     def exec(self, name: str, *command: str) -> tuple[int, str]:
         """Exit code and output of a command inside a running container."""

@@ -16,6 +16,7 @@ IGNORES = f"{SERVES} trap '' TERM; while :; do sleep 0.1; done"
 @pytest.fixture
 def view(clean: Daemon, monkeypatch: pytest.MonkeyPatch) -> EngineView:
     monkeypatch.setattr(engine_view, "ANSWER_SECONDS", 2)
+    monkeypatch.setattr(engine_view, "SETTLE_SECONDS", 1)
     return EngineView(clean.host)
 
 
@@ -51,9 +52,16 @@ def test_a_stop_trial_tells_how_it_ended_and_leaves_nothing(
     trial = view.stop_trial(served(clean, script))
     assert trial.page is not None
     assert trial.page.text == "hello\n"
+    assert trial.stayed
     assert trial.code == code
     assert (trial.seconds < 1.5) == (code == 0)
     assert view.containers() == []
+
+
+def test_a_server_that_ends_by_itself_has_not_stayed(view: EngineView, clean: Daemon) -> None:
+    trial = view.stop_trial(served(clean, f"{SERVES} sleep 0.5"))
+    assert trial.page is not None
+    assert not trial.stayed
 
 
 def test_a_stop_trial_of_what_is_not_there(view: EngineView) -> None:

@@ -227,6 +227,13 @@ def quick(engine: EngineView) -> Result:
             hints=QUICK,
         )
     trial = engine.stop_trial("lab/quick")
+    if not trial.stayed:
+        return NotYet(
+            expected="멈추라고 할 때까지 계속 실행돼요.",
+            found=f"스스로 끝나 버렸어요. (종료 코드 {trial.code})",
+            read_from="시험 삼아 실행한 컨테이너의 상태",
+            hints=QUICK,
+        )
     if trial.page is None or trial.page.status != 200:
         return NotYet(
             expected="80번 포트에서 위키가 나와요.",
