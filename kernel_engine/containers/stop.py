@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal as signals
+from contextlib import suppress
 
 from kernel_engine.containers.house import House
 from kernel_engine.containers.record import WaitResult
@@ -60,7 +61,7 @@ async def end(house: House, live: Live, *, signal: int, timeout: float | None) -
     house.roster.save(live, stopped_by_user=True)
     if not live.record.state.running:
         return
-    await _send(house, live, signal)
+    await _end_by(house, live, signal)
     if live.record.state.status == "paused":
         cgroups.thaw(house.instance.cgroup, live.record.id)
     if signal != signals.SIGKILL:
@@ -68,7 +69,7 @@ async def end(house: House, live: Live, *, signal: int, timeout: float | None) -
         try:
             await asyncio.wait_for(asyncio.shield(future), timeout)
         except TimeoutError:
-            await _send(house, live, signals.SIGKILL)
+            await _end_by(house, live, signals.SIGKILL)
             house.announce(live, "kill", signal="9")
     try:
         await asyncio.wait_for(asyncio.shield(future), _KILL_PATIENCE)
@@ -76,6 +77,12 @@ async def end(house: House, live: Live, *, signal: int, timeout: float | None) -
         raise Conflict(f"container {live.record.id} did not end within {_KILL_PATIENCE:.0f} s after SIGKILL") from None
     async with live.lock:
         pass  # the exit's own bookkeeping is finished when its lock is free
+
+
+async def _end_by(house: House, live: Live, number: int) -> None:
+    """A container that ends by itself in this moment is what was wanted."""
+    with suppress(Conflict):
+        await _send(house, live, number)
 
 
 async def _send(house: House, live: Live, number: int) -> None:

@@ -123,3 +123,13 @@ def test_ps_looks_like_dockers(clean: Daemon) -> None:
 def test_rm_of_a_container_that_removes_itself(clean: Daemon) -> None:
     clean.docker("run", "-d", "--rm", "--name", "brief", "busybox", "true")
     until(lambda: clean.out("ps", "-aq") == "")
+
+
+def test_rm_force_of_one_that_ends_in_the_same_moment(clean: Daemon) -> None:
+    for delay in range(60):
+        body = {"Image": "busybox", "Cmd": ["true"]}
+        container = clean.api.post("/containers/create", body=body).json()["Id"]
+        clean.api.post(f"/containers/{container}/start")
+        time.sleep(delay % 20 * 0.0003)
+        clean.api.delete(f"/containers/{container}", query={"force": "1"})
+    assert clean.api.get("/containers/json", query={"all": "1"}).json() == []
