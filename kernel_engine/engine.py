@@ -22,7 +22,7 @@ from kernel_engine.containers.traces import Traces
 from kernel_engine.images import store
 from kernel_engine.images.certificates import DIRECTORY
 from kernel_engine.images.store import Images
-from kernel_engine.network import networks as networking
+from kernel_engine.network import rows as network_rows
 from kernel_engine.network.networks import Networks
 from kernel_engine.paths import Instance
 from kernel_engine.records import Records
@@ -79,7 +79,7 @@ class Engine:
                 store.SCHEMA,
                 build_cache.SCHEMA,
                 volumes.SCHEMA,
-                networking.SCHEMA,
+                network_rows.SCHEMA,
             ),
         )
         try:

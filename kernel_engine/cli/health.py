@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from kernel_engine.cli.body import HEALTH
 from kernel_engine.cli.failures import Failed
 
 TYPE_CHECKING = False
@@ -23,7 +22,7 @@ FIELDS = {
 def health_config(words: Parsed) -> dict[str, Any]:
     """Failed with Docker's text for options that contradict each other, and for numbers below nothing."""
     if words["no-healthcheck"]:
-        if any(words[name] for name in HEALTH):
+        if any(words[name] for name in ("health-cmd", *FIELDS)):
             raise Failed("--no-healthcheck conflicts with --health-* options", 125)
         return {"Test": ["NONE"]}
     for name in FIELDS:

@@ -8,12 +8,12 @@ import socket
 from dataclasses import replace
 
 from kernel_engine.containers.attach import frame
+from kernel_engine.containers.filtering import seccomp_program
 from kernel_engine.containers.house import House, LiveExec
 from kernel_engine.containers.options import ExecOptions
 from kernel_engine.containers.record import Exec
 from kernel_engine.containers.roster import Live, not_running
 from kernel_engine.containers.spec import exec_process
-from kernel_engine.containers.start import seccomp_program
 from kernel_engine.errors import Conflict, EngineError, InvalidRequest, NotFound, StartFailed
 from kernel_engine.syscalls.trace import Trace, recording
 

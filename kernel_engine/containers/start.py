@@ -13,8 +13,8 @@ from pathlib import Path
 
 from kernel_engine.containers import health, identity, networking
 from kernel_engine.containers.create import recorded
+from kernel_engine.containers.filtering import seccomp_program
 from kernel_engine.containers.house import House
-from kernel_engine.containers.options import HostOptions
 from kernel_engine.containers.publishing import wishes
 from kernel_engine.containers.record import Container, WaitResult
 from kernel_engine.containers.remove import remove_locked
@@ -23,7 +23,6 @@ from kernel_engine.containers.spec import (
     Provisions,
     Surroundings,
     container_spec,
-    parse_security_options,
 )
 from kernel_engine.containers.traces import write_trace
 from kernel_engine.errors import Conflict, EngineError, KernelRefused, NotModified, StartFailed, Unavailable
@@ -31,7 +30,6 @@ from kernel_engine.formats.frozen import to_json
 from kernel_engine.network.endpoint import Endpoint
 from kernel_engine.network.networks import loopback_up
 from kernel_engine.network.ports import Reservation
-from kernel_engine.runtime import capabilities, seccomp
 from kernel_engine.runtime.events import Created, Started, Stdio
 from kernel_engine.runtime.log_writer.client import LogFile
 from kernel_engine.runtime.spec import Spec
@@ -208,19 +206,6 @@ def parse_size(word: str) -> int:
     if not word:
         return 0
     return int(word[:-1]) * units[word[-1]] if word[-1] in units else int(word)
-
-
-async def seccomp_program(house: House, host: HostOptions, *, privileged: bool = False) -> str:
-    """The path of the compiled filter, "" where there is to be none. Compiled once, then read from its file."""
-    security = parse_security_options(host.security_opt)
-    if host.privileged or privileged or security.seccomp == "unconfined":
-        return ""
-    held = capabilities.resolve(host.cap_add, host.cap_drop, False)
-    profile = seccomp.default_text() if security.seccomp == "default" else security.seccomp
-    path = seccomp.place(profile, held, house.instance.run / "seccomp")
-    if not path.exists():
-        await asyncio.to_thread(seccomp.compile_profile, profile, held, path)
-    return str(path)
 
 
 async def _prepare_mounts(house: House, record: Container) -> None:

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import secrets
-import sqlite3
 import time
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
-from kernel_engine.errors import Conflict, Forbidden, InvalidRequest, KernelRefused, NotFound, Unavailable
-from kernel_engine.formats.frozen import revive, to_json
-from kernel_engine.network import ground
-from kernel_engine.network.addresses import free_address, mac_address, parse_subnet
+from kernel_engine.errors import Conflict, Forbidden, InvalidRequest, KernelRefused, NotFound
+from kernel_engine.network import ground, rows
+from kernel_engine.network.addresses import mac_address, parse_subnet
 from kernel_engine.network.endpoint import Endpoint
 from kernel_engine.network.ground import Ground, Plan, destroy
+from kernel_engine.network.leases import Lease, Leases
 from kernel_engine.network.making import planned
 from kernel_engine.network.nameserver import NameServers
 from kernel_engine.network.network import DEFAULT, HOST, NONE, Network, NetworkOptions
@@ -36,33 +34,7 @@ from kernel_engine.syscalls.netlink import Netlink
 #: seconds between tries for a port that was given back a moment ago
 _AGAIN = 0.005
 
-__all__ = ["SCHEMA", "Endpoint", "Networks", "destroy", "loopback_up"]
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS networks (
-    name TEXT PRIMARY KEY,
-    network_id TEXT NOT NULL UNIQUE,
-    gateway TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS user_networks (
-    network_id TEXT PRIMARY KEY,
-    record TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS leases (
-    address TEXT PRIMARY KEY,
-    container_id TEXT NOT NULL,
-    host_interface TEXT NOT NULL
-);
-"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
-    """An address that is given away."""
-
-    address: str
-    container_id: str
-    host_interface: str
+__all__ = ["Endpoint", "Networks", "destroy", "loopback_up"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +50,12 @@ class Wanted:
 class Networks:
     """They stand in the kernel, with all that is on them, when the daemon does not run."""
 
-    SCHEMA = SCHEMA
-
     def __init__(self, instance: Instance, records: Records) -> None:
         self._instance = instance
         self._records = records
         self._networks: dict[str, Network] = {}
         self._grounds: dict[str, Ground] = {}
-        self._leases: dict[str, Lease] = {}  # addresses of different networks never meet
+        self._leases = Leases(records, self._keep)
         self._ports = Ports()
         self._wiring = Wiring(instance)
         self.names = NameServers(self._wiring)
@@ -104,7 +74,7 @@ class Networks:
         InvalidRequest, Conflict (in use), Unavailable (no nft, nothing free), KernelRefused.
         """
         wanted = parse_subnet(subnet) if subnet else None
-        row, others, leases = await records.transact(_read)
+        row, others, leases = await records.transact(rows.read)
         recorded = IPv4Interface(row["gateway"]) if row else None
         open_ports = tuple((port, place.address) for place in endpoints for port in place.published)
         plans = tuple(_plan(item) for item in others)
@@ -114,7 +84,7 @@ class Networks:
         network_id = row["network_id"] if row else secrets.token_hex(32)
         if recorded != standing[0].gateway:
             gateway = str(standing[0].gateway)
-            await records.transact(lambda connection: _save_default(connection, network_id, gateway))
+            await records.transact(lambda connection: rows.save_default(connection, network_id, gateway))
         networks = cls(instance, records)
         networks.default = _default(instance, network_id, standing[0])
         for item, place in zip((networks.default, *others), standing, strict=True):
@@ -123,25 +93,14 @@ class Networks:
         for name, driver in ((HOST, "host"), (NONE, "null")):
             fixed = hashlib.sha256(f"{instance.id}/{name}".encode()).hexdigest()
             networks._networks[fixed] = Network(id=fixed, name=name, driver=driver, created=networks.default.created)
-        networks._leases = {lease.address: lease for lease in leases}
+        networks._leases.begin(leases)
         networks._ports.take(port for port, _ in open_ports)
         return networks
 
     def adopt(self, endpoints: Iterable[Endpoint]) -> None:
         """After `open`, before the first `attach`: the endpoints still in use. Other leases and cables are swept."""
-        kept = {
-            endpoint.address: Lease(
-                address=endpoint.address,
-                container_id=self._leases[endpoint.address].container_id if endpoint.address in self._leases else "",
-                host_interface=endpoint.host_interface,
-            )
-            for endpoint in endpoints
-        }
-        for address in self._leases.keys() - kept.keys():
-            self._forget(address)
-        self._leases = kept
-        known = lambda: frozenset(lease.host_interface for lease in self._leases.values())  # noqa: E731
-        self._later(self._wiring.sweep(known))
+        self._leases.keep_only(endpoints)
+        self._later(self._wiring.sweep(self._leases.interfaces))
 
     async def close(self) -> None:
         """Finishes what was begun. The bridges and those on them stay."""
@@ -183,7 +142,7 @@ class Networks:
             )
             try:
                 place = await asyncio.shield(adding)
-                await self._records.transact(lambda connection: _insert(connection, made))
+                await self._records.transact(lambda connection: rows.insert(connection, made))
             except BaseException:
                 self._later(self._undo(adding, network.interface))
                 raise
@@ -198,8 +157,7 @@ class Networks:
         async with self._changing:
             if network.id not in self._networks:
                 raise NotFound(f"network {network.id} not found")
-            statement = "DELETE FROM user_networks WHERE network_id = ?"
-            await self._records.transact(lambda connection: connection.execute(statement, (network.id,)))
+            await self._records.transact(lambda connection: rows.delete(connection, network))
             del self._networks[network.id]
             del self._grounds[network.id]
             await self._wiring.apart(lambda: ground.take_away(self._instance, _plan(network)))
@@ -245,7 +203,8 @@ class Networks:
         """
         place = self._grounds[network.id]
         published = () if reservation is None else reservation.published
-        lease = self._lease(network, container_id, wanted.address)
+        outside = self._wiring.new_name(self._leases.interfaces())
+        lease = self._leases.take(network, place.gateway, container_id, outside, fixed=wanted.address)
         interface = IPv4Interface((IPv4Address(lease.address), place.gateway.network.prefixlen))
         cable = Cable(
             outside=lease.host_interface,
@@ -265,7 +224,7 @@ class Networks:
             self._later(self._give_up(lease, reservation))
             raise
         except OSError as error:
-            self._forget(lease.address)
+            self._leases.give_back(lease)
             text = f"failed to create endpoint {container_id[:12]} on network {network.name}: {error}"
             raise KernelRefused("netlink", error.errno or 0, text) from error
         return Endpoint(
@@ -302,9 +261,7 @@ class Networks:
             name = endpoint.network_name
             text = f"failed to remove endpoint {endpoint.endpoint_id[:12]} of network {name}: {error}"
             raise KernelRefused("netlink", error.errno or 0, text) from error
-        lease = self._leases.get(endpoint.address)
-        if lease is not None and lease.host_interface == endpoint.host_interface:
-            self._forget(endpoint.address)
+        self._leases.give_back(Lease(address=endpoint.address, host_interface=endpoint.host_interface))
 
     async def open_netlink(self, pid: int) -> int:
         """A netlink socket in the network namespace of a process that runs. The caller closes it."""
@@ -325,51 +282,11 @@ class Networks:
         except OSError as error:
             raise KernelRefused("netlink", error.errno or 0, f"add a route through {gateway}: {error}") from error
 
-    # leases -----------------------------------------------------------------------------------------------------
-    def _lease(self, network: Network, container_id: str, fixed: str) -> Lease:
-        """The row is queued, not waited for: after a crash the kernel's own list of cables tells as much."""
-        gateway = self._grounds[network.id].gateway
-        address: IPv4Address | None
-        if fixed:
-            address = self._fixed(network, gateway, fixed)
-        else:
-            part = IPv4Network(network.ip_range) if network.ip_range else None
-            address = free_address(gateway, (*self._leases, *network.reserved.values()), part)
-        if address is None:
-            raise Unavailable(  # Docker's text (libnetwork, ipamapi.ErrNoAvailableIPs)
-                f"no available IPv4 addresses on this network's address pools: {network.name} ({network.id})",
-                hint="remove containers that you no longer need: docker rm",
-            )
-        outside = self._wiring.new_name(frozenset(lease.host_interface for lease in self._leases.values()))
-        lease = Lease(address=str(address), container_id=container_id, host_interface=outside)
-        self._leases[lease.address] = lease
-        values = (lease.address, container_id, outside)
-        self._write("INSERT OR REPLACE INTO leases (address, container_id, host_interface) VALUES (?, ?, ?)", values)
-        return lease
-
-    def _fixed(self, network: Network, gateway: IPv4Interface, text: str) -> IPv4Address:
-        address = IPv4Address(text)
-        if address not in gateway.network:
-            raise InvalidRequest(f"Invalid address {text}: It does not belong to any of this network's subnets")
-        if text in self._leases or address == gateway.ip or text in network.reserved.values():
-            raise Forbidden("Address already in use")
-        return address
-
-    def _forget(self, address: str) -> None:
-        self._leases.pop(address, None)
-        self._write("DELETE FROM leases WHERE address = ?", (address,))
-
     async def _give_up(self, lease: Lease, reservation: Reservation | None) -> None:
         await self._wiring.give_up(lease.host_interface, () if reservation is None else reservation.published)
-        self._forget(lease.address)
+        self._leases.give_back(lease)
 
     # ------------------------------------------------------------------------------------------------------------
-    def _write(self, statement: str, values: tuple[str, ...]) -> None:
-        def write(connection: sqlite3.Connection) -> None:
-            connection.execute(statement, values)
-
-        self._keep(self._records.submit(write))
-
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         self._keep(asyncio.get_running_loop().create_task(work))
 
@@ -410,21 +327,3 @@ def _plan(network: Network) -> Plan:
         masquerade=network.options.get("com.docker.network.bridge.enable_ip_masquerade") != "false",
         mtu=int(network.options.get("com.docker.network.driver.mtu") or 0),
     )
-
-
-def _read(connection: sqlite3.Connection) -> tuple[sqlite3.Row | None, tuple[Network, ...], tuple[Lease, ...]]:
-    row = connection.execute("SELECT network_id, gateway FROM networks WHERE name = ?", (DEFAULT,)).fetchone()
-    others = connection.execute("SELECT record FROM user_networks ORDER BY rowid").fetchall()
-    leases = connection.execute("SELECT address, container_id, host_interface FROM leases").fetchall()
-    networks = tuple(revive(Network, json.loads(item["record"])) for item in others)
-    return row, networks, tuple(Lease(**dict(lease)) for lease in leases)
-
-
-def _save_default(connection: sqlite3.Connection, network_id: str, gateway: str) -> None:
-    connection.execute(
-        "INSERT OR REPLACE INTO networks (name, network_id, gateway) VALUES (?, ?, ?)", (DEFAULT, network_id, gateway)
-    )
-
-
-def _insert(connection: sqlite3.Connection, network: Network) -> None:
-    connection.execute("INSERT INTO user_networks (network_id, record) VALUES (?, ?)", (network.id, to_json(network)))

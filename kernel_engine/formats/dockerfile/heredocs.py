@@ -6,14 +6,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from kernel_engine.formats.dockerfile import words
 from kernel_engine.formats.dockerfile.errors import DockerfileError
 from kernel_engine.formats.dockerfile.instructions import Heredoc
-
-if TYPE_CHECKING:
-    from kernel_engine.formats.dockerfile.lexer import Statement
 
 _MARK = re.compile(r"\d*<<(-?)\s*([^<]*)")
 _KEYWORDS = ("RUN", "COPY", "ADD")
@@ -28,9 +24,9 @@ class Mark:
     strip_tabs: bool  #: `<<-`
 
 
-def in_line(statement: Statement) -> tuple[Mark, ...]:
+def in_line(keyword: str, rest: str) -> tuple[Mark, ...]:
     """The marks of a statement in order; none for other instructions and for JSON lists."""
-    keyword, rest = statement.keyword.upper(), statement.rest
+    keyword = keyword.upper()
     if "<<" not in rest:
         return ()
     if keyword == "ONBUILD":

@@ -174,7 +174,7 @@ class _Lexer:
         location = Location(start=start, end=self._at)
         try:
             statement = split(text, self._escape, location)
-            marks = heredocs.in_line(statement)
+            marks = heredocs.in_line(statement.keyword, statement.rest)
             if not marks:
                 return statement
             bodies = tuple(self._body(mark) for mark in marks)

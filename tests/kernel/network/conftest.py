@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from kernel_engine.network import networks as networking
+from kernel_engine.network import rows
 from kernel_engine.network.networks import Endpoint, Networks, destroy
 from kernel_engine.paths import Instance
 from kernel_engine.records import Records
@@ -120,7 +120,7 @@ class Machine:
         self, name: str = "one", subnet: str | None = None, endpoints: tuple[Endpoint, ...] = ()
     ) -> Networks:
         instance = self.instance(name)
-        records = Records(instance.database, (networking.SCHEMA,))
+        records = Records(instance.database, (rows.SCHEMA,))
         self.records.append(records)
         self.stack.callback(records.close)
         bridge = await Networks.open(instance, records, subnet=subnet, endpoints=endpoints)

@@ -145,7 +145,7 @@ async def test_after_a_killed_daemon_leases_in_use_stay_and_others_are_swept(mac
 async def test_a_lease_is_remembered_even_before_adopt(machine: Machine) -> None:
     killed = await machine.open()
     _, held = await machine.container(killed)
-    await asyncio.sleep(0.05)
+    await settled(killed)
     bridge = await machine.open()
     _, new = await machine.container(bridge)
     assert new.address != held.address
