@@ -22,6 +22,10 @@ from kernel_engine.images.stock import Stock
 LAYER_LIMIT = 125
 
 
+#: Docker's limit; mount(2) takes the names of all layers on one page
+_DEEPEST = 125
+
+
 async def add_layer(
     stock: Stock, beneath: Sequence[Digest], upper: Path, held: ExitStack, *, take: bool, latest: int | None = None
 ) -> Digest | None:
@@ -41,6 +45,8 @@ async def add_layer(
         if len(beneath) >= LAYER_LIMIT:
             raise InvalidRequest("max depth exceeded", hint="join several RUN lines with && to make fewer layers")
         chain = chain_ids((*beneath, settled.diff_id))
+        if len(chain) > _DEEPEST:
+            raise InvalidRequest("max depth exceeded")
         held.enter_context(stock.hold(chain))
         if not stock.layers.has(chain[-1]):
             await stock.catalogue.expect_layer(chain[-1], settled.diff_id)

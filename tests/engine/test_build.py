@@ -188,3 +188,13 @@ def test_an_image_has_at_most_125_layers(daemon: Daemon) -> None:
     most = result.steps[-2]["image"]
     assert len(inspect(daemon, most)["RootFS"]["Layers"]) == 125
     assert not build(daemon, f"FROM {most[7:]}\nRUN ls /f0\nENV A=b\n").error
+
+
+def test_an_image_has_room_for_125_layers(clean: Daemon) -> None:
+    lines = "".join(f"COPY f /f{number}\n" for number in range(124))
+    result = build(clean, f"FROM busybox\n{lines}RUN ls / | grep -c ^f\n", {"f": "x"}, t="deep")
+    assert not result.error and "\n124\n" in result.text
+    assert len(inspect(clean, "deep")["RootFS"]["Layers"]) == 125
+    error = build(clean, f"FROM busybox\n{lines}COPY f /one-more\n", {"f": "x"}).error
+    assert error == "max depth exceeded"
+    clean.docker("rmi", "deep")
