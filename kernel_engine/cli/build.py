@@ -31,41 +31,44 @@ EPOCH = "SOURCE_DATE_EPOCH"
 
 
 def build(call: Call) -> int:
-    words = call.words
+    words, version = call.words, call.client.version
     _refuse(words)
     query = build_query(words, os.environ)
     quiet, terminal = words["quiet"], sys.stdout.isatty()
     if words["iidfile"]:
         _forget(words["iidfile"])
+    tells = words["progress"] == "plain" or (terminal and not quiet)
+    query["kernel-engine-steps"] = tells or None
+    output = Output(quiet=quiet, coloured=terminal and words["progress"] != "plain", tells=tells)
     try:
         context = prepare(call.arguments[0], words["file"], sys.stdin.buffer, _warn)
         if words["compress"]:
             context.pieces = compressed(context.pieces)
         body = None if context.remote else _sent(context, shown=not quiet, terminal=terminal)
-    except ContextError as error:
-        raise Failed(error.message) from error
-    query |= {"dockerfile": context.dockerfile or None, "remote": context.remote or None}
-    if words["secret"]:
-        from kernel_engine.cli.build_secrets import hand_over
+        query |= {"dockerfile": context.dockerfile or None, "remote": context.remote or None}
+        if words["secret"]:
+            from kernel_engine.cli.build_secrets import hand_over
 
-        query["kernel-engine-secrets"] = hand_over(call.client, words["secret"])
-    tells = words["progress"] == "plain" or (terminal and not quiet)
-    query["kernel-engine-steps"] = tells or None
-    output = Output(quiet=quiet, coloured=terminal and words["progress"] != "plain", tells=tells)
-    try:
+            query["kernel-engine-secrets"] = hand_over(call.client, words["secret"])
         with call.client.post("/build", query=query, body=body, headers=_registries()) as response:
             output.show(response.objects())
-    except ContextError as error:  # while it was being sent
+    except ContextError as error:
         raise Failed(error.message) from error
     except APIError as error:
+        if call.client.version != version and "-" not in (call.arguments[0], words["file"]):
+            return build(call)  # an older server has said which version it speaks; a stream is not sent again by itself
         output.line = error.line
         message = f"Error response from daemon: {error.message}"
         raise Failed(message + place_of(context, output, error.message), about=error.message) from error
     if output.error:
-        message = output.error if not quiet else output.held() + output.error
-        about = f"{output.error}\n{output.instruction}" if output.instruction else output.error
-        raise Failed(message + place_of(context, output, output.error), output.code, about=about)
+        raise _failure(context, output)
     return _finish(words, output)
+
+
+def _failure(context: Context, output: Output) -> Failed:
+    """How a build ends that a step has failed; a quiet one has kept what it said."""
+    about = f"{output.error}\n{output.instruction}" if output.instruction else output.error
+    return Failed(output.held() + output.error + place_of(context, output, output.error), output.code, about=about)
 
 
 def _finish(words: Parsed, output: Output) -> int:

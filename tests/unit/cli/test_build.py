@@ -406,6 +406,25 @@ def test_an_engine_that_refuses_before_all_is_sent(folder: Path) -> None:
         assert "Error response from daemon: no space left on device" in done.stderr
 
 
+def test_an_older_server_is_asked_in_its_own_version(folder: Path) -> None:
+    def build(request: Request, wire: Any) -> None:
+        too_new = b'{"message":"client version 1.47 is too new. Maximum supported API version is 1.41"}'
+        if "/v1.47/" in request.path:
+            wire.sendall(reply(400, too_new))
+        else:
+            lines(CLASSIC)(request, wire)
+
+    with serving(folder, {"POST /build": build}) as served:
+        done = run(served, str(folder / "ctx"))
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.endswith(SHOWN)
+        assert served.seen[-1].path.startswith("/v1.41/build?")
+        assert sent(served) == ["Dockerfile"]
+        done = run(served, "-", input="FROM busybox\n")
+        assert done.returncode == 1
+        assert "Maximum supported API version is 1.41" in done.stderr
+
+
 def test_the_cache_is_pruned(folder: Path) -> None:
     answer = in_json({"CachesDeleted": ["abc", "def"], "SpaceReclaimed": 2048})
     with serving(folder, {"POST /build/prune": answer}) as served:
