@@ -198,3 +198,16 @@ def test_an_image_has_room_for_125_layers(clean: Daemon) -> None:
     error = build(clean, f"FROM busybox\n{lines}COPY f /one-more\n", {"f": "x"}).error
     assert error == "max depth exceeded"
     clean.docker("rmi", "deep")
+
+
+def test_a_run_has_the_network_that_it_asks_for(daemon: Daemon) -> None:
+    dockerfile = (
+        "FROM busybox\nRUN cat /proc/net/dev | tail -n +3 | wc -l\n"
+        "RUN --network=none cat /proc/net/dev | tail -n +3 | wc -l\nRUN --network=host cat /proc/sys/kernel/hostname\n"
+    )
+    result = build(daemon, dockerfile, networkmode="bridge")
+    counts = [int(line) for line in result.text.splitlines() if line.isdecimal()]
+    assert (counts[0] >= 2, counts[1]) == (True, 1)
+    assert build(daemon, dockerfile, networkmode="bridge").states[1:] == ["cached:same"] * 3
+    changed = build(daemon, dockerfile.replace("--network=none", "--network=default"), networkmode="bridge")
+    assert [step["state"] for step in changed.steps[2:]] == ["done", "done"]
