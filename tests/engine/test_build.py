@@ -179,17 +179,6 @@ def test_triggers_of_the_base_run_first_and_are_used_up(daemon: Daemon) -> None:
     assert inspect(daemon, "child")["Config"]["OnBuild"] is None
 
 
-def test_an_image_has_at_most_125_layers(daemon: Daemon) -> None:
-    """What Docker 20.10 says of the 126th."""
-    lines = "".join(f"COPY <<EOF /f{number}\nx\nEOF\n" for number in range(125))
-    result = build(daemon, f"FROM busybox\n{lines}")
-    assert result.error == "max depth exceeded"
-    assert result.detail["instruction"] == "COPY <<EOF /f124"
-    most = result.steps[-2]["image"]
-    assert len(inspect(daemon, most)["RootFS"]["Layers"]) == 125
-    assert not build(daemon, f"FROM {most[7:]}\nRUN ls /f0\nENV A=b\n").error
-
-
 def test_an_image_has_room_for_125_layers(clean: Daemon) -> None:
     lines = "".join(f"COPY f /f{number}\n" for number in range(124))
     result = build(clean, f"FROM busybox\n{lines}RUN ls / | grep -c ^f\n", {"f": "x"}, t="deep")
