@@ -11,7 +11,7 @@ from kernel_engine.containers.record import Container, MountPoint
 from kernel_engine.errors import InvalidRequest
 from kernel_engine.formats.environment import override_environment
 from kernel_engine.runtime import capabilities
-from kernel_engine.runtime.defaults import DEFAULT_SYSCTLS, MASKED_PATHS, READONLY_PATHS
+from kernel_engine.runtime.defaults import DEFAULT_SYSCTLS, IPV6_OFF, MASKED_PATHS, READONLY_PATHS
 from kernel_engine.runtime.spec import Mount, Process, Resources, Rlimit, Rootfs, Spec
 from kernel_engine.storage.snapshots import OverlayPlan
 
@@ -29,6 +29,7 @@ class Surroundings:
     identity_files: Mapping[str, str]
     seccomp: str
     tini: str
+    ipv6: bool  #: the kernel has it
     provisions: Provisions
 
 
@@ -87,7 +88,7 @@ def container_spec(container: Container, around: Surroundings) -> Spec:
         masked_paths=() if open_paths else MASKED_PATHS,
         readonly_paths=() if open_paths else READONLY_PATHS,
         resources=resources(host),
-        sysctls=_sysctls(host),
+        sysctls=_sysctls(host, ipv6=around.ipv6),
         init=around.tini if host.init else "",
         privileged=host.privileged,
         shm_size=host.shm_size or 64 * 1024 * 1024,
@@ -178,9 +179,9 @@ def resources(host: HostOptions) -> Resources:
     )
 
 
-def _sysctls(host: HostOptions) -> tuple[tuple[str, str], ...]:
+def _sysctls(host: HostOptions, *, ipv6: bool) -> tuple[tuple[str, str], ...]:
     """Docker's defaults belong to a network namespace: one that is the host's keeps the host's."""
-    own = DEFAULT_SYSCTLS if "net" in namespaces(host) else ()
+    own = (*DEFAULT_SYSCTLS, *((IPV6_OFF,) if ipv6 else ())) if "net" in namespaces(host) else ()
     return tuple({**dict(own), **host.sysctls}.items())
 
 

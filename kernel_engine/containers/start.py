@@ -147,6 +147,7 @@ async def _spec(house: House, record: Container, provisions: Provisions) -> Spec
             identity_files=identity.write_identity(directory, config.hostname, config, named=named),
             seccomp=await seccomp_program(house, config.host),
             tini=house.tini,
+            ipv6=os.path.exists("/proc/sys/net/ipv6"),
             provisions=provisions,
         ),
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 from tests.daemon import Daemon
 
 
@@ -19,6 +21,15 @@ def test_containers_reach_each_other_and_the_host(clean: Daemon) -> None:
 def test_none_has_only_loopback(clean: Daemon) -> None:
     assert clean.out("run", "--rm", "--network", "none", "busybox", "ls", "/sys/class/net") == "lo"
     clean.docker("run", "--rm", "--network", "none", "busybox", "ping", "-c1", "-W1", "127.0.0.1")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/sys/net/ipv6"), reason="this kernel has no IPv6")
+@pytest.mark.parametrize("network", ["bridge", "none"])
+def test_ipv6_is_off_unless_asked_for_as_with_docker(clean: Daemon, network: str) -> None:
+    options = ("--rm", "--network", network)
+    assert "inet6" not in clean.out("run", *options, "busybox", "ip", "addr")
+    asked = ("--sysctl", "net.ipv6.conf.all.disable_ipv6=0")
+    assert "inet6" in clean.out("run", *options, *asked, "busybox", "ip", "addr")
 
 
 def test_host_is_the_hosts(clean: Daemon) -> None:
