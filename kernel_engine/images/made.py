@@ -18,10 +18,6 @@ from kernel_engine.images.digest import EMPTY_LAYER, Digest, chain_ids
 from kernel_engine.images.manifest import DOCKER_LAYER, Descriptor
 from kernel_engine.images.stock import Stock
 
-#: Docker's: an image with more could not be pulled by it, and overlayfs ends at 500
-LAYER_LIMIT = 125
-
-
 #: Docker's limit; mount(2) takes the names of all layers on one page
 _DEEPEST = 125
 
@@ -42,8 +38,6 @@ async def add_layer(
             settled = await work.copy(stock.workers, upper, staged)
         if settled.diff_id == EMPTY_LAYER:
             return None
-        if len(beneath) >= LAYER_LIMIT:
-            raise InvalidRequest("max depth exceeded", hint="join several RUN lines with && to make fewer layers")
         chain = chain_ids((*beneath, settled.diff_id))
         if len(chain) > _DEEPEST:
             raise InvalidRequest("max depth exceeded")
