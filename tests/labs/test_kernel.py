@@ -284,6 +284,23 @@ def test_a_dockerfile_that_cannot_be_read_shows_its_place(cell: Cell, folder: Pa
     assert cell("print(_exit_code)").text == "1\n"
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("-t BAD:1", "must be lowercase"),
+        ("-t web --secret id=x,src=nowhere", "nowhere"),
+        ("-t web --add-host x", 'bad format for add-host: "x"'),
+        ("-t web --target nosuch", "nosuch"),
+    ],
+)
+def test_what_cannot_be_sent_or_is_refused_is_no_traceback(cell: Cell, folder: Path, line: str, told: str) -> None:
+    ran = cell(f"%%dockerfile {line} web\n{DOCKERFILE}")
+    assert ran.error == ""
+    assert told in ran.data[0]["text/plain"]
+    assert "1. FROM" not in ran.data[0]["text/plain"]
+    assert cell("print(_exit_code)").text == "1\n"
+
+
 def test_a_dockerfile_of_somebodys_own_is_left_alone(cell: Cell, folder: Path) -> None:
     (folder / "web/Dockerfile").write_text("FROM mine\n")
     ran = cell(f"%%dockerfile -t web:1\n{DOCKERFILE}")

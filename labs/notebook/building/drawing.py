@@ -67,7 +67,7 @@ def _end_lines(shown: Shown) -> list[str]:
         return [ended(build)] if build.image else []
     place, line = place_of(shown)
     said = [f"실패: {place}", f"  {line}"] if place else ["실패"]
-    return [*said, *build.error.splitlines(), *filter(None, [korean.line(build.error)])]
+    return [*said, *build.error.splitlines(), *help_with(build).splitlines()]
 
 
 def why(step: Step) -> str:
@@ -82,6 +82,15 @@ def ended(build: Build) -> str:
     """What was made, without what differs from run to run."""
     names = ", ".join(build.tags)
     return f"이미지를 만들었어요: {names}" if names else "이름 없는 이미지를 만들었어요. 이름은 -t로 붙여요."
+
+
+def help_with(build: Build) -> str:
+    """The Korean lines for what ended the build; of a base image that could not be had, what to write instead."""
+    failed = build.failed
+    if failed is None or failed.instruction != "FROM":
+        return korean.line(build.error)
+    named = [word for word in failed.text.split()[1:] if not word.startswith("--") and "$" not in word]
+    return korean.line(build.error, ["pull", *named[:1]]).replace("docker pull ", "FROM ")
 
 
 def place_of(shown: Shown) -> tuple[str, str]:
@@ -188,8 +197,7 @@ def _end(shown: Shown) -> str:
 def _failure(shown: Shown) -> str:
     place, line = place_of(shown)
     where = f"<p><b>{escape(place)}</b></p><pre>{escape(line)}</pre>" if place else ""
-    told = korean.line(shown.build.error)
-    help = f"<p>{escape(told)}</p>" if told else ""
+    help = "".join(f"<p>{escape(line)}</p>" for line in help_with(shown.build).splitlines())
     return f'<div class="dl-failure" role="status">{where}<pre>{escape(shown.build.error)}</pre>{help}</div>'
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from kernel_engine.cli.build import build_query
 from kernel_engine.cli.build_secrets import hand_over
 from kernel_engine.cli.failures import Failed
+from kernel_engine.cli.grammar import Misused
 from kernel_engine.client import Client
 from kernel_engine.client.context import ContextError, prepare
 from kernel_engine.client.credentials import CredentialsError, config_header
@@ -34,7 +35,7 @@ def build(client: Client, recipe: Recipe) -> Generator[dict[str, Any]]:
             yield {"id": CONTEXT, "aux": {"bytes": sent.bytes}}
             yield from ({"stream": f"{remark}\n"} for remark in remarks)
             yield from answer.objects()
-    except (Failed, ContextError, CredentialsError) as error:
+    except (Misused, Failed, ContextError, CredentialsError) as error:
         raise BadRecipe(str(error)) from None
 
 

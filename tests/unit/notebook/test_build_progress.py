@@ -243,6 +243,16 @@ def test_a_failure_shows_its_last_lines_and_its_place() -> None:
     ]
 
 
+def test_a_base_image_that_cannot_be_had_has_a_stand_in() -> None:
+    refused = 'Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io: no such host'
+    progress = Progress(expected(b"FROM --platform=linux/amd64 ubuntu:bionic AS x\n"))
+    progress.feed(event(1, 1, "failed", "FROM --platform=linux/amd64 ubuntu:bionic AS x"))
+    progress.feed({"error": refused})
+    assert "ubuntu:bionic 이미지를 받지 못했어요" in drawing.as_text(shown(progress))
+    assert "FROM debian:bookworm" in drawing.as_text(shown(progress))
+    assert "ubuntu:bionic 이미지를 받지 못했어요" in drawing.as_html(shown(progress))
+
+
 @pytest.mark.parametrize("outputs", [True, False])
 def test_the_picture_says_what_the_text_says(outputs: bool) -> None:
     for one in (failed(), shown(fed(FROM, RUN, *REST, *MADE, *TAGGED))):
