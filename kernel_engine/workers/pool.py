@@ -43,6 +43,11 @@ class Workers:
         self._running = 0
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def pid(self) -> int | None:
+        """The preloaded process; None where there is none now."""
+        return self._process.pid if self._process is not None and self._control is not None else None
+
     async def run(
         self,
         job: str,
@@ -75,12 +80,8 @@ class Workers:
         """Jobs that still run end with it."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._control is not None:
-            self._control.close()
-            self._control = None
-        if self._process is not None:
-            await self._process.wait()
-            self._process = None
+        async with self._starting:
+            await self._forget()
 
     # ------------------------------------------------------------------------------------------------------------
     async def _run(
