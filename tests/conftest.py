@@ -17,6 +17,8 @@ from tests.daemon import Daemon, running_daemon
 
 # a shell that runs the tests in the background ignores SIGINT, and what it starts inherits that (signal(7))
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# `timeout`, or whoever else ends the tests politely: fixtures still take their engines away
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 HUB = Path(os.environ.get("DOCKER_LABS_HUB") or DEFAULT_DATA)
 
