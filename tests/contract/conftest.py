@@ -157,11 +157,19 @@ class Puller:
         return PushResult(tag="latest", digest="sha256:1", size=7)
 
 
+class NoVolumes:
+    """`volumes` of an engine that has none."""
+
+    def get(self, name: str) -> Any:
+        raise NotFound(f"get {name}: no such volume")
+
+
 @dataclass
 class RecordingEngine:
     instance: Instance
     containers: Recorder
     images: Puller
+    volumes: NoVolumes = field(default_factory=NoVolumes)
     events: Events = field(default_factory=Events)
 
 

@@ -459,16 +459,16 @@ async def test_three_layers_at_a_time(shop: Shop, double: Double) -> None:
 async def test_the_loop_is_never_held_up(shop: Shop, double: Double) -> None:
     small = [file(f"f{number}", b"x") for number in range(2000)]
     double.serve("library/big:latest", image(tar(file("a", NOISE * 8), *small)))
-    worst = 0.0
+    worst = 0.0  # of the loop's own processor time between two turns: the machine is shared
 
     async def watch() -> None:
         nonlocal worst
         while True:
-            before = time.monotonic()
+            before = time.thread_time()
             await asyncio.sleep(0.001)
-            worst = max(worst, time.monotonic() - before)
+            worst = max(worst, time.thread_time() - before)
 
     watching = asyncio.create_task(watch())
     await shop.images.pull("big")
     watching.cancel()
-    assert worst < 0.2  # the machine is shared; alone it is a few milliseconds
+    assert worst < 0.1
