@@ -67,12 +67,14 @@ async def end(house: House, live: Live, *, signal: int, timeout: float | None) -
     if signal != signals.SIGKILL:
         house.announce(live, "kill", signal=str(signal))
         try:
-            await asyncio.wait_for(asyncio.shield(future), timeout)
+            async with asyncio.timeout(timeout):
+                await asyncio.shield(future)
         except TimeoutError:
             await _end_by(house, live, signals.SIGKILL)
             house.announce(live, "kill", signal="9")
     try:
-        await asyncio.wait_for(asyncio.shield(future), _KILL_PATIENCE)
+        async with asyncio.timeout(_KILL_PATIENCE):
+            await asyncio.shield(future)
     except TimeoutError:
         raise Conflict(f"container {live.record.id} did not end within {_KILL_PATIENCE:.0f} s after SIGKILL") from None
     async with live.lock:

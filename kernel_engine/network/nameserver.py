@@ -135,9 +135,10 @@ async def _serve(server: _Server, reader: asyncio.StreamReader, writer: asyncio.
     from kernel_engine.network import answers
 
     try:
-        while head := await asyncio.wait_for(reader.read(2), _PATIENCE * 4):
-            length = int.from_bytes(head if len(head) == 2 else head + await reader.readexactly(1), "big")
-            data = await asyncio.wait_for(reader.readexactly(length), _PATIENCE)
+        while True:
+            async with asyncio.timeout(_PATIENCE * 4):
+                length = int.from_bytes(await reader.readexactly(2), "big")
+                data = await reader.readexactly(length)
             reply = answers.answer(data, server.lookup, server.reverse)
             reply = reply or await _ask_tcp(server.upstream, data) or answers.failure(data)
             if reply is None:
@@ -174,7 +175,8 @@ async def _ask(upstream: Sequence[str], data: bytes) -> bytes | None:
             continue
         try:
             transport.sendto(data)
-            return await asyncio.wait_for(reply.came, _PATIENCE)
+            async with asyncio.timeout(_PATIENCE):
+                return await reply.came
         except (OSError, TimeoutError):
             continue
         finally:
@@ -185,13 +187,14 @@ async def _ask(upstream: Sequence[str], data: bytes) -> bytes | None:
 async def _ask_tcp(upstream: Sequence[str], data: bytes) -> bytes | None:
     for address in upstream:
         try:
-            reader, writer = await asyncio.wait_for(asyncio.open_connection(address, 53), _PATIENCE)
-            try:
-                writer.write(len(data).to_bytes(2, "big") + data)
-                length = int.from_bytes(await asyncio.wait_for(reader.readexactly(2), _PATIENCE), "big")
-                return await asyncio.wait_for(reader.readexactly(length), _PATIENCE)
-            finally:
-                writer.close()
+            async with asyncio.timeout(_PATIENCE):
+                reader, writer = await asyncio.open_connection(address, 53)
+                try:
+                    writer.write(len(data).to_bytes(2, "big") + data)
+                    length = int.from_bytes(await reader.readexactly(2), "big")
+                    return await reader.readexactly(length)
+                finally:
+                    writer.close()
         except (OSError, asyncio.IncompleteReadError, TimeoutError):
             continue
     return None
