@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -61,7 +61,9 @@ def terminal(*words: str) -> Iterator[Terminal]:
     try:
         yield Terminal(pid, master)
     finally:
-        os.kill(pid, signal.SIGKILL)
+        for group in {pid, os.tcgetpgrp(master)} - {0}:  # under nohup(1) the hangup ends nobody
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
         os.waitpid(pid, 0)
         os.close(master)
 
