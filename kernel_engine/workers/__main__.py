@@ -103,10 +103,14 @@ def _child(job: str, descriptors: list[int]) -> int:
             stream.flush()
 
         order = json.loads(stream.readline())
-        order["lines"] = _lines(stream)
+        lines = _lines(stream)
         function: Callable[..., dict[str, Any]] = getattr(importlib.import_module(module), name)
         try:
-            done = function(order, descriptors[1:], say)
+            try:
+                done = function({**order, "lines": lines}, descriptors[1:], say)
+            finally:  # closing with something unread breaks what the daemon still writes, and loses the answer
+                for _ in lines:
+                    pass
         except errors.EngineError as error:
             say({"error": {"kind": type(error).__name__, "message": error.message}})
         except OSError as error:

@@ -110,6 +110,19 @@ async def test_a_cancelled_job_is_gone_when_the_call_returns(workers: Workers, t
     raise AssertionError("the job's process lives on")
 
 
+async def test_a_job_that_ends_before_its_order_is_told(workers: Workers, tmp_path: Path) -> None:
+    def slowly() -> Iterator[bytes]:
+        for _ in range(3):
+            time.sleep(0.1)  # the loop, too, stands still
+            yield b"1\n"
+
+    with opened(tmp_path, os.O_RDONLY | os.O_DIRECTORY) as root:
+        done = await workers.run("kernel_engine.images.worker:settle_layer", {"latest": None}, (root,), lines=slowly())
+        assert "diff_id" in done
+    with opened(tmp_path, os.O_RDONLY | os.O_DIRECTORY) as root, pytest.raises(OSError):
+        await workers.run("kernel_engine.images.worker:receive_file", {"limit": 1}, (root, root), lines=slowly())
+
+
 async def test_a_killed_job_and_a_killed_pool(workers: Workers, tmp_path: Path) -> None:
     task = await stuck(workers, tmp_path)
     os.kill(jobs(workers)[0], signal.SIGKILL)
