@@ -114,6 +114,8 @@ def look(client: Client, place: Place, path: str = "/", *, patience: float = STA
         found: Place | None = place
         while True:
             answer = ask(port, path) if found is not None and found.state == "running" else "refused"
+            if answer not in ("page", "refused"):
+                found = read(client, place.id)  # it may have ended over the question
             reason = judge(found, port, answer) if found is not None else GONE
             if answer != "refused" or found is None or found.state != "running" or time.monotonic() > until:
                 break
