@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from kernel_engine.build.spool import open_spool
-from kernel_engine.build.tree import Kind, Node, Tree, readable, walk
+from kernel_engine.build.tree import Node, Tree, readable, walk
+from kernel_engine.containers.extraction import KINDS
 from kernel_engine.errors import CorruptData, EngineError, InvalidRequest, NoSpace
 from kernel_engine.formats import ignore
 from kernel_engine.images import tar_reader
@@ -31,14 +32,6 @@ _FILES = 1_000_000
 #: what a spool leaves free on the disk
 _RESERVE = 64 << 20
 _DOCKERFILE_LIMIT = 16 << 20
-_KINDS: dict[bytes, Kind] = {
-    tar_reader.REGULAR: "file",
-    tar_reader.DIRECTORY: "directory",
-    tar_reader.SYMLINK: "link",
-    tar_reader.FIFO: "fifo",
-    tar_reader.CHARACTER: "character",
-    tar_reader.BLOCK_DEVICE: "block",
-}
 
 
 class Context:
@@ -202,7 +195,7 @@ class _Reader:
             first.inode = first.inode or self._count
             self._tree.put(name, replace(first))
             return
-        kind = _KINDS.get(entry.kind)
+        kind = KINDS.get(entry.kind)
         if kind is None:
             raise CorruptData(f'"{readable(name)}": unhandled tar header type {entry.kind!r} in the build context')
         node = Node(

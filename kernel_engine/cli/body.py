@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from kernel_engine.cli import health
 from kernel_engine.cli.failures import Failed
 from kernel_engine.cli.grammar import Misused
 from kernel_engine.cli.refusals import check_host_options
@@ -18,14 +19,6 @@ if TYPE_CHECKING:
     from kernel_engine.cli.grammar import Parsed
 
 STREAMS = ("stdin", "stdout", "stderr")
-HEALTH = (
-    "health-cmd",
-    "health-interval",
-    "health-retries",
-    "health-start-interval",
-    "health-start-period",
-    "health-timeout",
-)
 
 
 def create_body(words: Parsed, *, detached: bool, console: tuple[int, int]) -> dict[str, Any]:
@@ -56,10 +49,8 @@ def create_body(words: Parsed, *, detached: bool, console: tuple[int, int]) -> d
         body["StopSignal"] = words["stop-signal"]
     if words["stop-timeout"] is not None:
         body["StopTimeout"] = words["stop-timeout"]
-    if words["no-healthcheck"] or any(words[name] for name in HEALTH):
-        from kernel_engine.cli.health import health_config
-
-        body["Healthcheck"] = health_config(words)
+    if words["no-healthcheck"] or any(words[name] for name in health.OPTIONS):
+        body["Healthcheck"] = health.health_config(words)
     if words["mac-address"]:
         body["MacAddress"] = mac_address(words["mac-address"])
     if words["publish"] or words["expose"]:

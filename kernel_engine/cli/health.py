@@ -18,11 +18,13 @@ FIELDS = {
     "health-retries": "Retries",
 }
 
+OPTIONS = ("health-cmd", *FIELDS)
+
 
 def health_config(words: Parsed) -> dict[str, Any]:
     """Failed with Docker's text for options that contradict each other, and for numbers below nothing."""
     if words["no-healthcheck"]:
-        if any(words[name] for name in ("health-cmd", *FIELDS)):
+        if any(words[name] for name in OPTIONS):
             raise Failed("--no-healthcheck conflicts with --health-* options", 125)
         return {"Test": ["NONE"]}
     for name in FIELDS:

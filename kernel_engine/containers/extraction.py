@@ -19,7 +19,8 @@ from kernel_engine.storage.copying import File, Kind
 from kernel_engine.syscalls.mounts import O_PATH, ResolveFlag, openat2
 
 _IN_ROOT = ResolveFlag.RESOLVE_IN_ROOT | ResolveFlag.RESOLVE_NO_MAGICLINKS
-_KINDS: dict[bytes, Kind] = {
+#: what an archive's members become; others are refused or passed over by who reads
+KINDS: dict[bytes, Kind] = {
     tar_reader.REGULAR: "file",
     tar_reader.DIRECTORY: "directory",
     tar_reader.SYMLINK: "link",
@@ -79,7 +80,7 @@ class _Extraction:
                 os.chmod(base, entry.mode)
             copying.set_time(base, entry.mtime)
             return
-        kind = _KINDS.get(entry.kind)
+        kind = KINDS.get(entry.kind)
         if kind is None:
             raise CorruptData(f"unhandled tar header type {entry.kind!r}")
         file = File(
