@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "engine": {"containers", "build", "runtime", "images", "storage", "network", "workers"},
     "client": set(),
     "cli": {"client"},
-    "compose": {"client"},
+    "compose": {"client", "cli"},
     "api": {"engine", "containers", "build", "images", "storage", "network", "runtime", "syscalls"},
     "daemon": {"api", "engine", "containers", "build", "images", "storage", "network", "runtime", "syscalls"},
 }
