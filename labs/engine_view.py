@@ -234,6 +234,7 @@ def command_environment(host: str) -> dict[str, str]:
         **os.environ,
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "DOCKER_HOST": host,
+        "DOCKER_LABS_HOST": "",  # this engine and no other, whatever context the learner has chosen
         "DOCKER_LABS_LANG": "off",
     }
 

@@ -320,6 +320,19 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "wait": Command("CONTAINER [CONTAINER...]", "lifecycle:wait", minimum=1),
     # only under their groups
+    "context create": Command(
+        "[OPTIONS] CONTEXT", "context:create", "description string\ndocker map\nfrom string\n", minimum=1, maximum=1
+    ),
+    "context export": Command("[OPTIONS] CONTEXT [FILE|-]", "context:export", minimum=1, maximum=2),
+    "context import": Command("CONTEXT FILE|-", "context:import_", minimum=2, maximum=2),
+    "context inspect": Command("[OPTIONS] [CONTEXT] [CONTEXT...]", "context:inspect", SHORT_FORMAT),
+    "context ls": Command("[OPTIONS]", "context:list_", "quiet,q bool\n" + LIST_FORMAT, maximum=0),
+    "context rm": Command("CONTEXT [CONTEXT...]", "context:remove", "force,f bool\n", minimum=1),
+    "context show": Command("", "context:show", maximum=0),
+    "context update": Command(
+        "[OPTIONS] CONTEXT", "context:update", "description string\ndocker map\n", minimum=1, maximum=1
+    ),
+    "context use": Command("CONTEXT", "context:use", minimum=1, maximum=1),
     "volume create": Command(
         "[OPTIONS] [VOLUME]",
         "volumes:create",
@@ -388,6 +401,19 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "ls": "ps",
         "ps": "ps",
         "remove": "rm",
+    },
+    "context": {
+        "create": "context create",
+        "export": "context export",
+        "import": "context import",
+        "inspect": "context inspect",
+        "list": "context ls",
+        "ls": "context ls",
+        "remove": "context rm",
+        "rm": "context rm",
+        "show": "context show",
+        "update": "context update",
+        "use": "context use",
     },
     "image": {
         "build": "build",

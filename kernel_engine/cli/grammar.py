@@ -67,14 +67,16 @@ class Parsed:
 
 
 class Call:
-    """What a command's function gets: the engine, the options and arguments, and how the command was called."""
+    """What a command's function gets: the engine, the options and arguments, how the command was called, and in which
+    context."""
 
-    __slots__ = ("client", "path", "words")
+    __slots__ = ("client", "context", "path", "words")
 
-    def __init__(self, client: Client, words: Parsed, path: str) -> None:
+    def __init__(self, client: Client, words: Parsed, path: str, context: str = "") -> None:
         self.client = client
         self.words = words
         self.path = path
+        self.context = context
 
     @property
     def arguments(self) -> list[str]:

@@ -7,6 +7,7 @@ import sys
 
 from kernel_engine.cli.failures import Failed
 from kernel_engine.client import APIError
+from kernel_engine.errors import EngineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,19 +82,25 @@ def check_template(form: str) -> None:
 
 
 def _show(call: Call, find: Callable[[str], Any]) -> int:
+    return show_all(call, find, call.arguments)
+
+
+def show_all(call: Call, find: Callable[[str], Any], names: list[str]) -> int:
     """All that were found, then the refusals of the others."""
     form = call.words["format"]
     if form and form != "json":
         check_template(form)
     found: list[Any] = []
     refusals: list[Failed] = []
-    for name in call.arguments:
+    for name in names:
         try:
             found.append(find(name))
         except Failed as failure:
             refusals.append(failure)
         except APIError as error:
             refusals.append(Failed(f"Error response from daemon: {error.message}", about=error.message))
+        except EngineError as error:
+            refusals.append(Failed(error.message))
     if not form:
         print(json.dumps(found, indent=4, ensure_ascii=False))
     else:

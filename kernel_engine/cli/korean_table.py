@@ -513,6 +513,37 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         r"bad format of filter",
         "--filter는 이름=값 형태로 적어 주세요 (예: --filter name=web).",
     ),
+    # contexts -------------------------------------------------------------------------------------------------------
+    (
+        r'context "(?P<name>[^"]*)": context not found',
+        "{name}이라는 컨텍스트가 없어요. docker context ls로 이름을 확인하고, "
+        "이 컴퓨터의 엔진으로 돌아오려면 docker context use default를 실행해 보세요.",
+    ),
+    (
+        r'context "(?P<name>[^"]*)" already exists',
+        "{name}이라는 컨텍스트가 이미 있어요. 고치려면 docker context update, "
+        "지우려면 docker context rm {name}을 쓰세요.",
+    ),
+    (
+        r'context "(?P<name>[^"]*)" is in use, set -f flag',
+        "지금 쓰고 있는 컨텍스트예요. docker context use default로 돌아온 다음 지우거나 -f를 붙이세요.",
+    ),
+    (
+        r'context "default" cannot be removed|"default" is a reserved context name',
+        "default는 이 컴퓨터의 엔진을 가리키는 이름이라 새로 만들거나 지울 수 없어요.",
+    ),
+    (
+        r'context "(?P<name>[^"]*)" does not exist',
+        "{name}이라는 컨텍스트가 없어요. docker context ls로 이름을 확인해 보세요.",
+    ),
+    (
+        r'context name "[^"]*" is invalid',
+        "컨텍스트의 이름은 두 글자 이상이고, 영문자나 숫자로 시작해서 영문자, 숫자, _ . + - 만 쓸 수 있어요.",
+    ),
+    (
+        r"cannot specify both --host and --context",
+        "--host와 --context는 둘 다 엔진을 고르는 옵션이에요. 하나만 쓰세요.",
+    ),
     # the engine itself ----------------------------------------------------------------------------------------------
     (
         r"permission denied while trying to connect to the Docker daemon socket",

@@ -8,6 +8,7 @@ from kernel_engine.cli.failures import Failed
 from kernel_engine.cli.table import Listing, shortened
 from kernel_engine.client import APIError
 from kernel_engine.client import credentials as keeping
+from kernel_engine.client.target import config_place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def login(call: Call) -> int:
     reply = call.client.post("/auth", body=wanted).json()
     token = reply.get("IdentityToken", "")
     if not guarded(lambda: keeping.store(address, username, password, token)) and not token:
-        print(UNENCRYPTED.format(place=keeping.place()), file=sys.stderr)
+        print(UNENCRYPTED.format(place=config_place()), file=sys.stderr)
     print(reply["Status"])
     return 0
 

@@ -6,12 +6,14 @@ and exec, 1 for the rest. Imports late: `docker run` must be on its way within 2
 
 from __future__ import annotations
 
+import os
 import sys
 
 from kernel_engine.cli.commands import COMMANDS, GLOBAL_OPTIONS, GROUPS, Command, find
 from kernel_engine.cli.failures import Failed
 from kernel_engine.cli.grammar import Call, Misused, Parsed, options_of, parse, wrong_count
-from kernel_engine.client import APIError, Client, EngineUnreachable
+from kernel_engine.client import APIError, Client, target
+from kernel_engine.errors import EngineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ def _guarded(words: list[str]) -> int:
         message, about, code = failure.message, failure.about, failure.code
     except APIError as error:
         message, about, code = f"Error response from daemon: {error.message}", error.message, 1
-    except EngineUnreachable as error:
+    except EngineError as error:  # nobody answers, or the context names nobody
         message, about, code = error.message, error.message, 1
     from kernel_engine.cli.korean import report
 
@@ -64,20 +66,32 @@ def _dispatch(words: list[str]) -> int:
         return 0
     if parsed.wants_help or not rest or rest[0] == "help":
         return _help(rest[1:] if rest and rest[0] == "help" else rest)
-    if parsed["context"] not in ("", "default"):
-        raise Failed(
-            f'Failed to initialize: unable to resolve docker endpoint: context "{parsed["context"]}": context not found'
-        )
     if parsed["log-level"] not in LOG_LEVELS:
         raise Failed(f"Unable to parse logging level: {parsed['log-level']}")
-    client = Client(_host(parsed))
     path, command, arguments = find(rest)
     if command is None:
         return _no_command(path, arguments)
-    return carry_out(client, path, command, arguments)
+    client, context = _target(parsed, path)
+    return carry_out(client, path, command, arguments, context)
 
 
-def carry_out(client: Client, path: str, command: Command, words: list[str]) -> int:
+def _target(parsed: Parsed, path: str) -> tuple[Client, str]:
+    """The engine to speak to, and the context that named it."""
+    if parsed["config"]:
+        os.environ["DOCKER_CONFIG"] = parsed["config"]
+    hosts, context = parsed["host"], parsed["context"]
+    if hosts and context:
+        raise Failed("conflicting options: cannot specify both --host and --context")
+    if len(hosts) > 1:
+        raise Failed("Failed to initialize: unable to resolve docker endpoint: Specify only one -H")
+    name = target.context_name(hosts, context)
+    if hosts:
+        return Client(target.addressed(hosts[0])), name
+    # `docker context` itself speaks to no engine: it must mend a choice that leads nowhere
+    return Client(target.host(target.DEFAULT_CONTEXT if path.startswith("context ") else name)), name
+
+
+def carry_out(client: Client, path: str, command: Command, words: list[str], context: str = "") -> int:
     """One command with its words; what `main` does once it knows which."""
     try:
         parsed = parse(options_of(command.options), words, interspersed=command.interspersed)
@@ -89,7 +103,7 @@ def carry_out(client: Client, path: str, command: Command, words: list[str]) -> 
     if refusal is not None:
         raise refusal
     try:
-        return _handler(command.handler)(Call(client, parsed, path))
+        return _handler(command.handler)(Call(client, parsed, path, context))
     except Misused as misuse:
         raise _misuse(path, command.usage, misuse) from misuse
 
@@ -97,13 +111,6 @@ def carry_out(client: Client, path: str, command: Command, words: list[str]) -> 
 def _handler(place: str) -> Callable[[Call], int]:
     module, _, name = place.partition(":")
     return getattr(__import__(f"kernel_engine.cli.{module}", fromlist=[name]), name)  # type: ignore[no-any-return]
-
-
-def _host(parsed: Parsed) -> str | None:
-    if not parsed["host"]:
-        return None
-    host: str = parsed["host"][-1]
-    return host if "://" in host else f"tcp://{host}"
 
 
 def _misuse(path: str, usage: str, misuse: Misused) -> Failed:
@@ -148,8 +155,6 @@ def _help(words: list[str], descriptor: int = 1) -> int:
 
 def _reader_left() -> int:
     """Whoever read our output has gone (`| head`): end as a program does that SIGPIPE ends, without a word."""
-    import os
-
     # what Python still holds back must not be written when it ends
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return 141

@@ -31,7 +31,7 @@ def client_line() -> str:
     return f"Docker version {__version__}, build kernel-engine"
 
 
-def client_facts(client: Client) -> dict[str, Any]:
+def client_facts(client: Client, context: str) -> dict[str, Any]:
     return {
         "Version": __version__,
         "ApiVersion": client.version,
@@ -41,7 +41,7 @@ def client_facts(client: Client) -> dict[str, Any]:
         "Os": sys.platform,
         "Arch": MACHINES.get(os.uname().machine, os.uname().machine),
         "BuildTime": "",
-        "Context": "default",
+        "Context": context,
     }
 
 
@@ -64,7 +64,7 @@ def version(call: Call) -> int:
         if form:
             print()
             raise
-    client = client_facts(call.client)
+    client = client_facts(call.client, call.context)
     if form:
         print(_templated({"Client": _Version(client), "Server": server and _Version(server)}, form))
         return 0
@@ -123,8 +123,8 @@ def _engine_rows(details: dict[str, Any]) -> list[list[str]]:
 
 def info(call: Call) -> int:
     form = call.words["format"]
-    client = client_facts(call.client)
-    about = {"Debug": False, "Context": "default", "Plugins": [], "Warnings": None, **client}
+    client = client_facts(call.client, call.context)
+    about = {"Debug": False, "Plugins": [], "Warnings": None, **client}
     try:
         facts = call.client.get("/info").json()
     except (EngineUnreachable, APIError):

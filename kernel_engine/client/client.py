@@ -10,7 +10,8 @@ import os
 from kernel_engine.client.failures import APIError, EngineUnreachable
 from kernel_engine.client.response import Response
 from kernel_engine.client.stream import Stream
-from kernel_engine.client.wire import Reader, connect, default_host, query_string, quote, send
+from kernel_engine.client.target import host as target_host
+from kernel_engine.client.wire import Reader, connect, query_string, quote, send
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-#: paths.DEFAULT_SOCKET, without importing pathlib and hashlib; a test holds the two equal
-DEFAULT_HOST = "unix:///run/kernel-engine/engine.sock"
 API_VERSION = "1.47"
 #: not part of the versioned API
 UNVERSIONED = ("/v1.", "/kernel-engine/", "/_ping")
@@ -28,10 +27,10 @@ MULTIPLEXED = "application/vnd.docker.multiplexed-stream"
 
 
 class Client:
-    """`host`: unix:///path or tcp://name:port; None takes $DOCKER_HOST, else this engine's own socket."""
+    """`host`: unix:///path or tcp://name:port; None asks `target`: $DOCKER_HOST, the context in use, this machine."""
 
     def __init__(self, host: str | None = None, *, timeout: float | None = None) -> None:
-        self.host = host or default_host(DEFAULT_HOST)
+        self.host = host or target_host()
         self.version = os.environ.get("DOCKER_API_VERSION") or API_VERSION
         self._timeout = timeout
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 
+from kernel_engine.client.target import config_place
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,23 +33,17 @@ def server_key(address: str) -> str:
     return HUB if host in HUB_NAMES else host
 
 
-def place() -> str:
-    """The file's path."""
-    folder = os.environ.get("DOCKER_CONFIG") or os.path.join(os.path.expanduser("~"), ".docker")
-    return os.path.join(folder, "config.json")
-
-
 def read_config() -> dict[str, Any]:
     """The file's content; {} where there is none. CredentialsError for one that is not a JSON object."""
     try:
-        with open(place(), encoding="utf-8") as file:
+        with open(config_place(), encoding="utf-8") as file:
             config = json.load(file)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:
-        raise CredentialsError(f"Error loading config file: {place()}: {error}") from None
+        raise CredentialsError(f"Error loading config file: {config_place()}: {error}") from None
     if not isinstance(config, dict):
-        raise CredentialsError(f"Error loading config file: {place()}: a JSON object is expected")
+        raise CredentialsError(f"Error loading config file: {config_place()}: a JSON object is expected")
     return config
 
 
@@ -98,7 +94,7 @@ def store(address: str, username: str, password: str, identity_token: str = "") 
         auths[key] = {"auth": b64encode(f"{username}:{'' if identity_token else password}".encode()).decode()}
         if identity_token:
             auths[key]["identitytoken"] = identity_token
-    _write({**config, "auths": auths})
+    write_config({**config, "auths": auths})
     return helper
 
 
@@ -112,7 +108,7 @@ def erase(address: str) -> bool:
         _run_helper(helper, "erase", key)
     if known:
         del auths[key]
-        _write({**config, "auths": auths})
+        write_config({**config, "auths": auths})
     return known
 
 
@@ -122,7 +118,9 @@ def _from_entry(key: str, entry: Mapping[str, Any]) -> dict[str, str]:
     try:
         username, _, password = b64decode(str(entry.get("auth") or "")).decode().partition(":")
     except ValueError:
-        raise CredentialsError(f"Error loading config file: {place()}: the auth of {key} is not base64") from None
+        raise CredentialsError(
+            f"Error loading config file: {config_place()}: the auth of {key} is not base64"
+        ) from None
     found = {"username": username, "password": password.strip("\0"), "serveraddress": key}
     if entry.get("identitytoken"):
         found = {"username": username, "identitytoken": str(entry["identitytoken"]), "serveraddress": key}
@@ -162,9 +160,9 @@ def _run_helper(helper: str, verb: str, text: str) -> str:
     return done.stdout
 
 
-def _write(config: Mapping[str, Any]) -> None:
+def write_config(config: Mapping[str, Any]) -> None:
     """Whole or not at all, readable by its owner only."""
-    path = place()
+    path = config_place()
     temporary = f"{path}.{os.getpid()}"
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)

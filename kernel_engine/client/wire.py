@@ -5,7 +5,6 @@ RFC 9112. One request a connection; the reply's body is read by `response.py`.
 
 from __future__ import annotations
 
-import os
 import socket
 
 from kernel_engine.client.failures import EngineUnreachable
@@ -67,14 +66,6 @@ def connect(host: str, timeout: float | None = None) -> socket.socket:
 
 def unreachable(host: str) -> str:
     return f"Cannot connect to the Docker daemon at {host}. Is the docker daemon running?"
-
-
-def default_host(fallback: str) -> str:
-    """$DOCKER_HOST, else `fallback`; a bare `name:port` is TCP as Docker reads it."""
-    host = os.environ.get("DOCKER_HOST") or fallback
-    if "://" in host:
-        return host
-    return f"unix://{host}" if host.startswith("/") else f"tcp://{host}"
 
 
 def send(wire: socket.socket, head: bytes, body: bytes | Iterable[bytes] | None) -> None:

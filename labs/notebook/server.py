@@ -30,6 +30,7 @@ def environment() -> dict[str, str]:
         **os.environ,
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "DOCKER_HOST": host(),
+        "DOCKER_LABS_HOST": host(),  # the same: DOCKER_HOST is no choice of the learner's, so that a context may be one
         "DOCKER_CONFIG": os.environ.get("DOCKER_CONFIG") or str(workspace / ".docker"),
         "LC_ALL": "C.UTF-8",
         "PYTHONUTF8": "1",
