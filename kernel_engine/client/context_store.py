@@ -3,7 +3,7 @@
     $DOCKER_CONFIG/contexts/meta/<sha256 of the name>/meta.json    name, description, address
     $DOCKER_CONFIG/contexts/tls/<sha256 of the name>/docker/*.pem  certificates, for their owner only
 
-`currentContext` in config.json names the one in use. Texts of errors are Docker's. Source: docker/cli, cli/context/store.
+`currentContext` in config.json names the one in use. Errors are Docker's. Source: docker/cli, cli/context/store.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def overriding_host() -> str:
 
 
 def chosen_context() -> str:
-    """What `docker context use` chose; "" for nothing (and for a file that cannot be read: whoever needs it says so)."""
+    """What `docker context use` chose; "" for nothing, also where the file cannot be read: whoever needs it says so."""
     try:
         with open(config_place(), "rb") as file:
             data = file.read()
