@@ -8,6 +8,7 @@ import json
 import secrets
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -78,3 +79,36 @@ def debian_registry(
     finally:
         process.terminate()
         process.wait(10)
+
+
+@contextlib.contextmanager
+def breaking(target: str, after: int, *, times: int) -> Iterator[str]:
+    """`host:port` in front of a registry: the first `times` connections that carry `after` bytes one way break there."""
+    host, _, port = target.rpartition(":")
+    left = [times]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def pass_on(source: socket.socket, sink: socket.socket) -> None:
+            carried = 0
+            with contextlib.suppress(OSError):
+                while data := source.recv(1 << 16):
+                    carried += len(data)
+                    if carried >= after and left[0] > 0:
+                        left[0] -= 1
+                        break
+                    sink.sendall(data)
+            for end in (source, sink):
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    near, _ = listener.accept()
+                    far = socket.create_connection((host, int(port)))
+                    for pair in ((near, far), (far, near)):
+                        threading.Thread(target=pass_on, args=pair, daemon=True).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)

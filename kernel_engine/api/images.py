@@ -22,7 +22,7 @@ from kernel_engine.formats import reference as references
 from kernel_engine.images.image import Auth, Removed, Use
 
 if TYPE_CHECKING:
-    from kernel_engine.images.image import Image
+    from kernel_engine.images.image import Image, PushResult
 
 _FILTERS = frozenset({"dangling", "label", "before", "since", "until", "reference"})
 _SEARCH_FILTERS = frozenset({"is-official", "is-automated", "stars"})
@@ -34,31 +34,44 @@ async def create(call: Call) -> web.StreamResponse:
     """`docker pull`: POST /images/create?fromImage=…&tag=…"""
     if call.text("fromSrc"):
         return await archives.import_(call)
-    reference = with_tag(call.text("fromImage"), call.text("tag"))
+    reference = with_tag(call.text("fromImage").removesuffix(":"), call.text("tag"))
     auth = read_auth(call.request.headers.get("X-Registry-Auth", ""))
 
     async def pull(report: Report) -> list[dict[str, Any]]:
-        platform = call.text("platform")
-        image = await call.engine.images.pull(reference, platform=platform, auth=auth, progress=report)
-        name = references.parse(reference).tagged()
-        announce(call, "pull", name.familiar, name.familiar_name, image.labels)
+        pulled = call.engine.images.pull if _is_one(reference) else call.engine.images.pull_all
+        found = await pulled(reference, platform=call.text("platform"), auth=auth, progress=report)
+        labels = {} if isinstance(found, tuple) else found.labels
+        name = references.parse(reference)
+        announce(call, "pull", name.familiar, name.familiar_name, labels)
         return []
 
     return await stream_progress(call, pull)
 
 
 async def push(call: Call) -> web.StreamResponse:
+    """Every tag of the repository where none is given."""
     reference = with_tag(call.name, call.text("tag"))
     auth = read_auth(call.request.headers.get("X-Registry-Auth", ""))
 
     async def work(report: Report) -> list[dict[str, Any]]:
-        result = await call.engine.images.push(reference, auth=auth, progress=report)
-        name = references.parse(reference).tagged()
+        def pushed(result: PushResult) -> None:
+            aux = {"Tag": result.tag, "Digest": result.digest, "Size": result.size}
+            report({"progressDetail": {}, "aux": aux})
+
+        if _is_one(reference):
+            pushed(await call.engine.images.push(reference, auth=auth, progress=report))
+        else:
+            await call.engine.images.push_all(reference, auth=auth, progress=report, pushed=pushed)
+        name = references.parse(reference)
         announce(call, "push", name.familiar, name.familiar_name, {})
-        aux = {"Tag": result.tag, "Digest": result.digest, "Size": result.size}
-        return [{"progressDetail": {}, "aux": aux}]
+        return []
 
     return await stream_progress(call, work)
+
+
+def _is_one(reference: str) -> bool:
+    """Whether a name means one image, not all of its repository's."""
+    return bool(references.parse(reference).tag_or_digest)
 
 
 def with_tag(name: str, tag: str) -> str:

@@ -81,13 +81,17 @@ class Reference:
 
     def with_tag(self, tag: str) -> Reference:
         """The same name with this tag and no digest. InvalidRequest("invalid tag format")."""
-        if not re.fullmatch(_TAG, tag):
+        if not is_tag(tag):
             raise InvalidRequest("invalid tag format")
         return replace(self, tag=tag, digest="")
 
     def with_digest(self, digest: str) -> Reference:
         """The same name with this digest and no tag."""
         return replace(self, tag="", digest=check_digest(digest))
+
+
+def is_tag(text: str) -> bool:
+    return re.fullmatch(_TAG, text) is not None
 
 
 def check_digest(text: str) -> str:

@@ -127,6 +127,10 @@ class Catalogue:
         """Tags and digests of an image, in Docker's order (by their text)."""
         return tuple(sorted((name for name, owner in self._names.items() if owner == image_id), key=str))
 
+    def tags(self, repository: Reference) -> tuple[Reference, ...]:
+        """The tagged names of a repository, in Docker's order (by their text)."""
+        return tuple(sorted((name for name in self._names if name.name == repository.name and name.tag), key=str))
+
     def manifest(self, image_id: str) -> tuple[str, bytes] | None:
         """(media type, bytes) of the manifest that the image came with."""
         return self._manifests.get(image_id)

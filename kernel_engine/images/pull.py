@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from kernel_engine.errors import CorruptData, EngineError, NotSupported
@@ -58,6 +59,15 @@ class _Failed(Exception):
         self.serious = serious
 
 
+@contextmanager
+def _asked() -> Iterator[None]:
+    """An endpoint is asked for what it knows: that it does not is no reason not to ask the next one."""
+    try:
+        yield
+    except (RegistryAnswer, Unreachable, EngineError) as error:
+        raise _Failed(error, serious=isinstance(error, EngineError)) from error
+
+
 class Pulls:
     """The pulls of one instance, which share downloads and layers."""
 
@@ -76,7 +86,8 @@ class Pulls:
         platform: Platform | None,
         auth: Auth | None,
         progress: Listener,
-    ) -> Image:
+    ) -> tuple[Image, ...]:
+        """One image; every tag that the repository has where `reference` has neither tag nor digest."""
         failure: _Failed | None = None
         for endpoint in endpoints:
             remote = Remote(endpoint, reference.path, auth=auth, timeouts=self._timeouts)
@@ -89,17 +100,29 @@ class Pulls:
         assert failure is not None
         raise pull_failed(failure.cause, reference) from failure.cause
 
-    async def _from(self, remote: Remote, reference: Reference, platform: Platform | None, progress: Listener) -> Image:
-        try:
-            async with remote.session() as session:
+    async def _from(
+        self, remote: Remote, reference: Reference, platform: Platform | None, progress: Listener
+    ) -> tuple[Image, ...]:
+        async with remote.session() as session:
+            with _asked():
                 await session.ping()
-                resolved = await _resolve(session, reference, platform or platforms.host())
-                progress(Progress(status=f"Pulling from {reference.path}", id=reference.tag_or_digest))
-                raw = await self._configuration(session, resolved.manifest.config)
-        except (RegistryAnswer, Unreachable, EngineError) as error:
-            raise _Failed(error, serious=isinstance(error, EngineError)) from error
+                named = bool(reference.tag_or_digest)
+                names = [reference] if named else [reference.with_tag(tag) for tag in await session.tags()]
+            before = [self._stock.catalogue.find(name) for name in names]
+            images = [await self._image(session, remote, name, platform, progress) for name in names]
+        same = [old.id if old else "" for old in before] == [image.id for image in images]
+        news = "Image is up to date" if same else "Downloaded newer image"
+        progress(Progress(status=f"Status: {news} for {reference.familiar}"))
+        return tuple(images)
+
+    async def _image(
+        self, session: Session, remote: Remote, reference: Reference, platform: Platform | None, progress: Listener
+    ) -> Image:
+        with _asked():
+            resolved = await _resolve(session, reference, platform or platforms.host())
+            progress(Progress(status=f"Pulling from {reference.path}", id=reference.tag_or_digest))
+            raw = await self._configuration(session, resolved.manifest.config)
         layers = _layers(resolved.manifest, raw, platform, progress)
-        before = self._stock.catalogue.find(reference)
         with self._stock.hold([name for layer in layers for name in (layer.chain_id, layer.blob.digest)]):
             try:
                 await self._fetch(remote, resolved.manifest.config.digest, layers, progress)
@@ -107,8 +130,6 @@ class Pulls:
                 raise _Failed(error, serious=True) from error
             image = await self._register(reference, resolved, raw, layers)
         progress(Progress(status=f"Digest: {resolved.digest}"))
-        news = "Image is up to date" if before is not None and before.id == image.id else "Downloaded newer image"
-        progress(Progress(status=f"Status: {news} for {reference.familiar}"))
         return image
 
     async def _configuration(self, session: Session, descriptor: Descriptor) -> bytes:

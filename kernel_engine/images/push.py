@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from kernel_engine.images.manifest import Descriptor, Manifest
 from kernel_engine.images.pull import retry_pause
 from kernel_engine.images.registry import Remote, Session, Timeouts
 from kernel_engine.images.stock import Stock
+from kernel_engine.images.upload import Content, Upload
 
 #: Docker's max-concurrent-uploads
 _UPLOADS = 5
@@ -47,23 +48,25 @@ class Pushes:
 
     async def push(
         self,
-        image: Image,
-        reference: Reference,
+        choice: Sequence[tuple[Reference, Image]],
         endpoints: tuple[Endpoint, ...],
         *,
         auth: Auth | None,
         progress: Listener,
-    ) -> PushResult:
-        """`reference` has a tag. Endpoints are tried until one answers; mirrors are not among them."""
-        document = await self._document(image)
-        progress(Progress(status=f"The push refers to repository [{reference.name}]"))
+        pushed: Callable[[PushResult], None],
+    ) -> None:
+        """Tags of one repository, one after the other. Endpoints (never mirrors) are tried until one answers."""
         failure: Exception | None = None
         for endpoint in endpoints:
-            remote = Remote(endpoint, reference.path, auth=auth, timeouts=self._timeouts, push=True)
+            path = choice[0][0].path
+            remote = Remote(endpoint, path, auth=auth, timeouts=self._timeouts, push=True)
             try:
                 async with remote.session() as session:
                     await session.ping()
-                    return await self._to(session, image, document, reference, progress)
+                    for reference, image in choice:
+                        document = await self._document(image)
+                        pushed(await self._to(session, image, document, reference, progress))
+                    return
             except Unreachable as error:
                 failure = error
             except (RegistryAnswer, EngineError) as error:
@@ -107,11 +110,13 @@ class Pushes:
     async def _layer(
         self, session: Session, blob: Descriptor, reference: Reference, name: str, progress: Listener
     ) -> None:
+        path = self._stock.blobs.path(blob.digest)
+        upload = Upload(session, blob, _reading(path, blob.size, name, progress))
         async with self._uploading:
             attempt = 1
             while True:
                 try:
-                    await self._upload(session, blob, reference, name, progress)
+                    await self._upload(session, upload, blob.digest, reference, name, progress)
                     return
                 except Unreachable:
                     if attempt >= self._timeouts.attempts:
@@ -120,25 +125,25 @@ class Pushes:
                     attempt += 1
 
     async def _upload(
-        self, session: Session, blob: Descriptor, reference: Reference, name: str, progress: Listener
+        self, session: Session, upload: Upload, digest: str, reference: Reference, name: str, progress: Listener
     ) -> None:
-        if await session.has_blob(blob.digest):
-            progress(Progress(status="Layer already exists", id=name))
-            return
-        source = self._mountable(blob.digest, reference)
-        location = await session.begin_upload(blob.digest, mount_from=source)
-        if not location:
-            progress(Progress(status=f"Mounted from {source}", id=name))
-            return
-        path = self._stock.blobs.path(blob.digest)
-        await session.upload(location, blob.digest, _reading(path, blob.size, name, progress), blob.size)
+        if not upload.begun or await upload.resume() is None:
+            if await session.has_blob(digest):
+                progress(Progress(status="Layer already exists", id=name))
+                return
+            source = self._mountable(digest, reference)
+            if not await upload.begin(mount_from=source):
+                progress(Progress(status=f"Mounted from {source}", id=name))
+                return
+        await upload.send()
         progress(Progress(status="Pushed", id=name))
 
     async def _configuration(self, session: Session, image: Image, config: Descriptor) -> None:
         if await session.has_blob(config.digest):
             return
-        location = await session.begin_upload(config.digest)
-        await session.upload(location, config.digest, lambda: _once(image.raw), len(image.raw))
+        upload = Upload(session, config, lambda start: _once(image.raw[start:]))
+        await upload.begin()
+        await upload.send()
 
     def _mountable(self, digest: str, reference: Reference) -> str:
         """Another repository of the same registry that holds the blob; "" for none."""
@@ -165,13 +170,14 @@ class Pushes:
         return _Document(media_type=media_type, data=data, config=read.config, layers=read.layers)
 
 
-def _reading(path: Path, total: int, name: str, progress: Listener) -> Callable[[], AsyncIterator[bytes]]:
-    """The file's bytes, told as they go. A new iterator for each attempt."""
+def _reading(path: Path, total: int, name: str, progress: Listener) -> Content:
+    """The file's bytes, told as they go."""
 
-    async def read() -> AsyncIterator[bytes]:
+    async def read(start: int) -> AsyncIterator[bytes]:
         due = 0.0
-        current = 0
+        current = start
         with path.open("rb") as file:
+            file.seek(start)
             while data := await asyncio.to_thread(file.read, _READ):
                 yield data
                 current += len(data)

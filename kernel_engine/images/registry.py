@@ -7,6 +7,7 @@ Errors: `RegistryAnswer` (it said no) and `Unreachable` (no answer, or a broken 
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -19,16 +20,18 @@ from yarl import URL
 
 from kernel_engine import __version__
 from kernel_engine.errors import CorruptData
+from kernel_engine.formats.reference import is_tag
 from kernel_engine.images import digest as digests
 from kernel_engine.images.blobs import Incoming
 from kernel_engine.images.certificates import trust
 from kernel_engine.images.endpoints import Endpoint, is_loopback
-from kernel_engine.images.failures import RegistryAnswer, Unreachable, answer, unreachable
+from kernel_engine.images.failures import Unreachable, answer, unreachable
 from kernel_engine.images.image import Auth
 from kernel_engine.images.manifest import ACCEPT, SIZE_LIMIT, Descriptor
 from kernel_engine.images.tokens import Tokens, challenges
 
 _REDIRECTS = 10
+_PAGES = 1000
 _WRITE = 1 << 20
 _ERROR_LIMIT = 64 << 10
 #: what asyncio and aiohttp raise when a connection does not do what it should
@@ -93,6 +96,11 @@ class Session:
         self._remote = remote
         self._http = session
 
+    @property
+    def repository(self) -> str:
+        """The address that everything of this repository is beneath."""
+        return self._remote.url
+
     # pulling ----------------------------------------------------------------------------------------------------
     async def ping(self) -> None:
         """`GET /v2/`: whether anybody speaks the protocol there, and what it wants to know of us."""
@@ -103,6 +111,19 @@ class Session:
         """A small JSON answer that is no manifest."""
         async with self.request("GET", url) as response:
             return await _limited(response, SIZE_LIMIT)
+
+    async def tags(self) -> tuple[str, ...]:
+        """Every tag of the repository, page by page (distribution-spec, "Listing Tags")."""
+        url = f"{self._remote.url}/tags/list"
+        found: list[str] = []
+        for _ in range(_PAGES):
+            async with self.request("GET", url) as response:
+                found += _tags_of(await _limited(response, SIZE_LIMIT))
+                following = str(link["url"]) if (link := response.links.get("next")) else ""
+            if _origin(following) != _origin(url):
+                break
+            url = following
+        return tuple(dict.fromkeys(found))
 
     async def manifest(self, tag_or_digest: str) -> Fetched:
         """CorruptData where it does not have the digest that was asked for."""
@@ -154,34 +175,10 @@ class Session:
         async with self.request("HEAD", f"{self._remote.url}/blobs/{digest}", accept=(200, 404)) as response:
             return response.status == 200
 
-    async def begin_upload(self, digest: str, *, mount_from: str = "") -> str:
-        """The address to upload to; "" where the blob could be mounted from another repository."""
-        query = f"?mount={digest}&from={mount_from}" if mount_from else ""
-        url = f"{self._remote.url}/blobs/uploads/{query}"
-        async with self.request("POST", url, data=b"", accept=(201, 202)) as response:
-            return "" if response.status == 201 and mount_from else self._location(response)
-
-    async def upload(
-        self, location: str, digest: str, content: Callable[[], AsyncIterator[bytes]], length: int
-    ) -> None:
-        """One PATCH with everything, then the PUT that seals it, as Docker does."""
-        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(length)}
-        async with self.request("PATCH", location, headers=headers, data=content, accept=(202, 204)) as response:
-            sealed = self._location(response)
-        mark = "&" if urlsplit(sealed).query else "?"
-        async with self.request("PUT", f"{sealed}{mark}digest={digest}", data=b"", accept=(201, 204)):
-            pass
-
     async def put_manifest(self, tag_or_digest: str, media_type: str, data: bytes) -> None:
         url = f"{self._remote.url}/manifests/{tag_or_digest}"
         async with self.request("PUT", url, headers={"Content-Type": media_type}, data=data, accept=(201, 202)):
             pass
-
-    def _location(self, response: aiohttp.ClientResponse) -> str:
-        location = response.headers.get("Location", "")
-        if not location:
-            raise RegistryAnswer("", "the registry did not say where to upload to", response.status)
-        return urljoin(str(response.url), location)
 
     # one request ------------------------------------------------------------------------------------------------
     @asynccontextmanager
@@ -275,6 +272,15 @@ async def _receive(
         if waiting:
             await incoming.write(b"".join(waiting))
             on_bytes(incoming.size)
+
+
+def _tags_of(data: bytes) -> list[str]:
+    """Of one page; what is no tag is left out."""
+    try:
+        listed = json.loads(data)["tags"] or []
+        return [tag for tag in listed if isinstance(tag, str) and is_tag(tag)]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise CorruptData("the registry's list of tags is no list of tags") from None
 
 
 def _resumes(response: aiohttp.ClientResponse, start: int) -> bool:

@@ -131,6 +131,22 @@ class Images:
     ) -> Image:
         """Fetches what is missing. A cancelled or failed pull keeps what it has fetched for the next one, unseen."""
         name = references.parse(reference).tagged()
+        return (await self._pull(name, platform, auth, progress))[0]
+
+    async def pull_all(
+        self,
+        repository: str,
+        *,
+        platform: str = "",
+        auth: Auth | None = None,
+        progress: Callable[[Progress], None] = _quiet,
+    ) -> tuple[Image, ...]:
+        """Every tag that the repository has at its registry."""
+        return await self._pull(references.parse(repository), platform, auth, progress)
+
+    async def _pull(
+        self, name: Reference, platform: str, auth: Auth | None, progress: Callable[[Progress], None]
+    ) -> tuple[Image, ...]:
         wanted = platforms.parse(platform) if platform else None
         places = self._endpoints(name.domain, self.mirrors)
         try:
@@ -148,12 +164,42 @@ class Images:
         name = references.parse(reference)
         if name.digest:
             raise InvalidRequest("cannot push a digest reference")
-        image = self._catalogue.find(name.tagged())
+        name = name.tagged()
+        progress(Progress(status=f"The push refers to repository [{name.name}]"))
+        image = self._catalogue.find(name)
         if image is None:
-            raise NotFound(f"An image does not exist locally with the tag: {name.familiar_name}")
-        places = self._endpoints(name.domain)
+            known = self._catalogue.tags(name)
+            raise NotFound(f"tag does not exist: {name.familiar}" if known else _no_image(name))
+        pushed: list[PushResult] = []
+        await self._push([(name, image)], auth, progress, pushed.append)
+        return pushed[0]
+
+    async def push_all(
+        self,
+        repository: str,
+        *,
+        auth: Auth | None = None,
+        progress: Callable[[Progress], None] = _quiet,
+        pushed: Callable[[PushResult], None],
+    ) -> None:
+        """Every tag of a repository, in their order. NotFound where there is none. `pushed` hears of each."""
+        name = references.parse(repository)
+        progress(Progress(status=f"The push refers to repository [{name.name}]"))
+        choice = [(tagged, found) for tagged in self._catalogue.tags(name) if (found := self._catalogue.find(tagged))]
+        if not choice:
+            raise NotFound(_no_image(name))
+        await self._push(choice, auth, progress, pushed)
+
+    async def _push(
+        self,
+        choice: Sequence[tuple[Reference, Image]],
+        auth: Auth | None,
+        progress: Callable[[Progress], None],
+        pushed: Callable[[PushResult], None],
+    ) -> None:
         with disk_errors("push"):
-            return await self._pushes.push(image, name.tagged(), places, auth=auth, progress=progress)
+            places = self._endpoints(choice[0][0].domain)
+            await self._pushes.push(choice, places, auth=auth, progress=progress, pushed=pushed)
 
     async def log_in(self, address: str, auth: Auth) -> None:
         """Returns when the registry at `address` takes this name and password (or token). Nothing is kept."""
@@ -347,6 +393,10 @@ class Images:
             done.extend(removed)
             reclaimed += size
         return tuple(done), reclaimed
+
+
+def _no_image(name: Reference) -> str:
+    return f"An image does not exist locally with the tag: {name.familiar_name}"
 
 
 def _new_name(target: str) -> Reference:

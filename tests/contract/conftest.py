@@ -156,6 +156,23 @@ class Puller:
         progress(Progress(status=f"The push refers to repository [{reference}]"))
         return PushResult(tag="latest", digest="sha256:1", size=7)
 
+    async def push_all(
+        self,
+        repository: str,
+        *,
+        auth: Auth | None,
+        progress: Callable[[Progress], None],
+        pushed: Callable[[PushResult], None],
+    ) -> None:
+        progress(Progress(status=f"The push refers to repository [{repository}]"))
+        for tag in ("1", "2"):
+            progress(Progress(status=f"{tag}: digest: sha256:{tag} size: 7"))
+            pushed(PushResult(tag=tag, digest=f"sha256:{tag}", size=7))
+
+    async def pull_all(self, repository: str, **more: Any) -> tuple[Any, ...]:
+        self.asked.append((f"all of {repository}", more["platform"], more["auth"]))
+        return ()
+
 
 class NoVolumes:
     """`volumes` of an engine that has none."""

@@ -64,6 +64,23 @@ def test_push_ends_with_what_was_pushed(door: Door) -> None:
     assert shown[-1] == {"progressDetail": {}, "aux": {"Tag": "latest", "Digest": "sha256:1", "Size": 7}}
 
 
+def test_a_push_without_a_tag_is_of_all_tags(door: Door) -> None:
+    shown = lines(request(door.path, "POST", "/v1.47/images/host:5000/a/b/push").body)
+    assert shown[0] == {"status": "The push refers to repository [host:5000/a/b]"}
+    assert [line.get("status") or line["aux"]["Tag"] for line in shown[1:]] == [
+        "1: digest: sha256:1 size: 7",
+        "1",
+        "2: digest: sha256:2 size: 7",
+        "2",
+    ]
+
+
+@pytest.mark.parametrize("name", ["host:5000%2Fa", "host:5000%2Fa:"])
+def test_a_pull_without_a_tag_is_of_all_tags(door: Door, name: str) -> None:
+    assert request(door.path, "POST", f"/images/create?fromImage={name}").status == 200
+    assert door.images.asked[0][0] == "all of host:5000/a"
+
+
 @pytest.mark.parametrize(
     ("sent", "expected"),
     [

@@ -34,6 +34,11 @@ class Double:
     redirect: str = ""  #: another host for blobs
     gate: asyncio.Event | None = None  #: blobs wait for it
     hosts: list[str] = field(default_factory=list)
+    uploads: dict[str, bytes] = field(default_factory=dict)  #: by number, what has come so far
+    cut: list[int] = field(default_factory=list)  #: the next PATCHes break after so many bytes
+    forgets: bool = False  #: an upload that broke cannot go on, as with docker-registry 2.8
+    sent: list[tuple[str, int]] = field(default_factory=list)  #: (Content-Range, bytes) of each PATCH
+    page: int = 0  #: tags in a page of the list; 0 for all
 
     def serve(self, name: str, made: Made) -> Made:
         self.tags[name] = (made.manifest, made.media_type)
@@ -55,8 +60,18 @@ class Double:
             return refusal
         if request.path == "/v2/":
             return web.json_response({})
+        if "/blobs/uploads/" in request.path:
+            return await self._upload(request)
+        if request.path.endswith("/tags/list"):
+            return self._tags(request)
         kind = "manifests" if "/manifests/" in request.path else "blobs"
         name, _, last = request.path.removeprefix("/v2/").partition(f"/{kind}/")
+        if request.method == "PUT":
+            data, media_type = await request.read(), request.headers["Content-Type"]
+            self.tags[f"{name}:{last}"] = self.tags[f"{name}@{digest(data)}"] = (data, media_type)
+            return web.Response(status=201)
+        if request.method == "HEAD":
+            return web.Response(status=200 if last in self.blobs else 404)
         if kind == "manifests":
             return self._manifest(name, last)
         return await self._blob(request, last)
@@ -92,6 +107,55 @@ class Double:
             body = {"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unknown"}]}
             return web.json_response(body, status=404)
         return web.Response(body=found[0], headers={"Content-Type": found[1]})
+
+    def _tags(self, request: web.Request) -> web.Response:
+        name = request.path.removeprefix("/v2/").removesuffix("/tags/list")
+        found = sorted(key.rpartition(":")[2] for key in self.tags if key.startswith(f"{name}:"))
+        if not found:
+            body = {"errors": [{"code": "NAME_UNKNOWN", "message": "repository name not known to registry"}]}
+            return web.json_response(body, status=404)
+        after = request.query.get("last", "")
+        rest = [tag for tag in found if tag > after]
+        shown = rest[: self.page] if self.page else rest
+        more = {"Link": f'<{request.path}?last={shown[-1]}>; rel="next"'} if len(shown) < len(rest) else {}
+        return web.json_response({"name": name, "tags": shown}, headers=more)
+
+    async def _upload(self, request: web.Request) -> web.StreamResponse:
+        base, _, number = request.path.rpartition("/")
+        if request.method == "POST":
+            number = str(len(self.requests))
+            self.uploads[number] = b""
+            return web.Response(status=202, headers={"Location": f"{base}/{number}"})
+        if number not in self.uploads:
+            body = {"errors": [{"code": "BLOB_UPLOAD_UNKNOWN", "message": "blob upload unknown to registry"}]}
+            return web.json_response(body, status=404)
+        if request.method == "PATCH":
+            await self._receive(request, number)
+        elif request.method == "PUT":
+            data = self.uploads.pop(number)
+            assert request.query["digest"] == digest(data)
+            self.blobs[digest(data)] = data
+            return web.Response(status=201)
+        there = max(len(self.uploads[number]) - 1, 0)
+        status = 204 if request.method == "GET" else 202
+        return web.Response(status=status, headers={"Location": f"{base}/{number}", "Range": f"0-{there}"})
+
+    async def _receive(self, request: web.Request, number: str) -> None:
+        left = self.cut.pop(0) if self.cut else 1 << 40
+        before = len(self.uploads[number])
+        said = request.headers.get("Content-Range", "")
+        assert said.partition("-")[0] == (str(before) if before else "")
+        async for piece in request.content.iter_any():
+            self.uploads[number] += piece[:left]
+            left -= len(piece)
+            if left <= 0:
+                break
+        self.sent.append((said, len(self.uploads[number]) - before))
+        if left <= 0:
+            if self.forgets:
+                del self.uploads[number]
+            assert request.transport is not None
+            request.transport.close()
 
     async def _blob(self, request: web.Request, blob: str) -> web.StreamResponse:
         if self.redirect:

@@ -115,6 +115,10 @@ async def test_pushes_that_cannot_be(shop: Shop, double: Double) -> None:
     await base(shop, double)
     with pytest.raises(NotFound, match="An image does not exist locally with the tag: nothing"):
         await shop.images.push("nothing")
+    with pytest.raises(NotFound, match="tag does not exist: base:other"):
+        await shop.images.push("base:other")
+    with pytest.raises(NotFound, match="An image does not exist locally with the tag: nothing"):
+        await shop.images.push_all("nothing", pushed=print)
     with pytest.raises(InvalidRequest, match="cannot push a digest reference"):
         await shop.images.push(f"base@{digest(b'')}")
     with pytest.raises(Unavailable, match=f'Get "{NOWHERE}/v2/": dial tcp: lookup registry.invalid: no such host'):
@@ -122,3 +126,72 @@ async def test_pushes_that_cannot_be(shop: Shop, double: Double) -> None:
     await shop.images.tag("base", "127.0.0.1:1/app")
     with pytest.raises(Unavailable, match="connection refused"):
         await shop.images.push("127.0.0.1:1/app")
+
+
+async def test_an_upload_goes_on_where_its_connection_broke(shop: Shop, double: Double, tmp_path: Path) -> None:
+    made = await committed(shop, await base(shop, double), tmp_path / "upper")
+    name = f"{double.address.removeprefix('http://')}/kim/app:v1"
+    await shop.images.tag(made.id, name)
+    held = set(double.blobs)
+    double.cut = [60]
+    words = Words()
+    result = await shop.images.push(name, progress=words)
+    # the base layer is there; the new one breaks after 60 bytes, and only the rest is sent again
+    broken, rest = double.sent[:2]
+    assert broken == ("", 60)
+    whole = next(len(data) for blob, data in double.blobs.items() if blob not in held and len(data) == 60 + rest[1])
+    assert rest[0] == f"60-{whole - 1}"
+    assert any("Retrying in 1 second" in status for _, status in words.heard)
+    assert double.tags["kim/app:v1"] == double.tags[f"kim/app@{result.digest}"]
+
+
+async def test_an_upload_that_the_registry_forgot_begins_anew(shop: Shop, double: Double, tmp_path: Path) -> None:
+    made = await committed(shop, None, tmp_path / "upper")
+    name = f"{double.address.removeprefix('http://')}/kim/app:v1"
+    await shop.images.tag(made.id, name)
+    double.cut, double.forgets = [60], True
+    result = await shop.images.push(name)
+    assert [said for said, _ in double.sent] == ["", "", ""]  # the layer twice, and the configuration
+    assert f"kim/app@{result.digest}" in double.tags
+
+
+async def test_a_registry_that_goes_away_half_way_through_a_push(shop: Shop, double: Double, tmp_path: Path) -> None:
+    made = await committed(shop, None, tmp_path / "upper")
+    address = double.address.removeprefix("http://")
+    await shop.images.tag(made.id, f"{address}/kim/app:v1")
+    double.cut = [60] * 9
+    with pytest.raises(Unavailable, match=f'Patch "http://{address}/v2/kim/app/blobs/uploads/'):
+        await shop.images.push(f"{address}/kim/app:v1")
+    assert len(double.sent) == 2  # as often as it is tried
+    assert "kim/app:v1" not in double.tags
+    assert shop.images.get(made.id).digests == ()
+
+
+async def test_every_tag_of_a_repository(shop: Shop, double: Double, tmp_path: Path) -> None:
+    first = await committed(shop, None, tmp_path / "upper")
+    second = await shop.images.add(parent=first, config={"Cmd": ["x"]}, created_by="c")
+    repository = f"{double.address.removeprefix('http://')}/kim/app"
+    for tag, made in (("v2", second), ("v1", first), ("v3", second)):
+        await shop.images.tag(made.id, f"{repository}:{tag}")
+    await shop.images.tag(second.id, f"{repository}-more:v1")
+    words, pushed = Words(), []
+    await shop.images.push_all(repository, progress=words, pushed=pushed.append)
+    assert [result.tag for result in pushed] == ["v1", "v2", "v3"]
+    assert pushed[1].digest == pushed[2].digest != pushed[0].digest
+    assert {key for key in double.tags if ":v" in key} == {"kim/app:v1", "kim/app:v2", "kim/app:v3"}
+    assert [status for _, status in words.heard].count(f"The push refers to repository [{repository}]") == 1
+    double.page = 2
+    async with opened(tmp_path / "other") as other:
+        words = Words()
+        found = await other.images.pull_all(repository, progress=words)
+        assert [image.id for image in found] == [first.id, second.id, second.id]
+        assert other.images.get(second.id).tags == (f"{repository}:v2", f"{repository}:v3")
+        assert [line for line in words.heard if line[1].startswith("Pulling from ")] == [
+            (tag, "Pulling from kim/app") for tag in ("v1", "v2", "v3")
+        ]
+        assert words.heard[-1] == ("", f"Status: Downloaded newer image for {repository}")
+        words = Words()
+        await other.images.pull_all(repository, progress=words)
+        assert words.heard[-1] == ("", f"Status: Image is up to date for {repository}")
+        with pytest.raises(NotFound, match=f"repository {repository}s not found: name unknown"):
+            await other.images.pull_all(f"{repository}s")
