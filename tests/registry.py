@@ -86,7 +86,7 @@ def breaking(target: str, after: int, *, times: int) -> Iterator[str]:
     """`host:port` in front of a registry: the first `times` connections that carry `after` bytes one way break there."""
     host, _, port = target.rpartition(":")
     left = [times]
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with contextlib.ExitStack() as ends, socket.create_server(("127.0.0.1", 0)) as listener:
 
         def pass_on(source: socket.socket, sink: socket.socket) -> None:
             carried = 0
@@ -104,8 +104,8 @@ def breaking(target: str, after: int, *, times: int) -> Iterator[str]:
         def serve() -> None:
             with contextlib.suppress(OSError):
                 while True:
-                    near, _ = listener.accept()
-                    far = socket.create_connection((host, int(port)))
+                    near = ends.enter_context(listener.accept()[0])
+                    far = ends.enter_context(socket.create_connection((host, int(port))))
                     for pair in ((near, far), (far, near)):
                         threading.Thread(target=pass_on, args=pair, daemon=True).start()
 

@@ -6,12 +6,18 @@ wants to know who asks). Source: docs.docker.com, "Verify repository client with
 
 from __future__ import annotations
 
+import asyncio
+import ipaddress
 import ssl
+from collections.abc import Collection
 from pathlib import Path
 
 from kernel_engine.errors import InvalidRequest
 
 DIRECTORY = Path("/etc/docker/certs.d")
+#: OpenSSL's x509_vfy.h: the certificate is good, but another host's, or another address's
+_OTHER_HOST = frozenset((62, 64))
+_PATIENCE = 5.0
 
 
 def trust(folder: Path) -> ssl.SSLContext | bool:
@@ -33,3 +39,36 @@ def trust(folder: Path) -> ssl.SSLContext | bool:
         except (OSError, ssl.SSLError) as error:
             raise InvalidRequest(f"cannot use {path}: {error}") from None
     return context
+
+
+async def other_host(host: str, port: int, trusted: ssl.SSLContext | bool, error: BaseException) -> str:
+    """Go's words for a certificate of another host; "" where `error` says something else.
+
+    OpenSSL does not tell whose certificate it is, so it is looked at once more, without believing it.
+    """
+    if not isinstance(error, ssl.SSLCertVerificationError) or error.verify_code not in _OTHER_HOST:
+        return ""
+    context = trusted if isinstance(trusted, ssl.SSLContext) else ssl.create_default_context()
+    context.check_hostname = False
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            _, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=host)
+    except (OSError, TimeoutError):
+        return ""
+    names = (writer.get_extra_info("peercert") or {}).get("subjectAltName", ())
+    writer.transport.abort()
+    return mismatch(host, names)
+
+
+def mismatch(host: str, names: Collection[tuple[str, str]]) -> str:
+    """Go's sentence (crypto/x509, HostnameError). names: a certificate's, as Python's ssl gives them. Pure."""
+    try:
+        ipaddress.ip_address(host)
+        valid = ", ".join(str(ipaddress.ip_address(name.strip())) for kind, name in names if kind == "IP Address")
+        if not valid:
+            return f"x509: cannot validate certificate for {host} because it doesn't contain any IP SANs"
+    except ValueError:
+        valid = ", ".join(name for kind, name in names if kind == "DNS")
+    if not valid:
+        return f"x509: certificate is not valid for any names, but wanted to match {host}"
+    return f"x509: certificate is valid for {valid}, not {host}"

@@ -55,9 +55,9 @@ def answer(status: int, body: bytes) -> RegistryAnswer:
     return RegistryAnswer("", f"received unexpected HTTP status: {words}", status)
 
 
-def unreachable(method: str, url: str, error: BaseException) -> Unreachable:
-    """`Get "https://…": dial tcp: lookup …: no such host`."""
-    return Unreachable(f'{method.capitalize()} "{url}": {_reason(error)}')
+def unreachable(method: str, url: str, error: BaseException, certificate: str = "") -> Unreachable:
+    """`Get "https://…": dial tcp: lookup …: no such host`. certificate: what is wrong with it, if that is known."""
+    return Unreachable(f'{method.capitalize()} "{url}": {_reason(error, certificate)}')
 
 
 def pull_failed(error: BaseException, reference: Reference) -> EngineError:
@@ -87,11 +87,12 @@ def push_failed(error: BaseException) -> EngineError:
     return Unavailable(str(error))
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, certificate: str) -> str:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return f"dial tcp: lookup {error.host}: no such host"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return f"tls: failed to verify certificate: x509: {_verify_message(error.certificate_error)}"
+        words = certificate or f"x509: {_verify_message(error.certificate_error)}"
+        return f"tls: failed to verify certificate: {words}"
     if isinstance(error, aiohttp.ClientSSLError):
         reason = getattr(error.os_error, "reason", "") or ""
         if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"):

@@ -23,7 +23,7 @@ from kernel_engine.errors import CorruptData
 from kernel_engine.formats.reference import is_tag
 from kernel_engine.images import digest as digests
 from kernel_engine.images.blobs import Incoming
-from kernel_engine.images.certificates import trust
+from kernel_engine.images.certificates import other_host, trust
 from kernel_engine.images.endpoints import Endpoint, is_loopback
 from kernel_engine.images.failures import Unreachable, answer, unreachable
 from kernel_engine.images.image import Auth
@@ -197,6 +197,10 @@ class Session:
         while True:
             try:
                 response = await self._follow(method, url, dict(headers or {}), data)
+            except aiohttp.ClientConnectorCertificateError as error:
+                trusted, seen = _trust(self._remote.endpoint), error.certificate_error
+                words = await other_host(error.host, error.port or 443, trusted, seen)
+                raise unreachable(method, url, error, words) from error
             except TROUBLES as error:
                 raise unreachable(method, url, error) from error
             async with response:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon import Daemon, running_daemon
-from tests.registry import certificate, debian_registry
+from tests.registry import breaking, certificate, debian_registry
 
 INSECURE = ("--subnet", "172.29.77.0/24", "--insecure-registry", "172.16.0.0/12")
 
@@ -101,6 +101,14 @@ def test_tls_with_an_authority_of_its_own(busybox_mirror: str, tmp_path: Path) -
             found = daemon.api.get(f"/distribution/{image}/json").json()
             assert found["Descriptor"]["digest"].startswith("sha256:")
             assert [item["os"] for item in found["Platforms"]] == ["linux"]
+        (tmp_path / "named").mkdir()
+        named = certificate(tmp_path / "named", "10.9.8.7")
+        with debian_registry(tmp_path / "registry", address=gateway, tls=named) as address:
+            (trusted / address).mkdir()
+            os.link(named[0], trusted / address / "ca.crt")
+            refused = daemon.docker("pull", f"{address}/box:1", check=False)
+            said = f"tls: failed to verify certificate: x509: certificate is valid for 10.9.8.7, not {gateway}\n"
+            assert refused.stderr == f'Error response from daemon: Get "https://{address}/v2/": {said}'
         with debian_registry(tmp_path / "registry", address=gateway) as address:
             refused = daemon.docker("pull", f"{address}/box:1", check=False)
             assert "server gave HTTP response to HTTPS client" in refused.stderr
@@ -116,6 +124,39 @@ def test_plain_http_where_it_is_named(busybox_mirror: str, tmp_path: Path) -> No
             daemon.docker("tag", "busybox", f"{address}/box")
             assert "digest: sha256:" in daemon.out("push", f"{address}/box")
         assert "172.16.0.0/12" in daemon.api.get("/info").json()["RegistryConfig"]["InsecureRegistryCIDRs"]
+
+
+def test_a_registry_that_breaks_off_and_comes_back(daemon: Daemon, config: Path, tmp_path: Path) -> None:
+    with debian_registry(tmp_path) as registry:
+        with breaking(registry, 300_000, times=1) as address:
+            daemon.docker("tag", "busybox", f"{address}/box")
+            pushed = daemon.out("push", f"{address}/box").splitlines()
+            assert [line for line in pushed if "Retrying in " in line], pushed
+            assert "latest: digest: sha256:" in pushed[-1]
+            daemon.docker("rmi", f"{address}/box")
+        with running_daemon(tmp_path, ()) as fresh, breaking(registry, 300_000, times=1) as address:
+            pulled = fresh.out("pull", f"{address}/box")
+            assert "Retrying in " in pulled and f"Downloaded newer image for {address}/box:latest" in pulled
+
+
+def test_a_registry_that_dies_half_way(daemon: Daemon, config: Path, tmp_path: Path) -> None:
+    with debian_registry(tmp_path) as registry:
+        with breaking(registry, 300_000, times=99) as address:
+            daemon.docker("tag", "busybox", f"{address}/box")
+            refused = daemon.docker("push", f"{address}/box", check=False)
+            assert refused.returncode == 1
+            assert refused.stderr.startswith(f'Patch "http://{address}/v2/box/blobs/uploads/'), refused.stderr
+            assert not any(name.startswith(address) for name in daemon.inspect("busybox")["RepoDigests"])
+            daemon.docker("rmi", f"{address}/box")
+        unknown = daemon.docker("pull", f"{registry}/box", check=False)
+        assert "manifest unknown" in unknown.stderr
+        daemon.docker("tag", "busybox", f"{registry}/box")
+        daemon.docker("push", "-q", f"{registry}/box")
+        daemon.docker("rmi", f"{registry}/box")
+        with running_daemon(tmp_path, ()) as fresh, breaking(registry, 300_000, times=99) as address:
+            refused = fresh.docker("pull", f"{address}/box", check=False)
+            assert (refused.returncode, "unexpected EOF" in refused.stderr) == (1, True), refused.stderr
+            assert fresh.out("images", "-aq") == ""
 
 
 def test_search_of_a_registry(daemon: Daemon, config: Path, tmp_path: Path) -> None:

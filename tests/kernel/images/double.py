@@ -29,6 +29,9 @@ class Double:
     ranges: bool = True
     error: tuple[int, dict[str, Any]] | None = None  #: for manifests
     token: str = ""  #: wants this bearer token
+    lives: int = 0  #: requests that a token is good for; 0 for any number
+    uses: int = 0  #: of tokens, so far
+    readers: bool = False  #: whoever asks may only read
     users: dict[str, str] = field(default_factory=dict)  #: of the token service or of Basic
     basic: bool = False
     redirect: str = ""  #: another host for blobs
@@ -81,8 +84,14 @@ class Double:
         if self.token and word != f"Bearer {self.token}":
             challenge = f'Bearer realm="{self.address}/token",service="double",scope="repository:x:pull"'
             return self._unauthorized(challenge)
+        self.uses += bool(self.token)
+        if self.lives and self.uses % self.lives == 0:
+            self.token += "+"
         if self.basic and not self._known(word):
             return self._unauthorized('Basic realm="double"')
+        if self.readers and request.method not in ("GET", "HEAD"):
+            body = {"errors": [{"code": "DENIED", "message": "requested access to the resource is denied"}]}
+            return web.json_response(body, status=403)
         return None
 
     def _unauthorized(self, challenge: str) -> web.Response:
@@ -95,7 +104,7 @@ class Double:
 
     def _give_token(self, request: web.Request) -> web.Response:
         word = request.headers.get("Authorization", "")
-        if word and not self._known(word):
+        if request.method == "POST" or (word and not self._known(word)):
             return web.json_response({"details": "incorrect username or password"}, status=401)
         return web.json_response({"token": self.token, "expires_in": 300})
 

@@ -386,6 +386,30 @@ async def test_tokens_are_fetched_and_sent(shop: Shop, double: Double) -> None:
     await shop.images.pull(name)  # anonymous
 
 
+async def test_a_token_that_expires_on_the_way_is_fetched_anew(shop: Shop, double: Double, tmp_path: Path) -> None:
+    double.serve("app:latest", two_layers())
+    double.token, double.lives, double.users = "token", 3, {"kim": "pw"}
+    address = double.address.removeprefix("http://")
+    kim = Auth(username="kim", password="pw")
+    pulled = await shop.images.pull(f"{address}/app", auth=kim)
+    await shop.images.tag(pulled.id, f"{address}/kim/app")
+    double.blobs.clear()
+    await shop.images.push(f"{address}/kim/app", auth=kim)
+    assert "kim/app:latest" in double.tags
+    assert len([path for _, path, _ in double.requests if path == "/token"]) > 2
+
+
+async def test_an_identity_that_expired(shop: Shop, double: Double) -> None:
+    double.serve("app:latest", two_layers())
+    double.token, double.users = "token", {"kim": "pw"}
+    name = f"{double.address.removeprefix('http://')}/app"
+    with pytest.raises(Unauthorized, match="unauthorized: incorrect username or password"):
+        await shop.images.pull(name, auth=Auth(identity_token="of last year"))
+    assert shop.images.list() == ()
+    with pytest.raises(Unauthorized, match="unauthorized: authentication required"):
+        await shop.images.pull(name, auth=Auth(registry_token="of last year"))
+
+
 async def test_basic_names(shop: Shop, double: Double) -> None:
     double.serve("app:latest", two_layers())
     double.basic, double.users = True, {"kim": "pw"}

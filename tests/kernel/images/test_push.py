@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kernel_engine.errors import InvalidRequest, NotFound, Unavailable
+from kernel_engine.errors import InvalidRequest, NotFound, Unauthorized, Unavailable
 from kernel_engine.images.digest import short
 from kernel_engine.images.image import Image
 from tests.kernel.images.conftest import NOWHERE, Shop, opened
@@ -165,6 +165,16 @@ async def test_a_registry_that_goes_away_half_way_through_a_push(shop: Shop, dou
     assert len(double.sent) == 2  # as often as it is tried
     assert "kim/app:v1" not in double.tags
     assert shop.images.get(made.id).digests == ()
+
+
+async def test_who_may_only_read_does_not_push(shop: Shop, double: Double, tmp_path: Path) -> None:
+    made = await committed(shop, None, tmp_path / "upper")
+    name = f"{double.address.removeprefix('http://')}/lee/app:v1"
+    await shop.images.tag(made.id, name)
+    double.readers = True
+    with pytest.raises(Unauthorized, match="^denied: requested access to the resource is denied$"):
+        await shop.images.push(name)
+    assert (double.tags, double.blobs, shop.images.get(made.id).digests) == ({}, {}, ())
 
 
 async def test_every_tag_of_a_repository(shop: Shop, double: Double, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from kernel_engine.errors import InvalidRequest, Unauthorized
+from kernel_engine.images.certificates import mismatch
 from kernel_engine.images.endpoints import HUB, endpoints, is_loopback
 from kernel_engine.images.failures import answer
 from kernel_engine.images.image import Auth
@@ -127,3 +128,25 @@ async def test_services_that_give_nothing_usable(reply: object) -> None:
 )
 def test_words_for_an_error_answer(status: int, body: bytes, text: str) -> None:
     assert str(answer(status, body)) == text
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "text"),
+    [
+        (
+            "reg.example",
+            [("DNS", "a.example"), ("DNS", "b.example")],
+            "is valid for a.example, b.example, not reg.example",
+        ),
+        ("reg.example", [("IP Address", "10.0.0.1")], "is not valid for any names, but wanted to match reg.example"),
+        ("10.0.0.2", [("DNS", "x"), ("IP Address", "10.0.0.1")], "is valid for 10.0.0.1, not 10.0.0.2"),
+        ("::1", [("IP Address", "0:0:0:0:0:0:0:2\n")], "is valid for ::2, not ::1"),
+    ],
+)
+def test_words_for_a_certificate_of_another_host(host: str, names: list[tuple[str, str]], text: str) -> None:
+    assert mismatch(host, names) == f"x509: certificate {text}"
+
+
+def test_words_for_a_certificate_without_addresses() -> None:
+    text = "x509: cannot validate certificate for 10.0.0.2 because it doesn't contain any IP SANs"
+    assert mismatch("10.0.0.2", [("DNS", "x")]) == text
