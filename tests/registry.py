@@ -83,7 +83,7 @@ def debian_registry(
 
 @contextlib.contextmanager
 def breaking(target: str, after: int, *, times: int) -> Iterator[str]:
-    """`host:port` in front of a registry: the first `times` connections that carry `after` bytes one way break there."""
+    """`host:port` in front of a registry. The first `times` connections break where `after` bytes have gone one way."""
     host, _, port = target.rpartition(":")
     left = [times]
     with contextlib.ExitStack() as ends, socket.create_server(("127.0.0.1", 0)) as listener:

@@ -172,7 +172,7 @@ async def test_who_may_only_read_does_not_push(shop: Shop, double: Double, tmp_p
     name = f"{double.address.removeprefix('http://')}/lee/app:v1"
     await shop.images.tag(made.id, name)
     double.readers = True
-    with pytest.raises(Unauthorized, match="^denied: requested access to the resource is denied$"):
+    with pytest.raises(Unauthorized, match=r"^denied: requested access to the resource is denied$"):
         await shop.images.push(name)
     assert (double.tags, double.blobs, shop.images.get(made.id).digests) == ({}, {}, ())
 
