@@ -58,6 +58,7 @@ async def rows(call: Call, items: tuple[Container, ...], *, sized: bool) -> list
             item,
             image=_image_words(call, item),
             networks=_networks(call, item),
+            other_names=call.engine.containers.other_names(item),
             sizes=await _sizes(call, item) if sized else None,
         )
         for item in items
@@ -92,6 +93,7 @@ async def inspect(call: Call) -> web.StreamResponse:
             call.version,
             exec_ids=call.engine.containers.execs_of(item.id),
             networks=_networks(call, item),
+            links=call.engine.containers.links(item),
             sizes=await call.engine.containers.sizes(item.id) if call.flag("size") else None,
         )
     )
@@ -138,6 +140,9 @@ async def update(call: Call) -> web.StreamResponse:
 
 
 async def remove(call: Call) -> web.StreamResponse:
+    if call.flag("link"):
+        await call.engine.containers.remove_link(call.id)
+        return empty()
     await call.engine.containers.remove(call.id, force=call.flag("force"), volumes=call.flag("v"))
     return empty()
 

@@ -143,8 +143,8 @@ ROUTES: tuple[Route, ...] = (
     ),
 )
 
-#: image names and what follows /swarm/ hold slashes; ids do not
-_PARAMETERS = {"id": r"(?P<id>[^/]+)", "name": r"(?P<name>.+)", "rest": r"(?P<rest>.+)"}
+#: image names and what follows /swarm/ hold slashes; of ids only "web/database", which `--link` makes
+_PARAMETERS = {"id": r"(?P<id>[^/]+(?:/[^/]+)?)", "name": r"(?P<name>.+)", "rest": r"(?P<rest>.+)"}
 
 
 def _expression(pattern: str) -> re.Pattern[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from kernel_engine.cli import health
+from kernel_engine.cli.endpoints import check_links, endpoints, network_mode
 from kernel_engine.cli.failures import Failed
 from kernel_engine.cli.grammar import Misused
 from kernel_engine.cli.refusals import check_host_options
@@ -78,6 +79,7 @@ def attached_streams(words: Parsed, *, detached: bool) -> tuple[bool, bool, bool
 
 def host_config(words: Parsed, console: tuple[int, int]) -> dict[str, Any]:
     check_host_options(words)
+    check_links(words["link"])
     host: dict[str, Any] = {
         "Binds": [bind(item) for item in words["volume"] if ":" in item] or None,
         "ContainerIDFile": words["cidfile"],
@@ -198,37 +200,6 @@ def bind(text: str) -> str:
     if source in {".", ".."} or source.startswith(("./", "../")):
         source = os.path.abspath(source)
     return f"{source}{colon}{rest}"
-
-
-def network_mode(words: Parsed) -> str:
-    named = words["network"] + words["net"]
-    return _network(named[-1])["name"] if named else "default"
-
-
-def endpoints(words: Parsed) -> dict[str, Any]:
-    """One endpoint for the network that the container starts in."""
-    named = words["network"] + words["net"]
-    options = _network(named[-1]) if named else {"name": "default"}
-    endpoint: dict[str, Any] = {}
-    aliases = words["network-alias"] + words["net-alias"] + ([options["alias"]] if "alias" in options else [])
-    if aliases:
-        endpoint["Aliases"] = aliases
-    address = words["ip"] or options.get("ip", "")
-    if address:
-        endpoint["IPAMConfig"] = {"IPv4Address": address}
-    if words["mac-address"]:
-        endpoint["MacAddress"] = words["mac-address"]
-    return {options["name"]: endpoint}
-
-
-def _network(text: str) -> dict[str, str]:
-    """`bridge`, or the long form `name=n1,alias=a,ip=1.2.3.4`."""
-    if "=" not in text:
-        return {"name": text}
-    options = key_values(text.split(","))
-    if "name" not in options:
-        raise Misused(f'invalid argument "{text}" for "--network" flag: network name/id is not specified')
-    return options
 
 
 def restart_policy(text: str) -> dict[str, Any]:

@@ -53,10 +53,12 @@ hostname,h string
 init bool
 interactive,i bool
 ip string
+ip6 string
 ipc string
 label,l list
 label-file list
 link list
+link-local-ip list
 log-driver string
 log-opt map
 mac-address string

@@ -377,6 +377,36 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "그 컨테이너는 {network} 네트워크에 있지 않아요. docker inspect로 어느 네트워크에 있는지 확인해 보세요.",
     ),
     (
+        r"cannot join network of a non running container: (?P<id>\w{12})",
+        "네트워크를 빌려주는 컨테이너 {id}가 실행 중이 아니에요. docker start {id} 명령으로 먼저 시작해 주세요.",
+    ),
+    (
+        r"cannot join own (network|PID)",
+        "컨테이너가 자기 자신의 것을 빌릴 수는 없어요. container: 뒤에 다른 컨테이너의 이름을 써 주세요.",
+    ),
+    (
+        r"conflicting options: .* and the (container type )?network mode",
+        "--network container:로 다른 컨테이너의 네트워크를 빌리면, 이름·포트·DNS는 그 컨테이너가 정해요. "
+        "이 옵션을 빼거나, 네트워크를 가진 컨테이너 쪽에 써 주세요.",
+    ),
+    (
+        r"Cannot link to a non running container: /(?P<name>\S+)",
+        "연결할 컨테이너 {name}이(가) 실행 중이 아니에요. docker start {name} 명령으로 먼저 시작해 주세요.",
+    ),
+    (
+        r"Cannot link to /(?P<name>\S+), as it does not belong to the default network",
+        "--link는 기본 네트워크(bridge)에 있는 컨테이너끼리만 돼요. "
+        "둘을 같은 사용자 네트워크에 두면 --link 없이 이름({name})으로 서로 찾아요.",
+    ),
+    (
+        r"could not get container for (?P<name>[^:]+): No such container",
+        "--link로 연결할 컨테이너 {name}이(가) 없어요. docker ps -a로 이름을 확인해 주세요.",
+    ),
+    (
+        r"(links|network-scoped aliases) are only supported for user-defined networks",
+        "이 옵션은 docker network create로 만든 네트워크에서만 쓸 수 있어요.",
+    ),
+    (
         r"network (?P<name>\S+) not found",
         "{name} 네트워크가 없어요. docker network ls로 이름을 확인해 보세요.",
     ),

@@ -114,11 +114,14 @@ def remove(call: Call) -> int:
 
 def connect(call: Call) -> int:
     from kernel_engine.cli.body import key_values
+    from kernel_engine.cli.endpoints import check_links
 
     words = call.words
+    check_links(words["link"])
     endpoint: dict[str, Any] = {}
-    if words["ip"]:
-        endpoint["IPAMConfig"] = {"IPv4Address": words["ip"]}
+    addresses = {"IPv4Address": words["ip"], "IPv6Address": words["ip6"], "LinkLocalIPs": words["link-local-ip"]}
+    if any(addresses.values()):
+        endpoint["IPAMConfig"] = {key: value for key, value in addresses.items() if value}
     if words["alias"]:
         endpoint["Aliases"] = words["alias"]
     if words["link"]:

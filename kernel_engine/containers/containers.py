@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from kernel_engine.containers import (
     archive,
     execs,
+    links,
     listing,
     mounting,
     networking,
@@ -130,6 +131,18 @@ class Containers:
     async def remove(self, reference: str, *, force: bool = False, volumes: bool = False) -> None:
         """volumes: those without a name go too."""
         await remove.remove(self._house, self._live(reference), force=force, volumes=volumes)
+
+    async def remove_link(self, reference: str) -> None:
+        """ "web/database": what `--link db:database` gave to web."""
+        await links.remove_link(self._house, reference)
+
+    def links(self, record: Container) -> tuple[str, ...]:
+        """ "/db:/web/database", as it is called now."""
+        return links.shown_links(self._house, record)
+
+    def other_names(self, record: Container) -> tuple[str, ...]:
+        """ "web/database": its names for those that are linked to it."""
+        return links.names_by_links(self._house, record)
 
     async def prune(self, wanted: Prune) -> tuple[tuple[str, ...], int]:
         """Ids of those that went, and the bytes that they had written."""

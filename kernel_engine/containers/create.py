@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from kernel_engine.containers.house import House
 from kernel_engine.containers.limits import check_options
+from kernel_engine.containers.links import settled_links
 from kernel_engine.containers.merge import arguments, merge
 from kernel_engine.containers.mounting import points, provide
 from kernel_engine.containers.networking import settled
@@ -21,6 +22,7 @@ from kernel_engine.containers.options import ContainerOptions
 from kernel_engine.containers.publishing import DISCARDED
 from kernel_engine.containers.record import Container, State
 from kernel_engine.containers.roster import Live
+from kernel_engine.containers.sharing import settled_modes
 from kernel_engine.containers.spec import Provisions, cgroup_namespace, hostname_of, parse_security_options
 from kernel_engine.runtime import capabilities, cgroups
 from kernel_engine.syscalls.trace import Trace, recording
@@ -68,9 +70,11 @@ async def _make(
         config,
         hostname=hostname_of(config, container_id, socket.gethostname()),
         networks=settled(config, house.networks),
-        host=replace(config.host, cgroupns_mode=cgroup_namespace(config.host, unified=cgroups.mode() == "v2")),
+        host=settled_modes(
+            house, replace(config.host, cgroupns_mode=cgroup_namespace(config.host, unified=cgroups.mode() == "v2"))
+        ),
     )
-    words = arguments(config)
+    words, links = arguments(config), settled_links(house, config)
     async with AsyncExitStack() as undo:
         chosen = house.roster.reserve(name, container_id)
         undo.callback(house.roster.forget_name, chosen)
@@ -95,6 +99,7 @@ async def _make(
                 args=words[1:],
                 directory=str(directory),
                 mounts=mounts,
+                links=links,
                 transient=transient,
             )
         )

@@ -10,6 +10,7 @@ from dataclasses import replace
 from kernel_engine.containers.attach import frame
 from kernel_engine.containers.filtering import seccomp_program
 from kernel_engine.containers.house import House, LiveExec
+from kernel_engine.containers.links import variables
 from kernel_engine.containers.options import ExecOptions
 from kernel_engine.containers.record import Exec
 from kernel_engine.containers.roster import Live, not_running
@@ -138,7 +139,7 @@ async def _attach(
 async def _launch(house: House, live: Live, running: LiveExec, options: ExecOptions) -> None:
     record = live.record
     program = await seccomp_program(house, record.config.host, privileged=options.privileged)
-    process = exec_process(record, options, program, record.config.hostname)
+    process = exec_process(record, options, program, record.config.hostname, variables(house, record))
     trace = Trace("daemon")
     with recording(trace):
         started = await house.launcher.exec(running.record.id, record.id, process)

@@ -17,24 +17,32 @@ _HOST_RESOLV_CONF = Path("/etc/resolv.conf")
 _SYSTEMD_RESOLV_CONF = Path("/run/systemd/resolve/resolv.conf")
 
 
+def places(directory: Path) -> dict[str, str]:
+    """Where each file is to be bound: path inside → path on the host."""
+    return {f"/etc/{name}": str(directory / name) for name in ("hostname", "hosts", "resolv.conf")}
+
+
 def write_identity(directory: Path, hostname: str, config: ContainerOptions, *, named: bool = False) -> dict[str, str]:
-    """Writes the files and returns where each is to be bound: path inside → path on the host.
+    """Writes the files and returns their `places`.
 
     named: it is on a network where containers find each other by name.
     """
-    files = {
-        "/etc/hostname": (directory / "hostname", f"{hostname}\n"),
-        "/etc/hosts": (directory / "hosts", _hosts(hostname, config, ())),
-        "/etc/resolv.conf": (directory / "resolv.conf", _resolvers(config.host, named=named)),
-    }
-    for path, text in files.values():
-        path.write_text(text)
-    return {target: str(path) for target, (path, _) in files.items()}
+    (directory / "hostname").write_text(f"{hostname}\n")
+    (directory / "hosts").write_text(_hosts(hostname, config, ()))
+    (directory / "resolv.conf").write_text(_resolvers(config.host, named=named))
+    return places(directory)
 
 
-def write_hosts(directory: Path, hostname: str, config: ContainerOptions, endpoints: tuple[Endpoint, ...]) -> None:
-    """Again, when the addresses are known; in place, because the file is bound already."""
-    (directory / "hosts").write_text(_hosts(hostname, config, endpoints))
+def write_hosts(
+    directory: Path,
+    hostname: str,
+    config: ContainerOptions,
+    endpoints: tuple[Endpoint, ...],
+    linked: tuple[tuple[str, str], ...] = (),
+) -> None:
+    """Again, when the addresses are known; in place, because the file is bound already. linked: (names, address) of
+    other containers."""
+    (directory / "hosts").write_text(_hosts(hostname, config, endpoints, linked))
 
 
 def write_resolvers(directory: Path, host: HostOptions, *, named: bool) -> None:
@@ -47,7 +55,12 @@ def upstream(host: HostOptions) -> tuple[str, ...]:
     return host.dns or name_servers(_read(_HOST_RESOLV_CONF))
 
 
-def _hosts(hostname: str, config: ContainerOptions, endpoints: tuple[Endpoint, ...]) -> str:
+def _hosts(
+    hostname: str,
+    config: ContainerOptions,
+    endpoints: tuple[Endpoint, ...],
+    linked: tuple[tuple[str, str], ...] = (),
+) -> str:
     endpoint = endpoints[0] if endpoints else None
     if config.host.network_mode == "host":
         try:
@@ -64,7 +77,8 @@ def _hosts(hostname: str, config: ContainerOptions, endpoints: tuple[Endpoint, .
         if address:
             extra.append((name, address))
     names = f"{hostname}.{config.domainname} {hostname}" if config.domainname else hostname
-    return hosts_file(tuple(item.address for item in endpoints), names, tuple(extra))
+    own = [address for item in endpoints for address in (item.address, item.address6) if address]
+    return hosts_file(own, names, (*extra, *linked))
 
 
 def _resolvers(host: HostOptions, *, named: bool) -> str:

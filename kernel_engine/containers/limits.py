@@ -8,7 +8,8 @@ import re
 from kernel_engine.containers.health import check_possible
 from kernel_engine.containers.options import ContainerOptions, HostOptions, RestartPolicy
 from kernel_engine.containers.publishing import wishes
-from kernel_engine.errors import InvalidRequest, NotSupported
+from kernel_engine.containers.sharing import check_modes
+from kernel_engine.errors import InvalidRequest
 
 MINIMUM_MEMORY = 6 * 1024 * 1024
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
@@ -28,10 +29,9 @@ def check_options(options: ContainerOptions) -> None:
         raise InvalidRequest(
             f"the working directory '{options.working_dir}' is invalid, it needs to be an absolute path"
         )
-    if options.hostname and host.network_mode == "host" and host.uts_mode == "host":
+    if options.hostname and host.uts_mode == "host":
         raise InvalidRequest("conflicting options: hostname and the UTS mode")
-    if host.network_mode.startswith("container:"):
-        raise NotSupported("joining another container's network (--network container:…) is not served yet")
+    check_modes(options)
     wishes(options)
     if host.log.driver not in ("", "json-file", "none"):
         raise InvalidRequest(f"logger: no log driver named '{host.log.driver}' is registered")

@@ -46,12 +46,13 @@ def arguments(merged: ContainerOptions) -> tuple[str, ...]:
     return (merged.entrypoint or ()) + (merged.command or ())
 
 
-def process_environment(merged: ContainerOptions, hostname: str) -> tuple[str, ...]:
-    """PATH, HOSTNAME and TERM as the engine gives them, then the container's own; "A" without "=" takes A away."""
+def process_environment(merged: ContainerOptions, hostname: str, linked: Iterable[str] = ()) -> tuple[str, ...]:
+    """PATH, HOSTNAME and TERM as the engine gives them, `linked` (what links tell), then the container's own; "A"
+    without "=" takes A away."""
     base = [f"PATH={DEFAULT_PATH}", f"HOSTNAME={hostname}"]
     if merged.tty:
         base.append("TERM=xterm")
-    return override_environment(base, merged.environment)
+    return override_environment([*base, *linked], merged.environment)
 
 
 def _merge_environment(mine: tuple[str, ...], image: Iterable[str]) -> tuple[str, ...]:

@@ -6,16 +6,23 @@ import random
 from collections.abc import Iterator, Sequence
 
 from kernel_engine.containers.house import House
+from kernel_engine.containers.options import EndpointOptions
 from kernel_engine.containers.record import Container
 from kernel_engine.network.endpoint import Endpoint
 
 
 def names_on(record: Container, endpoint: Endpoint) -> tuple[str, ...]:
     """What a container is called on one network: its name, its aliases there, its short id, its host name if given."""
-    options = record.config.networks.get(endpoint.network_name) or record.config.networks.get(endpoint.network_id)
+    options = options_on(record, endpoint)
     own = (record.config.hostname,) if record.config.hostname != record.id[:12] else ()
     aliases = options.aliases if options is not None else ()
     return tuple(dict.fromkeys((record.name, *aliases, record.id[:12], *own)))
+
+
+def options_on(record: Container, endpoint: Endpoint) -> EndpointOptions | None:
+    """How it asked to be there."""
+    networks = record.config.networks
+    return networks.get(endpoint.network_name) or networks.get(endpoint.network_id)
 
 
 def found_by_name(house: House, asker: str, name: str) -> Sequence[str] | None:
@@ -31,7 +38,7 @@ def found_by_name(house: House, asker: str, name: str) -> Sequence[str] | None:
         for here in live.record.endpoints
         if house.networks.find(here.network_id).resolves_names
         for other, there in _neighbours(house, here)
-        if _is_called(other, there, name)
+        if _is_called(other, there, _own_names(live.record, here).get(name, name))
     ]
     random.shuffle(found)
     return found or None
@@ -46,6 +53,13 @@ def name_of(house: House, asker: str, address: str) -> str | None:
                 if there.address == address:
                     return f"{other.name}.{there.network_name}"
     return None
+
+
+def _own_names(record: Container, endpoint: Endpoint) -> dict[str, str]:
+    """Names that only this container has for others: the links of its place on a network, alias → name."""
+    options = options_on(record, endpoint)
+    pairs = (word.partition(":") for word in options.links) if options is not None else ()
+    return {(alias or name).lower(): name.lower() for name, _, alias in pairs}
 
 
 def _is_called(record: Container, endpoint: Endpoint, name: str) -> bool:

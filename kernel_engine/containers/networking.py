@@ -10,10 +10,12 @@ from pathlib import Path
 
 from kernel_engine.containers import identity
 from kernel_engine.containers.house import House
+from kernel_engine.containers.links import write_hosts
 from kernel_engine.containers.naming import found_by_name, name_of
 from kernel_engine.containers.options import ContainerOptions, EndpointOptions
 from kernel_engine.containers.record import Container
 from kernel_engine.containers.roster import Live
+from kernel_engine.containers.sharing import owner_of, sharers
 from kernel_engine.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from kernel_engine.network.endpoint import Endpoint
 from kernel_engine.network.network import HOST, NONE, Network
@@ -24,7 +26,7 @@ from kernel_engine.network.ports import Reservation
 def settled(options: ContainerOptions, networks: Networks) -> Mapping[str, EndpointOptions]:
     """The networks of a new container by name: the one of its network mode first, then the others. One that is not
     there keeps the caller's word: that it is missing is said when the container starts, as Docker does."""
-    if options.host.network_mode.startswith("container:"):
+    if owner_of(options.host.network_mode):
         return {}
 
     def name_of_network(word: str) -> str:
@@ -42,7 +44,7 @@ def settled(options: ContainerOptions, networks: Networks) -> Mapping[str, Endpo
 def is_networked(config: ContainerOptions) -> bool:
     """Whether it has bridges to be on, in a network namespace of its own."""
     mode = config.host.network_mode
-    return mode not in (HOST, NONE) and not mode.startswith("container:") and not config.network_disabled
+    return mode not in (HOST, NONE) and not owner_of(mode) and not config.network_disabled
 
 
 def memberships(house: House, record: Container) -> list[tuple[Network, EndpointOptions]]:
@@ -83,8 +85,9 @@ async def attach_all(
 async def detach_all(house: House, container_id: str, endpoints: tuple[Endpoint, ...]) -> None:
     """A container that has ended (or never began)."""
     house.networks.names.close(container_id)
+    kept = bool(sharers(house, container_id))  # then the kernel keeps the namespace, and the cables with it
     for endpoint in endpoints:
-        await house.networks.detach(endpoint)
+        await house.networks.detach(endpoint, running=kept)
 
 
 async def names_again(house: House, live: Live) -> None:
@@ -98,6 +101,11 @@ async def connect(house: House, live: Live, network: Network, options: EndpointO
     """`docker network connect`. A container that does not run joins when it starts."""
     async with live.lock:
         record = live.record
+        if owner_of(record.config.host.network_mode):
+            raise InvalidRequest(
+                "container sharing network namespace with another container or host cannot be connected to any other "
+                "network"
+            )
         if HOST in (record.config.host.network_mode, network.name):
             raise Conflict("container cannot be disconnected from host network or connected to host network")
         if network.name == NONE or not is_networked(record.config):
@@ -130,7 +138,7 @@ async def connect(house: House, live: Live, network: Network, options: EndpointO
         if network.resolves_names and not house.networks.names.has(record.id):
             await _open_names(house, record.id, record.state.pid)
             identity.write_resolvers(Path(record.directory), record.config.host, named=True)
-        identity.write_hosts(Path(record.directory), record.config.hostname, config, live.record.endpoints)
+        write_hosts(house, live.record)
         house.events.publish("network", "connect", network.id, _attributes(network, record))
 
 
@@ -154,7 +162,7 @@ async def disconnect(house: House, live: Live, network: Network, *, force: bool)
             left = await _way_out(house, record, endpoint, left)
         await house.roster.save(live, config=config, endpoints=left)
         if endpoint is not None:
-            identity.write_hosts(Path(record.directory), record.config.hostname, config, left)
+            write_hosts(house, live.record)
         house.events.publish("network", "disconnect", network.id, _attributes(network, record))
 
 

@@ -66,6 +66,7 @@ class HostOptions:
     mounts: tuple[MountOptions, ...] = ()
     volumes_from: tuple[str, ...] = ()  #: "container[:ro]"
     network_mode: str = "default"  #: default|bridge|host|none|container:ID|NAME
+    links: tuple[str, ...] = ()  #: "container[:alias]"
     restart: RestartPolicy = RestartPolicy()
     auto_remove: bool = False
     privileged: bool = False
@@ -75,7 +76,7 @@ class HostOptions:
     cap_drop: tuple[str, ...] = ()
     security_opt: tuple[str, ...] = ()
     group_add: tuple[str, ...] = ()
-    pid_mode: str = ""  #: "" | "host"
+    pid_mode: str = ""  #: "" | "host" | container:ID
     ipc_mode: str = ""  #: "" | "private" | "host" | "none"
     uts_mode: str = ""  #: "" | "host"
     cgroupns_mode: str = ""  #: "" | "private" | "host"

@@ -31,7 +31,7 @@ def wishes(config: ContainerOptions) -> tuple[Wish, ...]:
     found = [_wish(port, address, number) for port, places in host.port_bindings.items() for address, number in places]
     if host.publish_all:
         named = {parse_port(port) for port, places in host.port_bindings.items() if places}
-        exposed = {number_and_protocol for port in config.exposed_ports if (number_and_protocol := _exposed(port))}
+        exposed = {number_and_protocol for port in config.exposed_ports if (number_and_protocol := known_port(port))}
         found += [Wish(container_port=number, protocol=protocol) for number, protocol in exposed - named]
     return tuple(sorted(found, key=lambda wish: (not wish.first, wish.first != wish.last, -wish.container_port)))
 
@@ -58,7 +58,7 @@ def is_published(record: Container, word: str) -> bool:
 def is_exposed(record: Container, word: str) -> bool:
     """`--filter expose=80`: is one of these ports of the container open to others, or meant to be?"""
     first, last, protocol = port_range("expose", word)
-    known = (_exposed(port) for port in opened(record))
+    known = (known_port(port) for port in opened(record))
     return any(port is not None and port[1] == protocol and first <= port[0] <= last for port in known)
 
 
@@ -76,7 +76,7 @@ def port_range(name: str, word: str) -> tuple[int, int, str]:
 
 def normal(port: str) -> str:
     """ "80" is "80/tcp"; what is no port stays as it is."""
-    known = _exposed(port)
+    known = known_port(port)
     return f"{known[0]}/{known[1]}" if known else port
 
 
@@ -92,7 +92,7 @@ def parse_port(text: str) -> tuple[int, str]:
     return value, protocol
 
 
-def _exposed(port: str) -> tuple[int, str] | None:
+def known_port(port: str) -> tuple[int, str] | None:
     """EXPOSE is a remark: what Docker would not understand is left out."""
     try:
         return parse_port(port)

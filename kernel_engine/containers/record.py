@@ -77,6 +77,15 @@ class MountPoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """`--link` on the default bridge: another container under a name of this one's own."""
+
+    container_id: str
+    name: str  #: what it was called when the link was made
+    alias: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
     """One container. `config` is merged: the caller's words over the image's."""
 
@@ -90,6 +99,7 @@ class Container:
     path: str  #: argv[0]
     args: tuple[str, ...]  #: argv[1:]
     mounts: tuple[MountPoint, ...] = ()
+    links: tuple[Link, ...] = ()
     restart_count: int = 0
     endpoints: tuple[Endpoint, ...] = ()  #: while it runs: its places on networks
     stopped_by_user: bool = False  #: `docker stop`: unless-stopped and always look at it
@@ -101,6 +111,12 @@ class Container:
     def endpoint(self) -> Endpoint | None:
         """Its first place: the one that publishes its ports."""
         return self.endpoints[0] if self.endpoints else None
+
+    @property
+    def identity(self) -> str:
+        """The directory with its hostname, hosts and resolv.conf: of the container whose network it shares."""
+        kind, _, owner = self.config.host.network_mode.partition(":")
+        return f"{self.directory.rpartition('/')[0]}/{owner}" if kind == "container" else self.directory
 
     @property
     def log_path(self) -> str:

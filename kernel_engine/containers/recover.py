@@ -16,6 +16,7 @@ from kernel_engine.containers.record import WaitResult
 from kernel_engine.containers.remove import remove_locked
 from kernel_engine.containers.restart import starts_with_daemon
 from kernel_engine.containers.roster import Live, Roster, ended
+from kernel_engine.containers.sharing import in_order
 from kernel_engine.containers.start import log_file, start_locked
 from kernel_engine.containers.traces import read_trace
 from kernel_engine.errors import EngineError, NotFound
@@ -42,7 +43,8 @@ async def recover(house: House) -> None:
     """At the daemon's start: the launcher's word against the records."""
     known = {item.id: item for item in await house.launcher.known()}
     held = await house.log_writer.holds()
-    for live in house.roster.all():
+    for record in in_order(live.record for live in house.roster.all()):
+        live = house.roster.find(record.id)
         house.traces.keep(live.record.id, read_trace(Path(live.record.directory) / "trace.json"))
         await _recover_one(house, live, known.get(live.record.id), held)
     for item in known.values():

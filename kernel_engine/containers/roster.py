@@ -69,6 +69,12 @@ class Roster:
         return tuple(self._by_id.values())
 
     def find(self, reference: str) -> Live:
+        """By id, its beginning, name, or another container's name for it: "web/database" of `--link db:database`."""
+        parent, slash, alias = reference.removeprefix("/").partition("/")
+        linking = self._by_id.get(self._id_by_name.get(parent, "")) if slash else None
+        for link in linking.record.links if linking is not None else ():
+            if link.alias == alias and link.container_id in self._by_id:
+                return self._by_id[link.container_id]
         return self._by_id[find(reference, self._by_id, self._id_by_name)]
 
     def by_id(self, container_id: str) -> Live | None:

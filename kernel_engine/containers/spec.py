@@ -12,7 +12,7 @@ from kernel_engine.errors import InvalidRequest
 from kernel_engine.formats.environment import override_environment
 from kernel_engine.runtime import capabilities
 from kernel_engine.runtime.defaults import DEFAULT_SYSCTLS, IPV6_OFF, MASKED_PATHS, READONLY_PATHS
-from kernel_engine.runtime.spec import Mount, Process, Resources, Rlimit, Rootfs, Spec
+from kernel_engine.runtime.spec import Joined, Mount, Process, Resources, Rlimit, Rootfs, Spec
 from kernel_engine.storage.snapshots import OverlayPlan
 
 _DEFAULT_PERIOD = 100_000
@@ -31,6 +31,8 @@ class Surroundings:
     tini: str
     ipv6: bool  #: the kernel has it
     provisions: Provisions
+    joined: tuple[Joined, ...] = ()
+    linked: tuple[str, ...] = ()  #: variables that tell of linked containers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,7 @@ def container_spec(container: Container, around: Surroundings) -> Spec:
         hostname="" if host.uts_mode == "host" else around.hostname,
         domainname=config.domainname,
         namespaces=namespaces(host),
+        joined=around.joined,
         mounts=(*_mounts(container, around.identity_files), *around.provisions.mounts),
         masked_paths=() if open_paths else MASKED_PATHS,
         readonly_paths=() if open_paths else READONLY_PATHS,
@@ -95,10 +98,12 @@ def container_spec(container: Container, around: Surroundings) -> Spec:
     )
 
 
-def exec_process(container: Container, options: ExecOptions, seccomp: str, hostname: str) -> Process:
+def exec_process(
+    container: Container, options: ExecOptions, seccomp: str, hostname: str, linked: tuple[str, ...] = ()
+) -> Process:
     """The process that `docker exec` adds: the container's environment and user unless said otherwise."""
     host = container.config.host
-    environment = process_environment(container.config, hostname)
+    environment = process_environment(container.config, hostname, linked)
     if options.tty and not container.config.tty:
         environment = override_environment(("TERM=xterm",), environment)
     return Process(
@@ -123,7 +128,9 @@ def _first_process(container: Container, around: Surroundings, security: Securit
     config, host = container.config, container.config.host
     return Process(
         args=arguments(config),
-        env=override_environment(process_environment(config, around.hostname), around.provisions.environment),
+        env=override_environment(
+            process_environment(config, around.hostname, around.linked), around.provisions.environment
+        ),
         cwd=config.working_dir or "/",
         user=config.user,
         groups=host.group_add,
@@ -142,10 +149,10 @@ def _first_process(container: Container, around: Surroundings, security: Securit
 def namespaces(host: HostOptions) -> tuple[str, ...]:
     """Which namespaces are new; one that a `--pid host` or the like names is left out."""
     shared = {
-        "pid": host.pid_mode == "host",
+        "pid": host.pid_mode == "host" or host.pid_mode.startswith("container:"),
         "uts": host.uts_mode == "host",
         "ipc": host.ipc_mode == "host",
-        "net": host.network_mode == "host",
+        "net": host.network_mode == "host" or host.network_mode.startswith("container:"),
         "cgroup": host.cgroupns_mode == "host" or (host.privileged and host.cgroupns_mode != "private"),
     }
     return tuple(name for name in ("mount", "pid", "uts", "ipc", "net", "cgroup") if not shared.get(name))

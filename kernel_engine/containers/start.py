@@ -15,15 +15,13 @@ from kernel_engine.containers import health, identity, networking
 from kernel_engine.containers.create import recorded
 from kernel_engine.containers.filtering import seccomp_program
 from kernel_engine.containers.house import House
+from kernel_engine.containers.links import check_links, tell_others, variables, write_hosts
 from kernel_engine.containers.publishing import wishes
 from kernel_engine.containers.record import Container, WaitResult
 from kernel_engine.containers.remove import remove_locked
 from kernel_engine.containers.roster import Live
-from kernel_engine.containers.spec import (
-    Provisions,
-    Surroundings,
-    container_spec,
-)
+from kernel_engine.containers.sharing import joined, network_owner, owner_of
+from kernel_engine.containers.spec import Provisions, Surroundings, container_spec
 from kernel_engine.containers.traces import write_trace
 from kernel_engine.errors import Conflict, EngineError, KernelRefused, NotModified, StartFailed, Unavailable
 from kernel_engine.formats.frozen import to_json
@@ -83,6 +81,8 @@ async def start_locked(house: House, live: Live) -> None:
     )
     # not waited for: the launcher knows the truth, and a restarted daemon asks it
     house.roster.save(live, endpoints=endpoints, stopped_by_user=False, state=state)
+    if endpoints:
+        tell_others(house, live.record)
     if state.health is not None:
         from kernel_engine.containers import probing  # whose execs need this module
 
@@ -92,9 +92,8 @@ async def start_locked(house: House, live: Live) -> None:
 
 async def _launch(house: House, live: Live, trace: Trace) -> tuple[Started, tuple[Endpoint, ...]]:
     """Starts the first process with its network and its streams."""
-    record = live.record
-    directory = Path(record.directory)
-    hostname, config = record.config.hostname, record.config
+    record = _named_by_owner(house, live)
+    check_links(house, record)
     endpoints: tuple[Endpoint, ...] = ()
     ports = await _reserve_ports(house, record)
 
@@ -108,7 +107,7 @@ async def _launch(house: House, live: Live, trace: Trace) -> tuple[Started, tupl
         finally:
             await adopted
         if endpoints:
-            identity.write_hosts(directory, hostname, config, endpoints)
+            write_hosts(house, replace(record, endpoints=endpoints))
 
     try:
         with recording(trace):
@@ -131,10 +130,26 @@ async def _launch(house: House, live: Live, trace: Trace) -> tuple[Started, tupl
     return started, endpoints
 
 
+def _named_by_owner(house: House, live: Live) -> Container:
+    """One that shares another's network has its host name too."""
+    owner = network_owner(house, live.record).config
+    config = replace(live.record.config, hostname=owner.hostname, domainname=owner.domainname)
+    live.record = replace(live.record, config=config)
+    return live.record
+
+
+def _identity_files(house: House, record: Container) -> dict[str, str]:
+    config = record.config
+    if owner_of(config.host.network_mode):
+        return identity.places(Path(record.identity))
+    memberships = networking.memberships(house, record) if networking.is_networked(config) else []
+    named = any(network.resolves_names for network, _ in memberships)
+    return identity.write_identity(Path(record.directory), config.hostname, config, named=named)
+
+
 async def _spec(house: House, record: Container, provisions: Provisions) -> Spec:
-    directory, config = Path(record.directory), record.config
-    joins = networking.memberships(house, record) if networking.is_networked(config) else []
-    named = any(network.resolves_names for network, _ in joins)
+    config = record.config
+    joins = joined(house, record)
     await _prepare_mounts(house, record)
     if config.host.init and not house.tini:
         raise StartFailed("--init needs a static init (package tini) on this machine", exit_code=127)
@@ -144,11 +159,13 @@ async def _spec(house: House, record: Container, provisions: Provisions) -> Spec
             cgroup=house.instance.cgroup,
             rootfs=house.snapshots.rootfs(record.id),
             hostname=config.hostname,
-            identity_files=identity.write_identity(directory, config.hostname, config, named=named),
+            identity_files=_identity_files(house, record),
             seccomp=await seccomp_program(house, config.host),
             tini=house.tini,
             ipv6=os.path.exists("/proc/sys/net/ipv6"),
             provisions=provisions,
+            joined=joins,
+            linked=variables(house, record),
         ),
     )
 

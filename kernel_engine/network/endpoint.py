@@ -29,6 +29,9 @@ class Endpoint:
     prefix_length: int
     gateway: str
     mac: str
+    address6: str = ""  #: IPv6; "" where the network has none
+    prefix_length6: int = 0
+    gateway6: str = ""
     host_interface: str  #: the veth end on the host
     interface: str = "eth0"  #: the container's end
     routes: bool = True  #: whether the container's way out leads through here

@@ -9,7 +9,8 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
@@ -138,6 +139,7 @@ class Births:
     # forks ------------------------------------------------------------------------------------------------------
     def _fork_first(self, spec: Spec, request: int, trace: Trace) -> None:
         new_pid, v2 = "pid" in spec.namespaces, cgroups.mode() == "v2"
+        owners = {item.namespace: self._launcher.register.running(item.container) for item in spec.joined}
         group = -1
         if v2:
             # made here so that the child is born in it: moving a process waits for an RCU grace period
@@ -148,15 +150,21 @@ class Births:
         parent, child = _pair()
         try:
             flags = into if v2 else plain
-            pid, pidfd = _fork(flags, lambda: init.first_process(spec, child, ends.theirs, in_cgroup=v2), cgroup=group)
+            joins = tuple((owner.pidfd, name) for name, owner in owners.items() if name != "pid")
+            with self._within(owners.get("pid")):
+                pid, pidfd = _fork(
+                    flags,
+                    lambda: init.first_process(spec, child, ends.theirs, in_cgroup=v2, joins=joins),
+                    cgroup=group,
+                )
         except OSError:
             self._undo(ends, parent)
             raise
         finally:
             self._release(ends, child, group)
         entry = Entry(
-            id=spec.id, container=spec.id, cgroup=spec.cgroup, namespaces=spec.namespaces, pid=pid, pidfd=pidfd,
-            streams=ends.ours,
+            id=spec.id, container=spec.id, cgroup=spec.cgroup, namespaces=(*spec.namespaces, *owners), pid=pid,
+            pidfd=pidfd, streams=ends.ours,
         )  # fmt: skip
         birth = Birth(entry=entry, request=request, channel=parent, trace=trace, waiting=True)
         self._watch(birth)
@@ -167,15 +175,9 @@ class Births:
         home = Home(pid=first.pid, pidfd=first.pidfd, namespaces=first.namespaces, cgroup=first.cgroup, id=first.id)
         ends = self._pipes(process)
         parent, child = _pair()
-        inside = "pid" in first.namespaces
         try:
-            if inside:  # only children are born into it; the launcher itself stays where it is
-                setns(first.pidfd, CloneFlag.CLONE_NEWPID, show="pidfd, CLONE_NEWPID")
-            try:
+            with self._within(first if "pid" in first.namespaces else None):
                 pid, pidfd = _fork(_FIRST_HOST_PID, lambda: init.added_process(process, home, child, ends.theirs))
-            finally:
-                if inside:
-                    setns(self._own_pid_namespace, CloneFlag.CLONE_NEWPID, show="own pid namespace, CLONE_NEWPID")
         except OSError:
             self._undo(ends, parent)
             raise
@@ -188,6 +190,18 @@ class Births:
         birth = Birth(entry=entry, request=request, channel=parent, trace=trace, waiting=True)
         self._watch(birth)
         self.go(id)
+
+    @contextmanager
+    def _within(self, owner: Entry | None) -> Iterator[None]:
+        """Children are born into this one's pid namespace; the launcher itself stays where it is."""
+        if owner is None:
+            yield
+            return
+        setns(owner.pidfd, CloneFlag.CLONE_NEWPID, show="pidfd, CLONE_NEWPID")
+        try:
+            yield
+        finally:
+            setns(self._own_pid_namespace, CloneFlag.CLONE_NEWPID, show="own pid namespace, CLONE_NEWPID")
 
     def _pipes(self, process: Process) -> Ends:
         if process.terminal:

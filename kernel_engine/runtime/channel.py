@@ -17,6 +17,7 @@ from typing import Any
 from kernel_engine.runtime.spec import (
     Device,
     DeviceRule,
+    Joined,
     Mount,
     Process,
     Resources,
@@ -167,6 +168,7 @@ def spec_from_json(data: Message) -> Spec:
             **words,
             "process": process_from_json(data["process"]),
             "rootfs": Rootfs(**{**rootfs, "lower": tuple(rootfs["lower"])}),
+            "joined": tuple(Joined(**item) for item in data["joined"]),
             "mounts": tuple(Mount(**{**item, "lower": tuple(item["lower"])}) for item in data["mounts"]),
             "devices": tuple(Device(**item) for item in data["devices"]),
             "resources": resources_from_json(data["resources"]),

@@ -61,16 +61,23 @@ class Home:
     id: str
 
 
-def first_process(spec: Spec, channel: Channel, streams: Streams, *, in_cgroup: bool) -> NoReturn:
-    """Makes the container around this process and becomes its program. `in_cgroup`: clone3 put it there (v2)."""
+def first_process(
+    spec: Spec, channel: Channel, streams: Streams, *, in_cgroup: bool, joins: tuple[tuple[int, str], ...] = ()
+) -> NoReturn:
+    """Makes the container around this process and becomes its program. `in_cgroup`: clone3 put it there (v2).
+
+    joins: pidfds of other containers, each with the name of the namespace to be entered.
+    """
 
     def live(handshake: Handshake) -> None:
-        _leave_the_launcher(handshake, streams.descriptors())
+        _leave_the_launcher(handshake, (*streams.descriptors(), *(pidfd for pidfd, _ in joins)))
         if not in_cgroup:
             cgroups.create(spec.cgroup, spec.id, spec.resources, plan.device_rules(spec))
             cgroups.enter(spec.cgroup, spec.id)
         security.set_limits(spec.process)
         sys.unshare(namespace_flags(spec.namespaces))
+        for pidfd, name in joins:
+            sys.setns(pidfd, namespace_flags((name,)), show=f"pidfd, {_names((name,))}")
         _tell_created(spec, handshake)
         filter_program = _read_filter(spec.process)
         terminal = _build_root(spec)

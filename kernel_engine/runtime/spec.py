@@ -115,6 +115,14 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """A namespace of another container that runs, entered instead of a new one."""
+
+    namespace: str  #: "net" | "pid"
+    container: str  #: the other one's id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
     """Everything that the launcher needs to start a container's first process."""
 
@@ -124,8 +132,9 @@ class Spec:
     cgroup: str  #: the instance's cgroup directory (`Instance.cgroup`)
     hostname: str = ""
     domainname: str = ""
-    #: which namespaces are new: of "mount", "pid", "uts", "ipc", "net", "cgroup"; one left out is shared with the host
+    #: the new ones, of "mount", "pid", "uts", "ipc", "net", "cgroup"; one left out is joined, or shared with the host
     namespaces: tuple[str, ...] = ("mount", "pid", "uts", "ipc", "net", "cgroup")
+    joined: tuple[Joined, ...] = ()
     mounts: tuple[Mount, ...] = ()
     devices: tuple[Device, ...] = ()  #: besides the standard ones (null zero full random urandom tty)
     masked_paths: tuple[str, ...] = ()

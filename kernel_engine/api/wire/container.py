@@ -26,6 +26,7 @@ def inspect_json(
     *,
     exec_ids: tuple[str, ...],
     networks: dict[str, Any],
+    links: tuple[str, ...],
     sizes: tuple[int, int] | None,
 ) -> dict[str, Any]:
     """GET /containers/{id}/json. `networks` comes from `wire.network.endpoints_json`."""
@@ -36,9 +37,9 @@ def inspect_json(
         "Args": list(item.args),
         "State": state_json(item.state),
         "Image": item.image_id,
-        "ResolvConfPath": f"{item.directory}/resolv.conf",
-        "HostnamePath": f"{item.directory}/hostname",
-        "HostsPath": f"{item.directory}/hosts",
+        "ResolvConfPath": f"{item.identity}/resolv.conf",
+        "HostnamePath": f"{item.identity}/hostname",
+        "HostsPath": f"{item.identity}/hosts",
         "LogPath": item.log_path if item.config.host.log.driver == "json-file" else "",
         "Name": f"/{item.name}",
         "RestartCount": item.restart_count,
@@ -48,7 +49,7 @@ def inspect_json(
         "ProcessLabel": "",
         "AppArmorProfile": "",
         "ExecIDs": list(exec_ids) or None,
-        "HostConfig": host_json(item),
+        "HostConfig": {**host_json(item), "Links": list(links) or None},
         "GraphDriver": {"Data": None, "Name": STORAGE_DRIVER},
     }
     if sizes is not None:
@@ -163,12 +164,20 @@ def _network_settings(item: Container, version: Version, networks: dict[str, Any
 
 
 def summary_json(
-    item: Container, *, image: str, networks: dict[str, Any], sizes: tuple[int, int] | None
+    item: Container,
+    *,
+    image: str,
+    networks: dict[str, Any],
+    other_names: tuple[str, ...],
+    sizes: tuple[int, int] | None,
 ) -> dict[str, Any]:
-    """One row of GET /containers/json. `image` is the name as long as it still means the container's image."""
+    """One row of GET /containers/json. `image` is the name as long as it still means the container's image.
+
+    other_names: "web/database", what containers that are linked to it call it.
+    """
     answer: dict[str, Any] = {
         "Id": item.id,
-        "Names": [f"/{item.name}"],
+        "Names": [f"/{name}" for name in (item.name, *other_names)],
         "Image": image,
         "ImageID": item.image_id,
         "Command": command_text(item),

@@ -85,6 +85,7 @@ def read_host(fields: Fields) -> HostOptions:
         mounts=tuple(_mount(item) for item in fields.objects("Mounts")),
         volumes_from=fields.words("VolumesFrom"),
         network_mode=fields.text("NetworkMode") or "default",
+        links=fields.words("Links"),
         restart=RestartPolicy(
             name=restart.text("Name") or "no", maximum_retry_count=restart.number("MaximumRetryCount")
         ),

@@ -35,6 +35,47 @@ def test_a_plain_run() -> None:
     assert body("busybox")["Cmd"] is None
 
 
+def test_several_networks() -> None:
+    long = "name=n2,alias=a,alias=b,ip=10.0.0.9,driver-opt=k=v"
+    made = body("--network", "n1", "--network", long, "--network-alias", "web", "--ip6", "fd00::9",
+                "--link", "db:base", "--mac-address", "02:42:ac:11:00:09", "busybox")  # fmt: skip
+    assert made["HostConfig"]["NetworkMode"] == "n1"
+    assert made["NetworkingConfig"]["EndpointsConfig"] == {
+        "n1": {
+            "IPAMConfig": {"IPv6Address": "fd00::9"},
+            "Aliases": ["web"],
+            "MacAddress": "02:42:ac:11:00:09",
+            "Links": ["db:base"],
+        },
+        "n2": {"Aliases": ["a", "b"], "IPAMConfig": {"IPv4Address": "10.0.0.9"}, "DriverOpts": {"k": "v"}},
+    }
+    assert body("--link", "db", "busybox")["NetworkingConfig"]["EndpointsConfig"] == {"default": {}}
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("--network", "n1", "--network", "bridge"), "cannot attach both user-defined and non-user-defined"),
+        (("--network", "n1", "--network", "n1"), 'network "n1" is specified multiple times'),
+        (("--network", "name=n1,ip=1.2.3.4", "--ip", "1.2.3.5"), "both --ip and per-network IPv4 address"),
+        (("--network", "name=n1,alias=x", "--network-alias", "y"), "both --network-alias and per-network alias"),
+        (
+            ("--network", "name=n1,foo=x"),
+            'invalid argument "name=n1,foo=x" for "--network" flag: invalid field key foo',
+        ),
+        (("--network", "alias=x"), "network name/id is not specified"),
+        (("--network", ""), "no name set for network"),
+        (("--network", "bridge", "--link", "db"), "links are only supported for user-defined networks"),
+        (("--network-alias", "x"), "network-scoped aliases are only supported for user-defined networks"),
+        (("--link", "a:b:c"), 'invalid argument "a:b:c" for "--link" flag: bad format for links: a:b:c'),
+    ],
+)
+def test_networks_that_are_refused(words: tuple[str, ...], text: str) -> None:
+    with pytest.raises((Failed, Misused)) as raised:
+        body(*words, "busybox")
+    assert text in str(raised.value)
+
+
 def test_streams() -> None:
     made = body("-it", "busybox")
     assert (made["AttachStdin"], made["OpenStdin"], made["StdinOnce"], made["Tty"]) == (True, True, True, True)
