@@ -1,11 +1,13 @@
 """The kernel trace of a container's start as plain Korean text: `docker run --explain`, the notebook's %explain.
 
 Pure but for `show`. Steps are those of GET /kernel-engine/containers/{id}/trace. What a call is for is in
-`explain_table.py`; a call that is not known there is shown without words of ours.
+`explain_table.py`, where to read on in `explain_reading.py`; a call that is not known there is shown without words of
+ours.
 """
 
 from __future__ import annotations
 
+from kernel_engine.cli.explain_reading import WHY, effect, first_process, manual
 from kernel_engine.cli.explain_table import ERRORS, GROUPS, meaning
 from kernel_engine.cli.failures import Failed
 
@@ -23,9 +25,23 @@ KEEP_BEFORE = 48  #: of them before the ellipsis
 class Line:
     """One line of the explanation: `count` steps in a row that do the same, beginning with step `number`."""
 
-    __slots__ = ("call", "count", "duration", "group", "number", "ok", "result", "source", "text")
+    __slots__ = (
+        "call",
+        "count",
+        "duration",
+        "effect",
+        "group",
+        "manual",
+        "number",
+        "ok",
+        "process",
+        "result",
+        "source",
+        "started",
+        "text",
+    )
 
-    def __init__(self, number: int, step: Mapping[str, Any]) -> None:
+    def __init__(self, number: int, step: Mapping[str, Any], first: int) -> None:
         self.number = number
         self.count = 1
         self.group, self.text = meaning(step["Name"], step["Arguments"], step["Source"])
@@ -34,6 +50,10 @@ class Line:
         self.ok: bool = step["Ok"]
         self.duration: int = step["Duration"]  #: nanoseconds
         self.source: str = step["Source"]
+        self.started: int = step["Started"]  #: nanoseconds of CLOCK_MONOTONIC
+        self.process: str = step["Process"]
+        self.manual = manual(step["Name"], step["Arguments"])  #: page and section
+        self.effect = effect(step["Name"], step["Arguments"], first)  #: where it can be read, "" for nowhere
 
     def same(self, other: Line) -> bool:
         return self.ok and other.ok and bool(self.text) and (self.group, self.text) == (other.group, other.text)
@@ -65,7 +85,7 @@ def explain(steps: Sequence[Mapping[str, Any]]) -> str:
     for group in GROUPS:
         members = [line for line in lines if line.group == group]
         if members:
-            parts.append("\n".join([f"[{group}]", *(_shown(line) for line in members)]))
+            parts.append("\n".join([f"[{group}] {WHY[group]}", *(_shown(line) for line in members)]))
     stopped = stopping(steps)
     if stopped is not None:
         parts.append(_stop_text(stopped, steps[stopped]))
@@ -78,8 +98,9 @@ def explained(steps: Sequence[Mapping[str, Any]]) -> list[Line]:
     """Each step as a line; neighbours in one group that do the same are one line with a count."""
     lines: list[Line] = []
     last: dict[str, Line] = {}
+    first = first_process(steps)
     for number, step in enumerate(steps, 1):
-        line = Line(number, step)
+        line = Line(number, step, first)
         before = last.get(line.group)
         if before is not None and before.same(line) and before.number + before.count == number:
             before.count += 1
@@ -119,11 +140,14 @@ def _shown(line: Line) -> str:
     more = f" 등 {line.count}번" if line.count > 1 else ""
     refused = "" if line.ok else " (커널이 거절했어요)"
     first = f"  {line.place:>7}  {line.text or line.call}{refused}"
-    return f"{first}\n           {line.call}{result}{more} · {spoken(line.duration)} · {line.source}"
+    page, section = line.manual
+    reading = f"man {section} {page}{f' · 볼 곳: {line.effect}' if line.effect else ''}"
+    indent = " " * 11
+    return f"{first}\n{indent}{line.call}{result}{more} · {spoken(line.duration)} · {line.source}\n{indent}{reading}"
 
 
 def _stop_text(at: int, step: Mapping[str, Any]) -> str:
     name = step["Result"]
     reason = ERRORS.get(name, "")
-    line = Line(at + 1, step)
+    line = Line(at + 1, step, 0)
     return f"{line.number}번째 단계 {line.call}에서 멈췄어요: {name}{f' ({reason})' if reason else ''} · {line.source}"

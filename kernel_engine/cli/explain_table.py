@@ -45,6 +45,17 @@ NAMESPACE_WORDS = {
     "CLONE_NEWUSER": "사용자",
 }
 
+#: flag → the namespace's file under /proc/PID/ns
+NAMESPACE_FILES = {
+    "CLONE_NEWNS": "mnt",
+    "CLONE_NEWPID": "pid",
+    "CLONE_NEWUTS": "uts",
+    "CLONE_NEWIPC": "ipc",
+    "CLONE_NEWNET": "net",
+    "CLONE_NEWCGROUP": "cgroup",
+    "CLONE_NEWUSER": "user",
+}
+
 #: three calls make one cover, so that they share their words and stand on one line
 COVERED = "커널의 정보와 설정이 있는 파일을 덮어서, 보거나 바꾸지 못하게 해요"
 NAMED = "컨테이너의 이름과 DNS를 적은 파일을 제자리에 붙여요"

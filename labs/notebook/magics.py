@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
@@ -12,6 +11,7 @@ from kernel_engine.client import APIError, EngineUnreachable
 from labs.notebook import command_cell, playground, server, session
 from labs.notebook.building import watch
 from labs.notebook.building.recipe import BadRecipe
+from labs.notebook.kernel import timeline
 from labs.notebook.learning import preview
 from labs.notebook.session import NotATerminal, Session
 from labs.notebook.transformer import MAGIC
@@ -49,13 +49,13 @@ class DockerMagics:
 
     def explain(self, line: str) -> None:
         """%explain docker run …: the command, and what it asked of the kernel."""
-        words = shlex.split(line)
-        words = words[1:] if words[:1] == ["docker"] else words
-        at = 2 if words[:2] == ["container", "run"] else 1
-        if words[at - 1 : at] != ["run"]:
-            return _say("%explain 다음에는 docker run …을 써 주세요.")
-        explained = shlex.join(["docker", *words[:at], "--explain", *words[at:]])
-        return self._guarded(lambda: command_cell.run(explained), source=explained)
+        try:
+            words = timeline.words_of(line)
+        except ValueError as error:  # a quotation mark without its second
+            return _say(str(error))
+        if words is None:
+            return _say(timeline.USAGE)
+        return self._guarded(lambda: timeline.run(server.require_this_engine(), *words), source=line)
 
     def reset(self, line: str) -> None:
         """%reset: back to the beginning. Removes containers and the images made here; pulled images stay."""

@@ -118,10 +118,20 @@ def test_an_error_is_dockers_text_and_a_korean_line(empty: Notebook) -> None:
     expect(cell.locator("[data-mime-type='application/vnd.jupyter.stderr']")).to_have_count(0)
 
 
-def test_explain(empty: Notebook) -> None:
-    shown = empty.run("%explain docker run --rm busybox true")
-    for group in ("이미지", "파일 시스템", "네임스페이스", "자원 제한", "네트워크", "보안", "실행"):
-        assert re.search(rf"^\W*{group}\b", shown, re.MULTILINE), group
+def test_explain_draws_a_timeline_whose_lines_open_their_source(empty: Notebook) -> None:
+    cell = empty.start("%explain docker run --rm busybox echo made of calls")
+    drawn = cell.locator(".dl-timeline").first
+    for wall in ("이미지", "파일 시스템", "네임스페이스", "자원 제한", "네트워크", "보안", "실행"):
+        expect(drawn.locator(".dl-phase summary").filter(has_text=wall).first).to_be_visible()
+    expect(cell).to_contain_text("made of calls")
+    assert drawn.locator("svg circle").count() > 40
+    last = drawn.locator(".dl-phase", has_text="드디어 여러분의 명령이 돼요")
+    last.locator("summary").click()
+    last.locator(".dl-step", has_text="execve").locator(".dl-source").click()
+    opened = empty.page.locator(".jp-FileEditor")
+    expect(opened.locator(".cm-content")).to_contain_text("execve(path, process.args")
+    assert "execve(path, process.args" in empty.page.evaluate("window.getSelection().toString()")
+    empty.page.locator(".lm-TabBar-tab.lm-mod-current .lm-TabBar-tabCloseIcon").click()  # the next page begins without
 
 
 def test_a_live_card_follows_what_other_cells_do(empty: Notebook) -> None:

@@ -192,9 +192,19 @@ def test_reset_removes_what_was_made(cell: Cell, clean: Daemon) -> None:
 
 
 def test_explain_names_the_kernels_work(cell: Cell) -> None:
-    text = cell("%explain docker run --rm busybox true").text
+    shown = cell("%explain docker run --rm busybox echo said")
+    assert "said" in shown.text
+    [data] = shown.data
     for word in ("이미지", "파일 시스템", "네임스페이스", "실행"):
-        assert word in text
+        assert word in data["text/plain"]
+        assert word in data["text/html"]
+
+
+def test_explain_shows_how_far_a_start_came_that_failed(cell: Cell) -> None:
+    shown = cell("%explain docker run --rm busybox /bin/nosuch")
+    assert 'exec: "/bin/nosuch"' in shown.text
+    [data] = shown.data
+    assert "멈췄어요" in data["text/plain"]
 
 
 def test_the_live_card_as_text(cell: Cell) -> None:

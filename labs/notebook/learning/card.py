@@ -20,7 +20,7 @@ class Card(anywidget.AnyWidget):
     """`markup` is the picture; a click asks for a thing's raw form ({"show": "container:ID"})."""
 
     _esm = markup.STATIC / "card.js"
-    _css = markup.style("live", "layers", "build")
+    _css = markup.style("live", "layers", "build", "timeline")
     kind = traitlets.Unicode("").tag(sync=True)
     markup = traitlets.Unicode("").tag(sync=True)
 

@@ -34,6 +34,7 @@ SHEETS = {
     "layers": ("things", "layers"),
     "build": ("things", "build"),
     "port": ("things", "port"),
+    "timeline": ("things", "timeline"),
 }
 _BOLD = re.compile(r"\*\*([^*]+)\*\*")
 

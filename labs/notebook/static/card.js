@@ -1,5 +1,5 @@
-// A card: shows the picture that the kernel draws, and the raw form of a thing that is clicked. What the reader has
-// folded, focused or scrolled stays so when the picture is drawn again.
+// A card: shows the picture that the kernel draws, and the raw form of a thing that is clicked, and asks for the line of
+// source that is clicked. What the reader has folded, focused or scrolled stays so when the picture is drawn again.
 const TICK = 250; // milliseconds
 
 // a thing is known by what a click on it asks for, a fold by its step
@@ -9,7 +9,7 @@ function folds(box) {
   const found = new Map();
   for (const fold of box.querySelectorAll("[data-fold]")) {
     const page = fold.querySelector("pre");
-    const atEnd = page.scrollTop + page.clientHeight >= page.scrollHeight - 4;
+    const atEnd = !page || page.scrollTop + page.clientHeight >= page.scrollHeight - 4;
     found.set(fold.dataset.fold, { open: fold.open, scroll: atEnd ? Infinity : page.scrollTop });
   }
   return found;
@@ -20,7 +20,7 @@ function unfold(box, before) {
     const known = before.get(fold.dataset.fold);
     if (known) fold.open = known.open;
     const page = fold.querySelector("pre");
-    page.scrollTop = Math.min(known?.scroll ?? Infinity, page.scrollHeight);
+    if (page) page.scrollTop = Math.min(known?.scroll ?? Infinity, page.scrollHeight);
   }
 }
 
@@ -69,6 +69,9 @@ function render({ model, el }) {
     raw.hidden = false;
   };
   box.addEventListener("click", (event) => {
+    // a line of source is opened by the extension of the page around us (labextensions/docker-labs)
+    const source = event.target.closest("[data-source]");
+    if (source) return void window.dispatchEvent(new CustomEvent("docker-labs:open", { detail: source.dataset.source }));
     const thing = event.target.closest("[data-show]");
     if (!thing) return;
     chosen = thing.dataset.show;

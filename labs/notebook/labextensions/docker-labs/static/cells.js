@@ -1,6 +1,7 @@
 // A JupyterLab extension without a build step: cells that begin with `docker` are coloured as a shell's, `%%dockerfile`
-// cells as Dockerfiles; what holds a table is marked, so that its rows stay whole (custom.css). JupyterLab loads it as it loads every prebuilt extension (webpack's module federation): it finds
-// an object by our name, gives it the packages that all share, and asks it for our module.
+// cells as Dockerfiles; what holds a table is marked, so that its rows stay whole (custom.css); a line of source that a
+// card names is opened in the editor. JupyterLab loads it as it loads every prebuilt extension (webpack's module
+// federation): it finds an object by our name, gives it the packages that all share, and asks it for our module.
 (() => {
   const DOCKERFILE = "text/x-dockerfile";
   const SHELL = "text/x-sh";
@@ -49,6 +50,18 @@
     }
   };
 
+  // "kernel_engine/runtime/init.py:73": the sources lie in the workspace as links (labs/workspace.py)
+  async function openSource(app, place) {
+    const [file, line] = place.split(":");
+    const shown = await app.commands.execute("docmanager:open", { path: `sources/${file}`, factory: "Editor" });
+    await shown.context.ready;
+    const editor = shown.content.editor;
+    const at = Number(line) - 1;
+    editor.setSelection({ start: { line: at, column: 0 }, end: { line: at, column: editor.getLine(at).length } });
+    editor.focus();
+    editor.revealSelection(editor.getSelection());
+  }
+
   let shared = {};
   const load = async (name) => {
     const [version] = Object.values(shared[name]);
@@ -82,7 +95,14 @@
           );
         },
       };
-      return () => ({ __esModule: true, default: [cells, tables] });
+      const sources = {
+        id: "docker-labs:sources",
+        autoStart: true,
+        activate: (app) => {
+          window.addEventListener("docker-labs:open", (event) => openSource(app, event.detail));
+        },
+      };
+      return () => ({ __esModule: true, default: [cells, tables, sources] });
     },
   };
 })();
