@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from kernel_engine.cli.explain import ERRORS, Line, explained, spoken, stopping
+from kernel_engine.cli.explain import Line, explained, spoken, stopping
 from kernel_engine.cli.explain_reading import WHY
-from kernel_engine.cli.explain_table import FILES, IMAGE, LIMITS, NAMESPACES, NETWORK, RUN, SECURITY
+from kernel_engine.cli.explain_table import ERRORS, FILES, IMAGE, LIMITS, NAMESPACES, NETWORK, RUN, SECURITY
 from labs.notebook.learning.markup import KEYS
 
 TITLE = "커널 타임라인"
