@@ -9,6 +9,7 @@ from aiohttp import web
 from kernel_engine import __version__
 from kernel_engine.api.call import Call, answer
 from kernel_engine.api.wire import image as wire
+from kernel_engine.api.wire.xray import origin_json, xray_json
 from kernel_engine.errors import InvalidRequest
 from kernel_engine.syscalls.trace import Step
 
@@ -57,6 +58,17 @@ def step_json(step: Step) -> dict[str, Any]:
         "Pid": step.pid,
         "Source": step.source,
     }
+
+
+async def kernel(call: Call) -> web.StreamResponse:
+    """A running container from both sides: what /proc and /sys say of it at this moment."""
+    return answer(xray_json(await call.engine.containers.xray(call.id)))
+
+
+async def files(call: Call) -> web.StreamResponse:
+    """Which layer each name in a directory of a container comes from."""
+    found = await call.engine.containers.origins(call.id, call.text("path", "/"))
+    return answer([origin_json(item) for item in found])
 
 
 async def listening(call: Call) -> web.StreamResponse:

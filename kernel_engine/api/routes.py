@@ -117,6 +117,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/kernel-engine/builds/{id}", build.inspect),
     Route("GET", "/kernel-engine/builds/{id}/trace", build.trace),
     Route("GET", "/kernel-engine/containers/{id}/trace", own.trace),
+    Route("GET", "/kernel-engine/containers/{id}/kernel", own.kernel),
+    Route("GET", "/kernel-engine/containers/{id}/files", own.files),
     Route("GET", "/kernel-engine/containers/{id}/listening", own.listening),
     Route("GET", "/kernel-engine/containers/{id}/terminal", own.terminal, watches=True),
     # what is left of Docker's

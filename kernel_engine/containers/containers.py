@@ -21,6 +21,7 @@ from kernel_engine.containers import (
     remove,
     start,
     stop,
+    xray,
 )
 from kernel_engine.containers import attach as attaching
 from kernel_engine.containers import commit as committing
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from kernel_engine.images.image import Image
     from kernel_engine.network.network import Network
     from kernel_engine.storage.changes import Change
+    from kernel_engine.storage.origins import Origin
 
 
 class Containers:
@@ -295,6 +297,17 @@ class Containers:
         """On which ports it waits for others; empty for one that does not run."""
         pid = self._live(reference).record.state.pid
         return listeners(pid) if pid else ()
+
+    async def xray(self, reference: str) -> xray.Xray:
+        """What the kernel says of a running container at this moment. Conflict where it does not run."""
+        live = self._live(reference)
+        execs.check_running(live)
+        return await asyncio.to_thread(xray.look, self._house, live.record)
+
+    async def origins(self, reference: str, path: str) -> tuple[Origin, ...]:
+        """Which layer each name in a directory comes from; NotFound where no layer has such a directory."""
+        record = self._live(reference).record
+        return await asyncio.to_thread(xray.origins, self._house, record, path)
 
     def trace(self, reference: str) -> tuple[Step, ...]:
         """The kernel calls of the last start; also of a container that was removed lately."""

@@ -24,24 +24,35 @@ class Listener:
 
 def listeners(pid: int) -> tuple[Listener, ...]:
     """Of the network namespace that this process is in; empty when it has ended. By port."""
-    found: set[Listener] = set()
+    return tuple(sorted({listener for listener, _ in _read(pid)}))
+
+
+def sockets(pid: int) -> dict[tuple[str, int], frozenset[int]]:
+    """The same as (protocol, port) → inodes of the sockets, which name them in /proc/PID/fd."""
+    found: dict[tuple[str, int], set[int]] = {}
+    for listener, inode in _read(pid):
+        found.setdefault((listener.protocol, listener.port), set()).add(inode)
+    return {key: frozenset(inodes) for key, inodes in found.items()}
+
+
+def parse(text: str, protocol: str) -> Iterator[tuple[Listener, int]]:
+    """The rows of one table, each with its socket's inode: `sl local_address rem_address st … inode …`, addresses as
+    the machine's own 32-bit words."""
+    for line in text.splitlines()[1:]:
+        fields = line.split()
+        if len(fields) < 10 or fields[3] != _WAITING[protocol]:
+            continue
+        address, _, port = fields[1].partition(":")
+        yield Listener(port=int(port, 16), protocol=protocol, address=_address(address)), int(fields[9])
+
+
+def _read(pid: int) -> Iterator[tuple[Listener, int]]:
     for table in _TABLES:
         try:
             text = Path(f"/proc/{pid}/net/{table}").read_text()
         except OSError:  # ended, or a kernel without IPv6
             continue
-        found.update(parse(text, table.removesuffix("6")))
-    return tuple(sorted(found))
-
-
-def parse(text: str, protocol: str) -> Iterator[Listener]:
-    """The rows of one table: `sl local_address rem_address st …`, addresses as the machine's own 32-bit words."""
-    for line in text.splitlines()[1:]:
-        fields = line.split()
-        if len(fields) < 4 or fields[3] != _WAITING[protocol]:
-            continue
-        address, _, port = fields[1].partition(":")
-        yield Listener(port=int(port, 16), protocol=protocol, address=_address(address))
+        yield from parse(text, table.removesuffix("6"))
 
 
 def _address(digits: str) -> str:

@@ -45,7 +45,7 @@ def changes(upper: str, lower: Sequence[str]) -> tuple[Change, ...]:
         pending: list[tuple[str, tuple[str, ...]]] = [("", tuple(lower))]
         while pending:
             path, beneath = pending.pop()
-            with _opened(root, path) as directory:
+            with opened(root, path) as directory:
                 if directory is not None:
                     pending.extend(_compare(directory, path, beneath, found))
     finally:
@@ -66,8 +66,8 @@ def size(upper: str) -> int:
         pending = [""]
         while pending:
             path = pending.pop()
-            with _opened(root, path) as directory:
-                for entry, status in _entries(directory):
+            with opened(root, path) as directory:
+                for entry, status in entries(directory):
                     if stat.S_ISDIR(status.st_mode):
                         pending.append(_join(path, entry.name))
                     elif status.st_ino not in seen:
@@ -85,7 +85,7 @@ def _compare(
     """Notes the changes of one upper directory in `found`; yields its subdirectories with what lies beneath them."""
     opaque = overlay.is_opaque(directory)
     here: set[str] = set()
-    for entry, status in _entries(directory):
+    for entry, status in entries(directory):
         name = _join(path, entry.name)
         old = overlay.look_up(beneath, entry.name)
         if overlay.is_whiteout(status):
@@ -127,8 +127,8 @@ def _same_time(one: int, other: int) -> bool:
 
 
 @contextmanager
-def _opened(root: int, path: str) -> Iterator[int | None]:
-    """A directory of the upper tree, reached without following any link; None where it is no longer there."""
+def opened(root: int, path: str) -> Iterator[int | None]:
+    """A directory beneath `root`, reached without following any link; None where it is no longer there."""
     try:
         directory = openat2(
             root,
@@ -147,11 +147,12 @@ def _opened(root: int, path: str) -> Iterator[int | None]:
         os.close(directory)
 
 
-def _entries(directory: int | None) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
+def entries(directory: int | None) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
+    """What is in it; nothing for None."""
     if directory is None:
         return
-    with os.scandir(directory) as entries:
-        for entry in entries:
+    with os.scandir(directory) as found:
+        for entry in found:
             try:
                 status = entry.stat(follow_symlinks=False)
             except FileNotFoundError:

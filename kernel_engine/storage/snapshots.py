@@ -19,6 +19,7 @@ from kernel_engine.records import Records
 from kernel_engine.storage import changes as comparing
 from kernel_engine.storage.changes import Change
 from kernel_engine.storage.layers import Layers
+from kernel_engine.storage.origins import Origin, origins
 from kernel_engine.storage.refusal import refusal
 
 SCHEMA = """
@@ -167,6 +168,15 @@ class Snapshots:
         snapshot = self._get(container_id)
         lower = tuple(f"{self._base}/{name}" for name in self._layers.lower(snapshot.chain_id))
         return comparing.changes(str(self.upper(container_id)), lower)
+
+    def places(self, container_id: str) -> tuple[Path, ...]:
+        """The directories that its file system is made of, topmost first: its own, the init layer, the image's."""
+        names = self._layers.lower(self._get(container_id).chain_id)
+        return (self.upper(container_id), *(self._base / name for name in names))
+
+    def origins(self, container_id: str, path: str) -> tuple[Origin, ...]:
+        """Which of `places` the names in a directory (relative, "" = root) come from. Reads the disk: in a thread."""
+        return origins(tuple(map(str, self.places(container_id))), path)
 
     def size(self, container_id: str) -> int:
         """Bytes that the container wrote. Reads the disk: to be called in a thread."""

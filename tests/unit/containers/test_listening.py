@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 
-from kernel_engine.containers.listening import Listener, listeners, parse
+from kernel_engine.containers.listening import Listener, listeners, parse, sockets
 
 TCP = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -15,27 +15,27 @@ TCP = """\
    3: cut off
 """
 TCP6 = """\
-  sl  local_address                         remote_address                        st tx_queue rx_queue
-   0: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A 00000000:00000000
-   1: 00000000000000000000000001000000:1F90 00000000000000000000000000000000:0000 0A 00000000:00000000
+  sl  local_address                         remote_address                        st tx_queue rx_queue … inode
+   0: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A 0:0 00:0 0 0 0 71 1
+   1: 00000000000000000000000001000000:1F90 00000000000000000000000000000000:0000 0A 0:0 00:0 0 0 0 72 1
 """
 UDP = """\
-   sl  local_address rem_address   st tx_queue rx_queue
-  300: 00000000:0035 00000000:0000 07 00000000:00000000
-  301: 020012AC:9999 0B0012AC:0035 01 00000000:00000000
+   sl  local_address rem_address   st tx_queue rx_queue … inode
+  300: 00000000:0035 00000000:0000 07 0:0 00:0 0 0 0 73 1
+  301: 020012AC:9999 0B0012AC:0035 01 0:0 00:0 0 0 0 74 1
 """
 
 
 def test_tables() -> None:
     assert list(parse(TCP, "tcp")) == [
-        Listener(port=47617, protocol="tcp", address="127.0.0.1"),
-        Listener(port=80, protocol="tcp", address="0.0.0.0"),
+        (Listener(port=47617, protocol="tcp", address="127.0.0.1"), 716362),
+        (Listener(port=80, protocol="tcp", address="0.0.0.0"), 106872),
     ]
     assert list(parse(TCP6, "tcp")) == [
-        Listener(port=80, protocol="tcp", address="::"),
-        Listener(port=8080, protocol="tcp", address="::1"),
+        (Listener(port=80, protocol="tcp", address="::"), 71),
+        (Listener(port=8080, protocol="tcp", address="::1"), 72),
     ]
-    assert list(parse(UDP, "udp")) == [Listener(port=53, protocol="udp", address="0.0.0.0")]
+    assert list(parse(UDP, "udp")) == [(Listener(port=53, protocol="udp", address="0.0.0.0"), 73)]
     assert list(parse("", "tcp")) == []
 
 
@@ -43,4 +43,6 @@ def test_our_own_namespace() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         assert Listener(port=port, protocol="tcp", address="127.0.0.1") in listeners(os.getpid())
+        [inode] = sockets(os.getpid())["tcp", port]
+        assert os.readlink(f"/proc/self/fd/{server.fileno()}") == f"socket:[{inode}]"
     assert listeners(0x3FFFFF) == ()
