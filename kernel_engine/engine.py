@@ -28,6 +28,9 @@ from kernel_engine.paths import Instance
 from kernel_engine.records import Records
 from kernel_engine.runtime.client import Launcher
 from kernel_engine.runtime.log_writer.client import LogWriter
+from kernel_engine.servers import servers as other_servers
+from kernel_engine.servers.server import Settings
+from kernel_engine.servers.servers import Servers
 from kernel_engine.storage import layers, snapshots, volumes
 from kernel_engine.storage.layers import Layers
 from kernel_engine.storage.snapshots import Snapshots
@@ -49,6 +52,7 @@ class Engine:
     events: Events
     networks: Networks
     volumes: Volumes
+    servers: Servers
     _house: House
     _records: Records
 
@@ -61,10 +65,12 @@ class Engine:
         insecure: tuple[str, ...] = (),
         certificates: Path = DIRECTORY,
         subnet: str | None = None,
+        group: str = "",
+        verbose: bool = False,
     ) -> Engine:
         """Finds what an earlier daemon left (running containers, their streams) and goes on from there.
 
-        mirrors, insecure, certificates: see `Images`.
+        mirrors, insecure, certificates: see `Images`. group, verbose: for the servers beside this one.
         """
         for directory in (instance.root, instance.run):
             directory.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -80,6 +86,7 @@ class Engine:
                 build_cache.SCHEMA,
                 volumes.SCHEMA,
                 network_rows.SCHEMA,
+                other_servers.SCHEMA,
             ),
         )
         try:
@@ -91,6 +98,8 @@ class Engine:
         await recover.recover(house)
         build = Builder(house, records)
         await build.load()
+        given = Settings(mirrors=mirrors, insecure=insecure, certificates=certificates, group=group, verbose=verbose)
+        servers = await Servers.open(instance, records, given, house.images.allow_plain)
         return cls(
             instance,
             Containers(house),
@@ -99,6 +108,7 @@ class Engine:
             house.events,
             house.networks,
             house.volumes,
+            servers,
             house,
             records,
         )
@@ -117,6 +127,7 @@ class Engine:
         await self._house.log_writer.close()  # ends what waits for an attached client, for days perhaps
         await asyncio.gather(*self._house.background, return_exceptions=True)
         await self._house.workers.close()
+        await self.servers.close()
         await self.networks.close()
         self._records.close()
 

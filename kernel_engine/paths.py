@@ -52,6 +52,30 @@ class Instance:
         """The directory beneath each controller's mount (v1) or the unified mount (v2)."""
         return f"kernel-engine-{self.id}"
 
+    # other servers of this machine ------------------------------------------------------------------------------
+    @property
+    def servers_bridge(self) -> str:
+        """No `ke-…`: to the containers it is a way out of this machine, like its network card."""
+        return f"kes-{self.id}"
+
+    @property
+    def servers_table(self) -> str:
+        return f"ke_{self.id}_servers"
+
+    @property
+    def servers(self) -> tuple[Path, Path]:
+        """Where their roots and run directories lie."""
+        return self.root / "servers", self.run / "servers"
+
+    def server(self, name: str) -> Instance:
+        """Another instance, whose things lie beneath this one's."""
+        root, run = self.servers
+        return Instance(root / name, run / name)
+
+    def server_namespace(self, name: str) -> Path:
+        """Its network namespace, bound to a file: it lasts while nobody is in it."""
+        return self.run / "servers" / f"{name}.net"
+
     # --root -----------------------------------------------------------------------------------------------------
     @property
     def database(self) -> Path:

@@ -9,7 +9,20 @@ from typing import Any
 
 from aiohttp import web
 
-from kernel_engine.api import archives, build, containers, execs, images, logs, networks, own, stats, system, volumes
+from kernel_engine.api import (
+    archives,
+    build,
+    containers,
+    execs,
+    images,
+    logs,
+    networks,
+    own,
+    servers,
+    stats,
+    system,
+    volumes,
+)
 from kernel_engine.api.call import Call
 from kernel_engine.errors import NotFound, NotSupported
 
@@ -121,6 +134,10 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/kernel-engine/containers/{id}/files", own.files),
     Route("GET", "/kernel-engine/containers/{id}/listening", own.listening),
     Route("GET", "/kernel-engine/containers/{id}/terminal", own.terminal, watches=True),
+    Route("GET", "/kernel-engine/servers", servers.list_),
+    Route("POST", "/kernel-engine/servers", servers.create),
+    Route("GET", "/kernel-engine/servers/{id}", servers.inspect),
+    Route("DELETE", "/kernel-engine/servers/{id}", servers.remove),
     # what is left of Docker's
     Route("GET", "/plugins", volumes.list_plugins),
     Route("GET", "/plugins/{name}/json", volumes.inspect_plugin),

@@ -18,9 +18,10 @@ from pathlib import Path
 
 from kernel_engine.daemon.lock import daemon_lock, holder
 from kernel_engine.errors import Conflict, EngineError, Forbidden
-from kernel_engine.network import networks
+from kernel_engine.network import networks, site
 from kernel_engine.paths import Instance
 from kernel_engine.runtime import cgroups, companion
+from kernel_engine.servers import house as servers
 from kernel_engine.syscalls.mounts import UmountFlag, umount2
 from kernel_engine.syscalls.netlink import Netlink
 
@@ -70,8 +71,12 @@ def _carry_out(steps: Iterator[Step]) -> None:
 
 
 def plan(instance: Instance, *, everything: bool) -> Iterator[Step]:
-    """In the order in which it must be done: processes, mounts, groups, network, files. Looks when it is asked, so
-    that a later step sees what an earlier one has left."""
+    """In the order in which it must be done: other servers, processes, mounts, groups, network, files. Looks when it
+    is asked, so that a later step sees what an earlier one has left."""
+    for name in servers.left(instance, everything=everything):
+        yield Step(name=f"server {name}", remove=partial(servers.end, instance, name, everything=everything))
+    if site.stands(instance):
+        yield Step(name=f"bridge {instance.servers_bridge}", remove=partial(site.take_away, instance))
     for pid, module in helper_processes(instance):
         yield Step(name=f"process {pid} ({module})", remove=partial(_end, pid))
     groups = [path for path in cgroups.directories(instance.cgroup, "") if os.path.isdir(path)]

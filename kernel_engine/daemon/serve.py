@@ -78,6 +78,8 @@ async def _serve(settings: Settings, notifier: Notifier) -> None:
         insecure=settings.insecure,
         certificates=settings.certificates,
         subnet=settings.subnet,
+        group=settings.group,
+        verbose=settings.verbose,
     )
     api: Api | None = None
     try:

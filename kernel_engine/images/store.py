@@ -77,7 +77,8 @@ class Images:
         insecure: registries that may be spoken to without TLS; loopback always may. certificates: see there.
         """
         self.mirrors = mirrors
-        self.insecure = tuple(insecure)
+        self._insecure = tuple(insecure)
+        self._plain: tuple[str, ...] = ()
         self._certificates = certificates
         self._hub = hub
         self._index = INDEX if hub == HUB else hub
@@ -88,6 +89,15 @@ class Images:
         self._pulls = Pulls(self._stock, timeouts)
         self._pushes = Pushes(self._stock, timeouts)
         endpoints(DEFAULT_DOMAIN, mirrors=mirrors)  # a bad address is told at the start
+
+    @property
+    def insecure(self) -> tuple[str, ...]:
+        """Registries that may be spoken to without TLS."""
+        return (*self._insecure, *self._plain)
+
+    def allow_plain(self, ranges: tuple[str, ...]) -> None:
+        """From now on also these, and no longer those of the last call: networks that come and go."""
+        self._plain = ranges
 
     async def open(self) -> None:
         """Reads the catalogue and sweeps what a crash has left."""

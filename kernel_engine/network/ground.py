@@ -126,6 +126,15 @@ def take_away(instance: Instance, plan: Plan) -> None:
             raise KernelRefused("netlink", error.errno or 0, f"remove bridge {plan.interface}: {error}") from error
 
 
+def stand_alone(netlink: Netlink, name: str, recorded: IPv4Interface | None) -> IPv4Interface:
+    """A bridge that belongs to no network of containers, made or found: its address. The machine's lock is held.
+    OSError."""
+    bridge = next((link for link in netlink.links() if link.name == name), None)
+    gateway = _standing_address(netlink, bridge) or _free_subnet(netlink, bridge, None, recorded)
+    _stand(netlink, name, bridge, gateway)
+    return gateway
+
+
 def _unplug_quietly(netlink: Netlink, interface: str) -> None:
     """After a failure, which says more than this could."""
     with suppress(OSError):
@@ -206,7 +215,7 @@ def _unused(netlink: Netlink, own: int, wanted: IPv4Interface | None, recorded: 
 def _stand_up(netlink: Netlink, links: Sequence[Link], plan: Plan) -> Ground:
     bridge = next((link for link in links if link.name == plan.interface), None)
     bridge = _stand(netlink, plan.interface, bridge, plan.gateway)
-    return Ground(gateway=plan.gateway, index=bridge.index, mtu=plan.mtu or _way_out_mtu(netlink, links))
+    return Ground(gateway=plan.gateway, index=bridge.index, mtu=plan.mtu or way_out_mtu(netlink, links))
 
 
 def _stand(netlink: Netlink, name: str, bridge: Link | None, gateway: IPv4Interface) -> Link:
@@ -228,7 +237,7 @@ def _stand(netlink: Netlink, name: str, bridge: Link | None, gateway: IPv4Interf
     return bridge
 
 
-def _way_out_mtu(netlink: Netlink, links: Sequence[Link]) -> int:
+def way_out_mtu(netlink: Netlink, links: Sequence[Link]) -> int:
     """Clouds and tunnels have narrower ways out than Ethernet's 1500 bytes; large packets would be lost there."""
     ways = {route.index for route in netlink.routes() if not route.destination.prefixlen}
     widths = [link.mtu for link in links if link.index in ways]
