@@ -75,7 +75,7 @@ setup(
     packages=find_packages(include=["kernel_engine", "kernel_engine.*", "labs", "labs.*"]),
     # course files are data, whatever their names: notebooks, checks that are loaded by path, Dockerfiles, pictures
     package_data={
-        "kernel_engine": ["**/*.json", "py.typed"],
+        "kernel_engine": ["**/*.json", "**/LICENSE", "**/NOTICE", "py.typed"],
         "labs": [
             "course/**/*",
             "course/**/.*",
