@@ -1,4 +1,4 @@
-"""The magics: `%docker`, `%%docker`, `%%dockerfile`, `%explain`, `%reset` and the one behind command cells."""
+"""The magics: `%docker`, `%%docker`, `%%dockerfile`, `%explain`, `%xray`, `%reset` and the one behind command cells."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kernel_engine.client import APIError, EngineUnreachable
 from labs.notebook import command_cell, playground, server, session
 from labs.notebook.building import watch
 from labs.notebook.building.recipe import BadRecipe
-from labs.notebook.kernel import timeline
+from labs.notebook.kernel import timeline, xray
 from labs.notebook.learning import preview
 from labs.notebook.session import NotATerminal, Session
 from labs.notebook.transformer import MAGIC
@@ -56,6 +56,13 @@ class DockerMagics:
         if words is None:
             return _say(timeline.USAGE)
         return self._guarded(lambda: timeline.run(server.require_this_engine(), *words), source=line)
+
+    def xray(self, line: str) -> None:
+        """%xray CONTAINER: a running container from the host and from inside."""
+        name = line.strip()
+        if not name or len(name.split()) > 1:
+            return _say(xray.USAGE)
+        return self._guarded(lambda: xray.show(server.require_this_engine(), name))
 
     def reset(self, line: str) -> None:
         """%reset: back to the beginning. Removes containers and the images made here; pulled images stay."""
@@ -103,12 +110,12 @@ class DockerMagics:
             there.type(text, hide_echo=True)
         return there.finish()
 
-    def _guarded(self, work: Callable[[], int], *, source: str = "") -> None:
+    def _guarded(self, work: Callable[[], int | None], *, source: str = "") -> None:
         """Runs a command; what went wrong is one sentence, never a traceback. `source`: pages of the containers that
         it starts are shown."""
         try:
             started = preview.Started(server.require_this_engine(), source)
-            code = work()
+            code = work() or 0
             started.show()
         except (NotATerminal, BadRecipe, server.WrongServer, ValueError) as error:
             _say(str(error))
@@ -129,6 +136,7 @@ def register(shell: InteractiveShell) -> None:
     add(magics.command, magic_kind="cell", magic_name=MAGIC)
     add(magics.dockerfile, magic_kind="cell", magic_name="dockerfile")
     add(magics.explain, magic_kind="line", magic_name="explain")
+    add(magics.xray, magic_kind="line", magic_name="xray")
     add(magics.reset, magic_kind="line", magic_name="reset")
 
 

@@ -134,6 +134,20 @@ def test_explain_draws_a_timeline_whose_lines_open_their_source(empty: Notebook)
     empty.page.locator(".lm-TabBar-tab.lm-mod-current .lm-TabBar-tabCloseIcon").click()  # the next page begins without
 
 
+def test_an_xray_follows_its_container(empty: Notebook) -> None:
+    empty.run("docker run -d --name seen -m 64m busybox sh -c 'sleep 1000; true'")
+    cell = empty.start("%xray seen")
+    page = cell.locator(".dl-xray").first
+    expect(page).to_contain_text("sleep 1000")
+    expect(page.locator(".dl-apart")).to_have_count(6)
+    empty.run("docker exec seen sh -c 'echo more > /written; rm /bin/dd'")
+    expect(page.locator("li", has_text="written")).to_contain_text("쓰기 레이어(upper)")
+    page.get_by_role("button", name="bin/", exact=True).click()
+    expect(cell.locator(".dl-raw")).to_contain_text("whiteout   dd")
+    empty.run("docker rm -f seen")
+    expect(page).to_contain_text("컨테이너가 끝나기 직전의 모습")
+
+
 def test_a_live_card_follows_what_other_cells_do(empty: Notebook) -> None:
     card = empty.start("%live containers images")
     picture = card.locator(".dl-live")

@@ -207,6 +207,15 @@ def test_explain_shows_how_far_a_start_came_that_failed(cell: Cell) -> None:
     assert "멈췄어요" in data["text/plain"]
 
 
+def test_an_xray_as_text(cell: Cell) -> None:
+    cell("docker run -d --name seen busybox sh -c 'echo x > /new; sleep 1000'")
+    [data] = cell("%xray seen").data
+    assert "프로세스 번호(pid): 따로" in data["text/plain"]
+    assert "/new  쓰기 레이어(upper)" in data["text/plain"]
+    assert "No such container: nobody" in cell("%xray nobody").text
+    assert "%xray 다음에" in cell("%xray").text
+
+
 def test_the_live_card_as_text(cell: Cell) -> None:
     cell("docker run --name shown busybox sh -c 'echo x > /new'")
     [data] = cell("%live").data

@@ -20,7 +20,7 @@ class Card(anywidget.AnyWidget):
     """`markup` is the picture; a click asks for a thing's raw form ({"show": "container:ID"})."""
 
     _esm = markup.STATIC / "card.js"
-    _css = markup.style("live", "layers", "build", "timeline")
+    _css = markup.style("live", "layers", "build", "timeline", "xray")
     kind = traitlets.Unicode("").tag(sync=True)
     markup = traitlets.Unicode("").tag(sync=True)
 
@@ -36,11 +36,14 @@ def card(client: Client, kind: str, drawn: str) -> Card:
 
 
 def raw_form(client: Client, thing: str) -> str:
-    """What is behind a sign ("container:ID", "image:ID", "step:IMAGE:PLACE"), and where it was read."""
+    """What is behind a sign ("container:ID", "image:ID", "step:IMAGE:PLACE", "files:CONTAINER:PATH"), and where it was
+    read."""
     kind, _, name = thing.partition(":")
     try:
         if kind == "step":
             return _step(client, *name.rsplit(":", 1))
+        if kind == "files":
+            return _files(client, *name.split(":", 1))
         path = {"container": f"/containers/{name}/json", "image": f"/images/{name}/json"}.get(kind)
         return f"GET {path}\n{_json(client.get(path).json())}" if path else ""
     except APIError as error:
@@ -59,6 +62,18 @@ def _step(client: Client, image: str, at: str) -> str:
     lines = [f"{_LETTERS[file['Kind']]} {file['Path']}" for file in files[:FILES]]
     lines += [f"… 그 밖에 {len(files) - FILES}개"] if len(files) > FILES else []
     return "\n".join([text, "", f"GET {path}  (A 더함, C 바꿈, D 지움)", *lines])
+
+
+def _files(client: Client, container: str, inside: str) -> str:
+    """A directory of a container: which layer (0 is its own) each name is from."""
+    path = f"/kernel-engine/containers/{container}/files"
+    found = client.get(path, query={"path": inside}).json()
+    lines = [
+        f"{item['Layer']:>2}  {item['Kind']:<9}  {item['Name']}{'  (위에서 가렸어요)' if item['Hidden'] else ''}"
+        for item in found[:FILES]
+    ]
+    lines += [f"… 그 밖에 {len(found) - FILES}개"] if len(found) > FILES else []
+    return "\n".join([f"GET {path}?path={inside}  (레이어의 번호, 0이 쓰기 레이어)", *lines])
 
 
 def _json(found: Any) -> str:

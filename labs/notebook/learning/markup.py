@@ -35,6 +35,7 @@ SHEETS = {
     "build": ("things", "build"),
     "port": ("things", "port"),
     "timeline": ("things", "timeline"),
+    "xray": ("things", "xray"),
 }
 _BOLD = re.compile(r"\*\*([^*]+)\*\*")
 
