@@ -17,16 +17,20 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     from labs.notebook import magics, transformer
     from labs.notebook.building import completion
     from labs.notebook.learning import magics as learning
+    from labs.notebook.learning import onlookers
 
     transformer.install(shell)
     magics.register(shell)
     learning.register(shell)
     completion.install(shell)
+    onlookers.install(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     from labs.notebook import transformer
     from labs.notebook.building import completion
+    from labs.notebook.learning import onlookers
 
     transformer.uninstall(shell)
     completion.uninstall(shell)
+    onlookers.uninstall(shell)

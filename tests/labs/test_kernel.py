@@ -223,6 +223,37 @@ def test_the_live_card_as_text(cell: Cell) -> None:
     assert set(data) == {"text/plain", "text/html"}
 
 
+def test_the_life_of_containers_as_text(cell: Cell) -> None:
+    cell("import labs.notebook.learning.lifecycle as l, time\nl._BEGAN = time.time()")  # other tests removed some, too
+    cell("docker create --name made busybox true\ndocker run --name done busybox sh -c 'exit 3'")
+    cell("docker run -d --name held busybox sleep 100\ndocker pause held")
+    cell("docker create --name gone busybox\ndocker rm gone")
+    [data] = cell("%lifecycle").data
+    assert data["text/plain"].splitlines()[1:] == [
+        "  만들어짐(created): made",
+        "  실행 중(running): 없음",
+        "  일시 정지(paused): held",
+        "  종료(exited): done (3)",
+        "  파기(removed): 1개",
+    ]
+    assert set(data) == {"text/plain", "text/html"}
+    assert cell("%lifecycle").data == [data]
+
+
+def test_what_containers_use_as_text(cell: Cell) -> None:
+    cell("docker run -d --name app -m 64m busybox sleep 100\ndocker run --name done busybox true")
+    [data] = cell("%dashboard").data
+    assert data["text/plain"].splitlines() == ["컨테이너 계기판", "  app · 실행 중 · 메모리 제한 64MiB"]
+    assert set(data) == {"text/plain", "text/html"}
+    assert cell("%dashboard").data == [data]
+
+
+def test_where_nobody_looks_on_no_thread_is_left(cell: Cell) -> None:
+    cell("%lifecycle\n%dashboard\n%live")
+    names = cell("import threading\nprint([each.name for each in threading.enumerate()])").text
+    assert "-card" not in names and "engine-events" not in names
+
+
 def test_the_layers_of_images_as_text(cell: Cell, clean: Daemon) -> None:
     cell("docker run --name made busybox sh -c 'echo x > /new'\ndocker commit made made:1")
     [data] = cell("%layers busybox made:1").data
@@ -358,6 +389,8 @@ def test_an_interrupt_stops_a_build(cell: Cell, folder: Path) -> None:
         "%map 99",
         "%check",
         "%live x",
+        "%lifecycle x",
+        "%dashboard x",
     ],
 )
 def test_a_wrong_magic_line_is_one_sentence(cell: Cell, line: str) -> None:

@@ -1,8 +1,9 @@
-"""A picture as a widget: the kernel draws it, a click shows the raw form of what was clicked."""
+"""A picture as a widget: drawn by the kernel, a click shows a thing's raw form, and pages say whether they look on."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import anywidget
@@ -10,6 +11,7 @@ import traitlets
 
 from kernel_engine.client import APIError, Client
 from labs.notebook.learning import markup
+from labs.notebook.learning.onlookers import Onlookers
 
 #: so many files of a layer are listed
 FILES = 300
@@ -17,12 +19,17 @@ _LETTERS = {0: "C", 1: "A", 2: "D"}
 
 
 class Card(anywidget.AnyWidget):
-    """`markup` is the picture; a click asks for a thing's raw form ({"show": "container:ID"})."""
+    """`markup` is the picture; a click asks for a thing's raw form ({"show": "container:ID"}). Each place that shows it
+    says so: {"here": NAME}, {"gone": NAME}."""
 
     _esm = markup.STATIC / "card.js"
-    _css = markup.style("live", "layers", "build", "timeline", "xray")
+    _css = markup.style("live", "layers", "build", "timeline", "xray", "lifecycle", "dashboard")
     kind = traitlets.Unicode("").tag(sync=True)
     markup = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(self, **words: Any) -> None:
+        super().__init__(**words)
+        self.onlookers = Onlookers()
 
     def __repr__(self) -> str:
         return f"Card({self.kind})"
@@ -31,7 +38,16 @@ class Card(anywidget.AnyWidget):
 def card(client: Client, kind: str, drawn: str) -> Card:
     """A card that answers clicks."""
     made = Card(kind=kind, markup=drawn)
-    made.on_msg(lambda _, message, __: made.send({"raw": raw_form(client, str(message.get("show", "")))}))
+
+    def hear(_: Card, message: Mapping[str, str], __: object) -> None:
+        if here := message.get("here"):
+            made.onlookers.sees(here)
+        elif gone := message.get("gone"):
+            made.onlookers.leaves(gone)
+        else:
+            made.send({"raw": raw_form(client, str(message.get("show", "")))})
+
+    made.on_msg(hear)
     return made
 
 

@@ -1,11 +1,13 @@
-"""What the live card knows: images with their layers, and the containers that stand on them. Read from the Docker API.
+"""What pictures know: images with their layers, the containers that stand on them, those that are gone. Read from the
+Docker API.
 
-Reading and drawing are apart: a `Reader` asks, `picture` draws the frozen answer.
+Reading and drawing are apart: a `Reader` asks, `picture` and `life_picture` draw the frozen answer.
 """
 
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -59,6 +61,16 @@ class Facts:
     containers: tuple[Container, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """Containers from the oldest to the newest; those that were seen and are `gone`, the last to go at the end; how
+    many were removed since the notebook began."""
+
+    containers: tuple[Container, ...]
+    gone: tuple[Container, ...]
+    removed: int
+
+
 class Reader:
     """Called, it reads the facts of one engine. Remembers images' layers, which never change."""
 
@@ -80,12 +92,9 @@ class Reader:
             )
             for row in rows
         )
-        found = self._client.get("/containers/json", query={"all": "1"}).json()
-        mine = [row for row in found if LABEL not in (row.get("Labels") or {})]
-        containers = [_container(self._client, row, counted=len(mine) <= COUNTED) for row in reversed(mine)]
         return Facts(
             images=tuple(sorted(images, key=lambda image: (not image.names, image.names, image.id))),
-            containers=tuple(containers),
+            containers=containers(self._client, counted=True),
         )
 
     def _layers(self, image: str) -> tuple[str, ...]:
@@ -96,6 +105,43 @@ class Reader:
                 return ()
             self._known[image] = tuple(facts["RootFS"].get("Layers") or ())
         return self._known[image]
+
+
+def containers(client: Client, *, counted: bool = False) -> tuple[Container, ...]:
+    """From the oldest to the newest, without those of checks; `counted`: with the files that each has changed."""
+    found = client.get("/containers/json", query={"all": "1"}).json()
+    mine = [row for row in found if LABEL not in (row.get("Labels") or {})]
+    return tuple(_container(client, row, counted=counted and len(mine) <= COUNTED) for row in reversed(mine))
+
+
+def that_met(client: Client, action: str, since: float, until: float) -> tuple[str, ...]:
+    """Ids of the containers that an event of this kind befell between two times (Unix seconds); not those of checks."""
+    filters = f'{{"type":["container"],"event":["{action}"]}}'
+    query = {"since": f"{since:.6f}", "until": f"{until:.6f}", "filters": filters}
+    with client.get("/events", query=query) as events:
+        found = [event for event in events.objects() if LABEL not in event["Actor"]["Attributes"]]
+    return tuple(str(event["Actor"]["ID"]) for event in found)
+
+
+class Lives:
+    """Called, it reads where in their lives the containers of one engine are. Remembers the names of those that go."""
+
+    def __init__(self, client: Client, since: float) -> None:
+        self._client = client
+        self._since = since
+        self._gone: dict[str, Container] = {}
+        self._before: dict[str, Container] = {}
+        self._removed: set[str] = set()
+
+    def __call__(self) -> Life:
+        """Raises EngineUnreachable when nobody answers."""
+        found = {container.id: container for container in containers(self._client)}
+        self._gone |= {id: left for id, left in self._before.items() if id not in found}
+        self._before = found
+        now = time.time()
+        self._removed.update(that_met(self._client, "destroy", self._since, now))
+        self._since = now
+        return Life(containers=tuple(found.values()), gone=tuple(self._gone.values()), removed=len(self._removed))
 
 
 def _container(client: Client, row: dict[str, Any], *, counted: bool) -> Container:

@@ -12,7 +12,7 @@ from labs import catalogue, checks
 from labs.directives import BadSource
 from labs.engine_view import CommandFailed, EngineView
 from labs.notebook import server
-from labs.notebook.learning import choices, layers, live, pages, picture, preview, results
+from labs.notebook.learning import choices, dashboard, layers, lifecycle, live, pages, picture, preview, results
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -49,6 +49,24 @@ def show_live(line: str) -> None:
         print(f"%live는 {', '.join(sorted(unknown))}을(를) 몰라요. 쓸 수 있는 말: {' '.join(picture.PARTS)}")
         return
     _said(lambda: live.show_live(server.require_this_engine(), parts))
+
+
+def show_lifecycle(line: str) -> None:
+    """%lifecycle: where in their lives the containers are."""
+    if _takes_nothing("%lifecycle", line):
+        _said(lambda: lifecycle.show_lifecycle(server.require_this_engine()))
+
+
+def show_dashboard(line: str) -> None:
+    """%dashboard: what running containers use, as it changes."""
+    if _takes_nothing("%dashboard", line):
+        _said(lambda: dashboard.show_dashboard(server.require_this_engine()))
+
+
+def _takes_nothing(magic: str, line: str) -> bool:
+    if line.strip():
+        print(f"{magic}는 다른 말 없이 쓰세요.")
+    return not line.strip()
 
 
 def show_layers(line: str) -> None:
@@ -109,6 +127,8 @@ MAGICS: dict[str, Callable[[str], None]] = {
     "quiz": quiz,
     "card": card,
     "live": show_live,
+    "lifecycle": show_lifecycle,
+    "dashboard": show_dashboard,
     "open": open_page,
     "layers": show_layers,
     "check": check,

@@ -33,6 +33,8 @@ SHEETS = {
     "live": ("things", "live"),
     "layers": ("things", "layers"),
     "build": ("things", "build"),
+    "lifecycle": ("things", "lifecycle"),
+    "dashboard": ("things", "dashboard"),
     "port": ("things", "port"),
     "timeline": ("things", "timeline"),
     "xray": ("things", "xray"),

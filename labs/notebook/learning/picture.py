@@ -29,6 +29,8 @@ _SIGNS = {
     "running": '<rect x="2" y="4" width="16" height="12" rx="3"/><circle cx="10" cy="10" r="3" fill="currentColor"/>',
     "paused": '<rect x="2" y="4" width="16" height="12" rx="3"/><path d="M8 8v4M12 8v4"/>',
     "exited": '<rect x="2" y="4" width="16" height="12" rx="3" stroke-dasharray="3 2"/>',
+    "created": '<rect x="2" y="4" width="16" height="12" rx="3"/><circle cx="10" cy="10" r="3"/>',
+    "removed": '<rect x="2" y="4" width="16" height="12" rx="3" stroke-dasharray="3 2"/><path d="M7 7l6 6M13 7l-6 6"/>',
 }
 
 

@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from typing import Any, Literal
 
 from kernel_engine.client import APIError, Client
-from labs.engine_view import LABEL
+from labs.notebook.learning.facts import that_met
 
 #: how long a server that has just been started may take until its page is there
 START_SECONDS = 3.0
@@ -60,10 +60,7 @@ class View:
 
 def started(client: Client, since: float, until: float) -> tuple[str, ...]:
     """Ids of the containers that were started in this time, each once; not those that checks start."""
-    query = {"since": f"{since:.6f}", "until": f"{until:.6f}", "filters": '{"type":["container"],"event":["start"]}'}
-    with client.get("/events", query=query) as events:
-        found = [event for event in events.objects() if LABEL not in event["Actor"]["Attributes"]]
-    return tuple(dict.fromkeys(str(event["Actor"]["ID"]) for event in found))
+    return tuple(dict.fromkeys(that_met(client, "start", since, until)))
 
 
 def read(client: Client, container: str) -> Place | None:
