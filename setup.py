@@ -79,6 +79,7 @@ setup(
         "labs": [
             "course/**/*",
             "course/**/.*",
+            "hub/images/**/*",
             "**/*.json",
             "**/*.js",
             "**/*.mjs",

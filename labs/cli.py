@@ -1,4 +1,6 @@
-"""The `labs` command: list, build, check, solve, reset. Korean for learners; exit codes 0 done, 1 not yet, 2 misused.
+"""The `labs` command: list, build, check, solve, reset, hub. Korean for learners.
+
+Exit codes: 0 done, 1 not yet, 2 misused.
 
 Speaks to the engine that DOCKER_HOST names, and only to this project's engine unless `--host` names another.
 """
@@ -51,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("exercise", help="과제 번호. 예: 01-3")
     check.add_argument("answer", nargs="*", help="과제가 묻는 답")
     verb("solve", "과제의 풀이를 실행해요", _solve).add_argument("exercise", help="과제 번호")
+    hub = verb("hub", "오프라인 허브가 만들 수 있는 이미지를 보고, 수업 전에 미리 만들어요", _hub)
+    hub.add_argument("what", choices=("list", "fill"))
+    hub.add_argument("image", nargs="*", help="미리 만들 이미지. 없으면 모두")
     verb("reset", "실습의 과제가 남긴 것을 지워요", _reset).add_argument("lab", help="실습 번호")
     return parser
 
@@ -86,6 +91,30 @@ def _reset(options: argparse.Namespace) -> int:
     for exercise in checks.exercises(lab).values():
         exercise.end(engine)
     print(f"실습 {lab.number}의 과제가 남긴 것을 지웠어요.")
+    return 0
+
+
+def _hub(options: argparse.Namespace) -> int:
+    from labs.hub.dockerfiles import BUILT, named
+    from labs.hub.need import HubFailed, addresses, holds, need_all
+
+    wanted = list(BUILT)
+    if options.image:
+        unknown = [name for name in options.image if named(name) is None]
+        if unknown:
+            print(f"허브가 만들 수 없는 이미지예요: {', '.join(unknown)}", file=sys.stderr)
+            return 2
+        wanted = [image for name in options.image if (image := named(name))]
+    try:
+        if options.what == "fill":
+            need_all(wanted, lambda text: print(text, flush=True))
+            return 0
+        hub, _ = addresses()
+        for image in wanted:
+            print(f"{image.title:22} {'있어요' if holds(image, hub) else '처음 찾을 때 만들어요'}")
+    except HubFailed as error:
+        print(f"{error}\n허브가 돌고 있지 않다면 ./lab up 을 실행해 주세요.", file=sys.stderr)
+        return 1
     return 0
 
 

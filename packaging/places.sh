@@ -9,6 +9,7 @@ LOG=/var/log/docker-labs
 HUB=/var/lib/docker-labs/hub
 GROUP=docker-labs
 HUB_PORT=5555
+MAKER_PORT=5556
 ENGINE_ROOT=/var/lib/kernel-engine
 ENGINE_RUN=/run/kernel-engine
 ENGINE_SOCKET=$ENGINE_RUN/engine.sock

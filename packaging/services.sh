@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2154 # ./lab sets here, learner, listen, port and port_given
-# Steps 4 to 7: hub, engine and JupyterLab as systemd units, or as supervised background processes where systemd does
+# Steps 4 to 7: hub (the registry, and the maker that adds to it), engine and JupyterLab as systemd units, or as supervised background processes where systemd does
 # not run. Everything may be started twice and stopped twice.
 
 ANSWERS=$OPT/libexec/answers
@@ -70,6 +70,22 @@ start_hub() {
         docker-registry serve "$ETC/hub.yml"
     "$ANSWERS" "http://127.0.0.1:$HUB_PORT/v2/library/debian/tags/list" 20 || {
         tail_log hub docker-labs-hub.service
+        return 1
+    }
+    start_maker
+}
+
+# start_maker: what makes images that the hub lacks. A new version of it: started again.
+start_maker() {
+    if [ -e "$OPT/.restart" ]; then cease maker docker-labs-maker.service; fi
+    if ! runs maker docker-labs-maker.service && ! port_free 127.0.0.1 "$MAKER_PORT"; then
+        echo "127.0.0.1의 $MAKER_PORT 포트를 다른 프로그램이 쓰고 있어요."
+        return 1
+    fi
+    serve maker docker-labs-maker.service "$VENV/bin/python3" -I -m labs.hub --data "$HUB" \
+        make --port "$MAKER_PORT" --hub "http://127.0.0.1:$HUB_PORT"
+    "$ANSWERS" "http://127.0.0.1:$MAKER_PORT/v2/" 20 || {
+        tail_log maker docker-labs-maker.service
         return 1
     }
 }
@@ -161,7 +177,10 @@ open_browser() {
 }
 
 stop_jupyter() { cease jupyter docker-labs-jupyter.service; }
-stop_hub() { cease hub docker-labs-hub.service; }
+stop_hub() {
+    cease maker docker-labs-maker.service
+    cease hub docker-labs-hub.service
+}
 
 # stop_engine: its containers first, as `docker stop` does, then the daemon and the processes that outlive it
 stop_engine() {
@@ -195,13 +214,15 @@ tail_log() {
 place_of() {
     case $1 in
     hub) echo "http://127.0.0.1:$HUB_PORT/v2/" ;;
+    maker) echo "http://127.0.0.1:$MAKER_PORT/v2/" ;;
     engine) echo "unix:$ENGINE_SOCKET" ;;
     jupyter) echo "http://$(reachable):$(setting DOCKER_LABS_PORT)/api" ;;
     esac
 }
 
 show_status() {
-    for pair in "hub docker-labs-hub.service 오프라인 허브" "engine kernel-engine.service 컨테이너 엔진" \
+    for pair in "hub docker-labs-hub.service 오프라인 허브" "maker docker-labs-maker.service 허브의 이미지 공방" \
+        "engine kernel-engine.service 컨테이너 엔진" \
         "jupyter docker-labs-jupyter.service JupyterLab"; do
         name=${pair%% *} rest=${pair#* }
         unit=${rest%% *}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from labs.hub.maker import making
 from labs.hub.registry import DEFAULT_DATA, PROGRAM, serving
 from tests.busybox_registry import registry
 from tests.daemon import Daemon, running_daemon
@@ -40,6 +41,13 @@ def hub() -> Iterator[str]:
     if not (HUB / "registry").is_dir():
         pytest.skip(f"needs the offline hub's images in {HUB}: python -m labs.hub fill")
     with tempfile.TemporaryDirectory(prefix="hub-test-") as run, serving(HUB, Path(run)) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def hub_maker(hub: str) -> Iterator[str]:
+    """The address of what makes, on first need, the images that the hub of `hub` lacks."""
+    with making(HUB, hub) as address:
         yield address
 
 

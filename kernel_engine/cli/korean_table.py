@@ -527,6 +527,12 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "읽기 전용으로 실행한 컨테이너라서 파일을 넣을 수 없어요.",
     ),
     (
+        r"could not make (?P<image>\S+) from Debian's packages",
+        "오프라인 허브에 {image} 이미지가 아직 없고, 지금은 만들지도 못했어요. "
+        "재료인 데비안 패키지는 인터넷에서 받아요. "
+        "연결을 확인하고 다시 실행해 보세요. 한 번 만들고 나면 인터넷 없이도 받을 수 있어요.",
+    ),
+    (
         r"get (?P<name>\S+): no such volume",
         "{name} 볼륨이 없어요. docker volume ls로 이름을 확인해 보세요.",
     ),

@@ -16,13 +16,17 @@ from kernel_engine.formats.reference import Reference
 
 
 class RegistryAnswer(Exception):
-    """The registry answered with an error: its code (`MANIFEST_UNKNOWN`), message and HTTP status."""
+    """The registry answered with an error: its code (`MANIFEST_UNKNOWN`), message and HTTP status.
 
-    def __init__(self, code: str, message: str, status: int) -> None:
+    `retry_after`: in how many seconds it wants to be asked again, None where it does not say.
+    """
+
+    def __init__(self, code: str, message: str, status: int, retry_after: int | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.status = status
+        self.retry_after = retry_after
 
     def __str__(self) -> str:
         if not self.code:
@@ -34,8 +38,17 @@ class Unreachable(Exception):
     """No answer, or a broken one: worth another try, here or elsewhere."""
 
 
-def answer(status: int, body: bytes) -> RegistryAnswer:
-    """From an error response (OCI distribution-spec, "Error Codes"; Docker Hub's token service says `details`)."""
+def answer(status: int, body: bytes, retry_after: str = "") -> RegistryAnswer:
+    """From an error response (OCI distribution-spec, "Error Codes"; Docker Hub's token service says `details`).
+
+    retry_after: the header of that name. One that names a date counts as none.
+    """
+    said = _answer(status, body)
+    said.retry_after = int(retry_after) if retry_after.isascii() and retry_after.isdigit() else None
+    return said
+
+
+def _answer(status: int, body: bytes) -> RegistryAnswer:
     try:
         document = json.loads(body)
         if status == HTTPStatus.UNAUTHORIZED and isinstance(document.get("details"), str):

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from kernel_engine.errors import CorruptData, EngineError, NotSupported
 from kernel_engine.formats.reference import Reference
@@ -32,6 +33,8 @@ from kernel_engine.images.stock import Stock
 _DOWNLOADS = 3
 #: seconds between two lines about the same layer
 _EVERY = 0.1
+#: seconds between two questions to a mirror that makes an image, and for how long it is asked
+_SHORTEST_WAIT, _LONGEST_WAIT, _LONGEST_MAKING = 0.2, 10.0, 1800.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +68,7 @@ def _asked() -> Iterator[None]:
     try:
         yield
     except (RegistryAnswer, Unreachable, EngineError) as error:
-        raise _Failed(error, serious=isinstance(error, EngineError)) from error
+        raise _Failed(error, serious=isinstance(error, EngineError) or _is_trouble(error)) from error
 
 
 class Pulls:
@@ -119,7 +122,8 @@ class Pulls:
         self, session: Session, remote: Remote, reference: Reference, platform: Platform | None, progress: Listener
     ) -> Image:
         with _asked():
-            resolved = await _resolve(session, reference, platform or platforms.host())
+            patience = _Patience(remote.endpoint, reference.tag_or_digest, progress)
+            resolved = await patience.until_made(lambda: _resolve(session, reference, platform or platforms.host()))
             progress(Progress(status=f"Pulling from {reference.path}", id=reference.tag_or_digest))
             raw = await self._configuration(session, resolved.manifest.config)
         layers = _layers(resolved.manifest, raw, platform, progress)
@@ -234,6 +238,39 @@ class Pulls:
             report(Progress(status="Verifying Checksum", id=name))
             await incoming.finish()
         report(Progress(status="Download complete", id=name))
+
+
+class _Patience:
+    """With a mirror that has to make the image first: it says "not yet", how far it is, and when to ask again."""
+
+    def __init__(self, endpoint: Endpoint, tag: str, progress: Listener) -> None:
+        self._mirror, self._tag, self._progress = endpoint.mirror, tag, progress
+        self._until = time.monotonic() + _LONGEST_MAKING
+        self._told = ""
+
+    async def until_made(self, ask: Callable[[], Awaitable[_Resolved]]) -> _Resolved:
+        """What it says in the end. Raises as `ask` does where there is nothing to wait for."""
+        while True:
+            try:
+                return await ask()
+            except RegistryAnswer as answer:
+                if not self._is_worth_waiting(answer):
+                    raise
+                await asyncio.sleep(min(max(answer.retry_after or 0, _SHORTEST_WAIT), _LONGEST_WAIT))
+
+    def _is_worth_waiting(self, answer: RegistryAnswer) -> bool:
+        unready = answer.status == HTTPStatus.SERVICE_UNAVAILABLE and answer.retry_after is not None
+        if not (self._mirror and unready and answer.code) or time.monotonic() > self._until:
+            return False
+        if answer.message != self._told:
+            self._told = answer.message
+            self._progress(Progress(status=answer.message, id=self._tag))
+        return True
+
+
+def _is_trouble(error: Exception) -> bool:
+    """Whether a registry that has the image says in its own words why it cannot give it now."""
+    return isinstance(error, RegistryAnswer) and error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and bool(error.code)
 
 
 async def _resolve(session: Session, reference: Reference, platform: Platform) -> _Resolved:

@@ -209,7 +209,7 @@ class Session:
                     return
                 body = await _error_body(response)
                 if response.status != 401 or challenged:
-                    raise answer(response.status, body)
+                    raise answer(response.status, body, response.headers.get("Retry-After", ""))
                 challenged = True
                 tokens.forget(scope)
                 found = challenges(response.headers.getall("WWW-Authenticate", ()))

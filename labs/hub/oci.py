@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -72,13 +72,20 @@ def documents(recipe: Recipe, layer: Layer, *, epoch: int, made_by: Sequence[str
             "history": [{"created": created, "created_by": " ".join(made_by)}],
         },
     )
+    descriptor = {"mediaType": LAYER, "digest": layer.digest, "size": layer.size}
+    return described(config, (descriptor,), arch=arch, key=recipe.key)
+
+
+def described(config: Blob, layers: Sequence[Mapping[str, Any]], *, key: str, arch: str = "") -> Documents:
+    """Manifest and index over a configuration and the descriptors of its layers, lowest first."""
+    arch = arch or architecture()
     manifest = _blob(
         MANIFEST,
         {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
             "config": config.descriptor(),
-            "layers": [{"mediaType": LAYER, "digest": layer.digest, "size": layer.size}],
+            "layers": list(layers),
         },
     )
     index = _blob(
@@ -87,7 +94,7 @@ def documents(recipe: Recipe, layer: Layer, *, epoch: int, made_by: Sequence[str
             "schemaVersion": 2,
             "mediaType": INDEX,
             "manifests": [manifest.descriptor(platform={"architecture": arch, "os": "linux"})],
-            "annotations": {RECIPE_KEY: recipe.key},
+            "annotations": {RECIPE_KEY: key},
         },
     )
     return Documents(config=config, manifest=manifest, index=index)

@@ -12,7 +12,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +21,12 @@ from urllib.parse import urlsplit
 
 from labs.hub.layers import Layer
 from labs.hub.oci import INDEX, MANIFEST, RECIPE_KEY, Documents
-from labs.hub.recipes import Recipe
 
 PROGRAM = "docker-registry"
 DEFAULT_DATA = Path("/var/lib/docker-labs/hub")
 DEFAULT_ADDRESS = "127.0.0.1"
 DEFAULT_PORT = 5555
+MAKER_PORT = 5556
 
 
 class RegistryFailed(Exception):
@@ -59,6 +59,15 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """An image in the registry: its recipe's key, its configuration, its layers' descriptors, lowest first."""
+
+    key: str
+    config: dict[str, Any]
+    layers: tuple[dict[str, Any], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Registry:
     """A registry behind a unix socket. One connection a request: pushes are few."""
@@ -79,31 +88,46 @@ class Registry:
     def has_blob(self, repository: str, digest: str) -> bool:
         return self.request("HEAD", f"/v2/{repository}/blobs/{digest}")[0] == 200
 
+    def parts(self, repository: str, tag: str) -> Parts | None:
+        """What `repository:tag` consists of; None when it or a part of it is missing."""
+        index = self._document(repository, tag, INDEX)
+        for entry in index.get("manifests", ()) if index else ():
+            manifest = self._document(repository, entry["digest"], MANIFEST)
+            if manifest is None:
+                return None
+            blobs = (manifest["config"], *manifest["layers"])
+            if not all(self.has_blob(repository, blob["digest"]) for blob in blobs):
+                return None
+            _, _, config = self.request("GET", f"/v2/{repository}/blobs/{manifest['config']['digest']}")
+            key = str(index.get("annotations", {}).get(RECIPE_KEY, "")) if index else ""
+            return Parts(key=key, config=json.loads(config), layers=tuple(manifest["layers"]))
+        return None
+
     def recipe_key(self, repository: str, tag: str) -> str:
         """The key of the recipe that `repository:tag` was built from; "" when it or a part of it is missing."""
-        status, _, data = self.request("GET", f"/v2/{repository}/manifests/{tag}", Accept=INDEX)
-        if status != 200:
-            return ""
-        index = json.loads(data)
-        for entry in index.get("manifests", ()):
-            status, _, data = self.request("GET", f"/v2/{repository}/manifests/{entry['digest']}", Accept=MANIFEST)
-            if status != 200:
-                return ""
-            manifest = json.loads(data)
-            if not all(self.has_blob(repository, blob["digest"]) for blob in (manifest["config"], *manifest["layers"])):
-                return ""
-        return str(index.get("annotations", {}).get(RECIPE_KEY, ""))
+        parts = self.parts(repository, tag)
+        return parts.key if parts else ""
 
-    def push(self, recipe: Recipe, layer: Layer, documents: Documents) -> None:
-        """Layer and configuration first, the tags last: an interrupted push leaves no tag that lacks a part."""
-        repository = recipe.repository
-        with layer.path.open("rb") as content:
-            self._push_blob(repository, layer.digest, layer.size, content)
+    def push(self, repository: str, tags: Sequence[str], layers: Sequence[Layer], documents: Documents) -> None:
+        """Layers and configuration first, the tags last: an interrupted push leaves no tag that lacks a part."""
+        for layer in layers:
+            with layer.path.open("rb") as content:
+                self._push_blob(repository, layer.digest, layer.size, content)
         config = documents.config
         self._push_blob(repository, config.digest, len(config.data), config.data)
         self._put_manifest(repository, documents.manifest.digest, MANIFEST, documents.manifest.data)
-        for tag in recipe.tags:
+        for tag in tags:
             self._put_manifest(repository, tag, INDEX, documents.index.data)
+
+    def mount(self, repository: str, digest: str, source: str) -> None:
+        """`repository` gets a blob that `source` has, without a copy."""
+        place = f"/v2/{repository}/blobs/uploads/?mount={digest}&from={source}"
+        status, _, data = self.request("POST", place, Content_Length="0")
+        _expect(201, status, data, f"mounting {digest} from {source} in {repository}")
+
+    def _document(self, repository: str, reference: str, media_type: str) -> dict[str, Any] | None:
+        status, _, data = self.request("GET", f"/v2/{repository}/manifests/{reference}", Accept=media_type)
+        return json.loads(data) if status == 200 else None
 
     def _push_blob(self, repository: str, digest: str, size: int, content: bytes | IO[bytes]) -> None:
         if self.has_blob(repository, digest):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from labs.hub.maker import making
 from labs.hub.registry import PROGRAM, serving
 from tests.browser import classroom
 from tests.browser.classroom import PATIENCE, Notebook, Server
@@ -40,8 +41,10 @@ def engine(chromium: str, has_hub: bool) -> Iterator[Daemon]:
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ke-test-")))
         place.chmod(0o711)  # the learner goes through to the socket
-        mirror = stack.enter_context(serving(HUB, place) if has_hub else registry())
-        yield stack.enter_context(running_daemon(place, (mirror,), "--group", classroom.learner().group))
+        mirrors = [stack.enter_context(serving(HUB, place) if has_hub else registry())]
+        if has_hub:
+            mirrors.append(stack.enter_context(making(HUB, mirrors[0])))
+        yield stack.enter_context(running_daemon(place, tuple(mirrors), "--group", classroom.learner().group))
 
 
 @pytest.fixture(scope="module")

@@ -14,22 +14,22 @@ from tests.daemon import Daemon, running_daemon
 
 
 @contextmanager
-def fresh_engine(hub: str) -> Iterator[Daemon]:
+def fresh_engine(*mirrors: str) -> Iterator[Daemon]:
     if os.geteuid() != 0:
         pytest.skip("needs root: real namespaces, mounts and cgroups")
-    with tempfile.TemporaryDirectory(prefix="ke-test-") as place, running_daemon(Path(place), (hub,)) as engine:
+    with tempfile.TemporaryDirectory(prefix="ke-test-") as place, running_daemon(Path(place), mirrors) as engine:
         yield engine
 
 
 @pytest.fixture
-def engine(hub: str) -> Iterator[Daemon]:
+def engine(hub: str, hub_maker: str) -> Iterator[Daemon]:
     """An engine that has never seen an image."""
-    with fresh_engine(hub) as engine:
+    with fresh_engine(hub, hub_maker) as engine:
         yield engine
 
 
 @pytest.fixture(scope="module")
-def shared_engine(hub: str) -> Iterator[Daemon]:
+def shared_engine(hub: str, hub_maker: str) -> Iterator[Daemon]:
     """One engine for a module's exercises, which clean up after themselves."""
-    with fresh_engine(hub) as engine:
+    with fresh_engine(hub, hub_maker) as engine:
         yield engine

@@ -23,7 +23,7 @@ DOCKER = "/opt/docker-labs/venv/bin/docker"
 SOCKET = "/run/kernel-engine/engine.sock"
 CGROUPS = Path("/sys/fs/cgroup")
 ENGINE = "kernel-engine.service"
-UNITS = ("docker-labs-hub.service", ENGINE, "docker-labs-jupyter.service")
+UNITS = ("docker-labs-hub.service", "docker-labs-maker.service", ENGINE, "docker-labs-jupyter.service")
 HUB_IMAGES = ("busybox", "debian:bookworm", "debian:trixie", "debian")
 #: prints a number five times a second until /done appears, then ends with 7
 COUNTER = "i=0; while [ ! -e /done ]; do echo $i; i=$((i+1)); sleep 0.2; done; exit 7"
@@ -112,6 +112,10 @@ def check_hub_images() -> None:
     for image in HUB_IMAGES:
         assert docker("run", "--rm", image, "echo", "hello") == "hello", image
     assert "VERSION_CODENAME=bookworm" in docker("run", "--rm", "debian:bookworm", "cat", "/etc/os-release")
+
+
+def check_an_image_is_made_on_first_need() -> None:
+    assert docker("run", "--rm", "labs/jq", "-n", "1+1", timeout=600) == "2"
 
 
 def check_network() -> None:
@@ -373,7 +377,8 @@ def leftovers() -> list[str]:
 
 
 BEFORE: tuple[Check, ...] = (
-    check_set_up, check_jupyter_answers, check_doctor_is_content, check_hub_images, check_network,
+    check_set_up, check_jupyter_answers, check_doctor_is_content, check_hub_images,
+    check_an_image_is_made_on_first_need, check_network,
     check_cgroup_namespace, check_memory_limit_kills, check_cpus, check_pids_limit, check_other_limits, check_pause,
     check_device_rules, check_privileged, check_oom_score_is_not_the_engines,
     check_exec, check_exec_beside_own_groups,

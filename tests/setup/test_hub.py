@@ -20,6 +20,7 @@ import pytest
 
 from kernel_engine.cli.substitutes import held, substitutes
 from labs.hub import bootstrap, busybox
+from labs.hub.dockerfiles import BUILT
 from labs.hub.layers import Layer, pack_bootstrap
 from labs.hub.oci import INDEX, MANIFEST, architecture, documents
 from labs.hub.recipes import RECIPES, File, debian
@@ -28,14 +29,17 @@ from labs.hub.userland import os_release, other_userland
 
 needs_busybox = pytest.mark.skipif(not busybox.BINARY.exists(), reason="needs the package busybox-static")
 needs_registry = pytest.mark.skipif(not shutil.which("docker-registry"), reason="needs the package docker-registry")
-HELD = {f"{recipe.repository.removeprefix('library/')}:{tag}" for recipe in RECIPES for tag in recipe.tags}
+HELD = {f"{image.repository.removeprefix('library/')}:{tag}" for image in (*RECIPES, *BUILT) for tag in image.tags}
 
 
 # recipes --------------------------------------------------------------------------------------------------------------
 
 
 def test_the_hub_holds_what_the_course_needs() -> None:
-    assert {"busybox:latest", "debian:bookworm", "debian:trixie", "debian:latest"} == HELD
+    always = {recipe.title for recipe in RECIPES}
+    assert always == {"busybox:latest", "debian:bookworm", "debian:trixie"}
+    assert {"mariadb:latest", "redis:7", "python:3", "php:apache", "labs/cron:latest"} < HELD
+    assert not any(name.startswith("mysql") for name in HELD)  # no substitute under another program's name
 
 
 def test_a_changed_recipe_has_another_key() -> None:
@@ -221,8 +225,8 @@ def test_what_is_pushed_is_served_and_nobody_may_write(tmp_path: Path) -> None:
     data.mkdir()
     with filling(data) as registry:
         assert registry.recipe_key(recipe.repository, "latest") == ""
-        registry.push(recipe, layer, papers)
-        registry.push(recipe, layer, papers)
+        registry.push(recipe.repository, recipe.tags, (layer,), papers)
+        registry.push(recipe.repository, recipe.tags, (layer,), papers)
         assert registry.recipe_key(recipe.repository, "latest") == recipe.key
     assert not (data / "filling").exists()
     with serving(data, tmp_path) as url:
@@ -242,7 +246,7 @@ def test_an_image_without_one_of_its_parts_is_missing(tmp_path: Path) -> None:
     data = tmp_path / "hub"
     data.mkdir()
     with filling(data) as registry:
-        registry.push(recipe, layer, papers)
+        registry.push(recipe.repository, recipe.tags, (layer,), papers)
     [blob] = (data / "registry").rglob(f"{layer.digest.removeprefix('sha256:')}/data")
     blob.unlink()
     with filling(data) as registry:

@@ -28,6 +28,7 @@ class Double:
     silent: bool = False  #: accepts and never answers
     ranges: bool = True
     error: tuple[int, dict[str, Any]] | None = None  #: for manifests
+    making: list[str] = field(default_factory=list)  #: what it says, in turn, until a manifest is made
     token: str = ""  #: wants this bearer token
     lives: int = 0  #: requests that a token is good for; 0 for any number
     uses: int = 0  #: of tokens, so far
@@ -109,6 +110,9 @@ class Double:
         return web.json_response({"token": self.token, "expires_in": 300})
 
     def _manifest(self, name: str, last: str) -> web.Response:
+        if self.making:
+            body = {"errors": [{"code": "UNAVAILABLE", "message": self.making.pop(0)}]}
+            return web.json_response(body, status=503, headers={"Retry-After": "0"})
         if self.error:
             return web.json_response(self.error[1], status=self.error[0])
         found = self.tags.get(f"{name}@{last}" if ":" in last else f"{name}:{last}")

@@ -323,6 +323,31 @@ async def test_a_corrupt_mirror_is_left_for_the_origin(tmp_path: Path, double: D
             assert (await shop.images.pull("demo")).id == made.id
 
 
+async def test_a_mirror_that_makes_the_image_first_is_waited_for(tmp_path: Path, double: Double) -> None:
+    double.serve("library/x:latest", two_layers())
+    double.making = ["1/2", "1/2", "2/2"]
+    words = Words()
+    async with opened(tmp_path / "store", mirrors=(double.address,)) as shop:
+        await shop.images.pull("x", progress=words)
+        assert shop.images.get("x:latest")
+    assert words.heard[:3] == [("latest", "1/2"), ("latest", "2/2"), ("latest", "Pulling from library/x")]
+
+
+async def test_another_registry_is_not_waited_for(shop: Shop, double: Double) -> None:
+    double.serve("me/x:latest", two_layers())
+    double.making = ["1/2"]
+    with pytest.raises(Unavailable, match=r"^unavailable: 1/2$"):
+        await shop.images.pull(f"{double.address.removeprefix('http://')}/me/x")
+
+
+async def test_why_a_mirror_could_not_make_it_is_told_where_nobody_else_answers(tmp_path: Path, double: Double) -> None:
+    double.error = (502, {"errors": [{"code": "UNAVAILABLE", "message": "no packages"}]})
+    async with opened(tmp_path / "store", mirrors=(double.address,)) as shop:
+        with pytest.raises(Unavailable, match=r"^unavailable: no packages$"):
+            await shop.images.pull("x")
+        assert not shop.images.list(all=True)
+
+
 async def test_mirrors_are_for_docker_hub_only(shop: Shop, double: Double) -> None:
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1:1: connect: connection refused"):
         await shop.images.pull("127.0.0.1:1/demo")

@@ -206,7 +206,8 @@ OFFLINE = [
     ("pull ubuntu:bionic", "docker pull debian:bookworm"),
     ("image pull docker.io/library/ubuntu:14.04", "docker image pull debian:bookworm"),
     ("-H unix:///x.sock run -e 'A=b c' alpine:3.7 uname", "docker -H unix:///x.sock run -e 'A=b c' busybox uname"),
-    ("run -d mysql:5.7", "docker run -it debian:bookworm bash\n"),
+    ("run -d golang:1.9", "docker run -it debian:bookworm bash\n"),
+    ("run -d -e MYSQL_DATABASE=d mysql:5.7", "docker run -d -e MYSQL_DATABASE=d mariadb:latest"),
     ("run gihyodocker/echo:latest", "docker run busybox"),
 ]  # fmt: skip
 
@@ -224,8 +225,8 @@ def test_offline_the_command_to_type_instead_is_exact(command: str, instead: str
         ("FROM ubuntu:bionic", "이렇게 바꿔 보세요: FROM debian:bookworm\n"),
         ("FROM --platform=linux/amd64 ubuntu:14.04 AS base", ": FROM --platform=linux/amd64 debian:bookworm AS base\n"),
         (
-            "from mysql:5.7",
-            "debian:bookworm\n그 아래에서 설치하면 돼요: RUN apt-get update && apt-get install -y mariadb-server\n",
+            "from golang:1.9",
+            "debian:bookworm\n그 아래에서 설치하면 돼요: RUN apt-get update && apt-get install -y golang-go\n",
         ),
         ("COPY --chown=1 --from=alpine /etc/x /", "COPY --chown=1 --from=busybox /etc/x /\n"),
         ("RUN --mount=type=bind,from=centos:7,target=/c ls", "from=debian:trixie,target=/c ls\n"),

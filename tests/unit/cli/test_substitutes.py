@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from kernel_engine.cli.substitutes import find, held, substitutes
+from labs.hub.dockerfiles import BUILT
+from labs.hub.recipes import RECIPES
 
-#: what the hub is filled with at set-up
-HELD = {"busybox", "busybox:latest", "debian:bookworm", "debian:trixie", "debian:latest"}
+HELD = {"busybox"} | {
+    f"{image.repository.removeprefix('library/')}:{tag}" for image in (*RECIPES, *BUILT) for tag in image.tags
+}
 
 
 @pytest.mark.parametrize("name", [item.original for item in substitutes()])
@@ -38,8 +41,8 @@ def test_a_stand_in_is_held_by_the_hub(name: str) -> None:
         ("debian:buster", "debian"),
         ("golang:1.9", "golang"),
         ("registry:2.6", "registry"),
-        ("httpd", "httpd"),
-        ("nginx", "nginx"),
+        ("httpd:2.2", "httpd"),
+        ("nginx:1.9", "nginx"),
     ],
 )
 def test_every_form_of_a_name_is_found(image: str, original: str) -> None:
@@ -48,7 +51,9 @@ def test_every_form_of_a_name_is_found(image: str, original: str) -> None:
     assert found.original == original
 
 
-@pytest.mark.parametrize("image", ["nosuch", "localhost:5000/centos", "me/centos", "debian:bookworm", "busybox"])
+@pytest.mark.parametrize(
+    "image", ["nosuch", "localhost:5000/centos", "me/centos", "debian:bookworm", "busybox", "redis"]
+)
 def test_names_that_nothing_stands_for(image: str) -> None:
     assert find(image) is None
 
