@@ -70,7 +70,8 @@ async def search(
         patience = replace(timeouts, connect=min(timeouts.connect, _HUB_PATIENCE)) if answered else timeouts
         try:
             remote = Remote(Endpoint(url=index), "", auth=auth, timeouts=patience)
-            found = {offer.name: offer for offer in await _hub(remote, term, limit)} | found
+            # of what the mirror has, too, Docker Hub knows more
+            found |= {offer.name: offer for offer in await _hub(remote, term, limit)}
             answered = True
         except (RegistryAnswer, Unreachable, EngineError) as error:
             failure = failure or error

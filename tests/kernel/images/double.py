@@ -31,6 +31,7 @@ class Double:
     making: list[str] = field(default_factory=list)  #: what it says, in turn, until a manifest is made
     token: str = ""  #: wants this bearer token
     lives: int = 0  #: requests that a token is good for; 0 for any number
+    results: list[object] = field(default_factory=list)  #: of a search, as Docker Hub gives them
     uses: int = 0  #: of tokens, so far
     readers: bool = False  #: whoever asks may only read
     users: dict[str, str] = field(default_factory=dict)  #: of the token service or of Basic
@@ -68,6 +69,11 @@ class Double:
             return await self._upload(request)
         if request.path.endswith("/tags/list"):
             return self._tags(request)
+        if request.path == "/v2/_catalog":
+            names = {key.rpartition(":")[0] for key in self.tags if "@" not in key}
+            return web.json_response({"repositories": sorted(names)})
+        if request.path == "/v1/search":
+            return web.json_response({"results": self.results, "query": request.query["q"]})
         kind = "manifests" if "/manifests/" in request.path else "blobs"
         name, _, last = request.path.removeprefix("/v2/").partition(f"/{kind}/")
         if request.method == "PUT":
