@@ -253,7 +253,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "diff": Command("CONTAINER", "details:diff", minimum=1, maximum=1),
     "events": Command(
-        "[OPTIONS]", "system:events", "filter,f filter\nsince string\nuntil string\n" + LIST_FORMAT, maximum=0
+        "[OPTIONS]", "events:events", "filter,f filter\nsince string\nuntil string\n" + LIST_FORMAT, maximum=0
     ),
     "import": Command(
         "[OPTIONS] file|URL|- [REPOSITORY[:TAG]]",

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 USAGE = Listing(
     "*formatter.diskUsageContext",
     {"Type": "TYPE", "TotalCount": "TOTAL", "Active": "ACTIVE", "Size": "SIZE", "Reclaimable": "RECLAIMABLE"},
-    error="failed to execute template",
 )
 COLUMNS = ("Type", "TotalCount", "Active", "Size", "Reclaimable")
 IMAGE_COLUMNS = ("Repository", "Tag", "ID", "CreatedSince", "Size", "SharedSize", "UniqueSize", "Containers")

@@ -39,7 +39,7 @@ IMAGES = Listing(
     },
 )
 HISTORY = Listing(
-    "*formatter.historyContext",
+    "*image.historyContext",
     {
         "Comment": "COMMENT",
         "CreatedAt": "CREATED AT",

@@ -124,18 +124,35 @@ def formatted(found: list[Any], form: str) -> Iterator[str]:
     try:
         template = compile_template(form)
         for item in found:
-            yield template.execute(item if "json" in form else _as_go_prints(item))
+            yield template.execute(_as_struct(item))
     except TemplateError as error:
         print(flush=True)
         raise Failed(f"template parsing error: {error}") from error
 
 
-def _as_go_prints(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            key: [] if item is None and key in LISTS else {} if item is None and key in MAPS else _as_go_prints(item)
-            for key, item in value.items()
-        }
+def _as_struct(value: Any) -> Any:
+    """An object as Go's struct, with the names of its fields."""
+    from kernel_engine.formats.template_functions import Nil, Struct
+
+    whole = _as_go(value)
+    others = {name: Nil(name) for name in ("SizeRw", "SizeRootFs") if "State" in whole}
+    if "Id" in whole:
+        others["ID"] = whole["Id"]
+    if "State" in whole:
+        whole["State"] = Struct(whole["State"], {"Health": Nil("Health")})
+    return Struct(whole, others)
+
+
+def _as_go(value: Any) -> Any:
     if isinstance(value, list):
-        return [_as_go_prints(item) for item in value]
-    return value
+        return [_as_go(item) for item in value]
+    return {key: _part(key, item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def _part(key: str, item: Any) -> Any:
+    """What a field holds: lists and maps that are null, and maps from words to words, are told by the field's name."""
+    from kernel_engine.formats.template_functions import NilList, NilWords, Words
+
+    if item is None:
+        return NilList() if key in LISTS else NilWords() if key in MAPS else None
+    return Words(item) if key in MAPS and isinstance(item, dict) else _as_go(item)

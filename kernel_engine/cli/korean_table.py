@@ -238,9 +238,20 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "{image} 이미지가 이 엔진에 없어서 올릴 수 없어요. docker images로 이름을 확인하고 docker tag로 붙여 보세요.",
     ),
     (
+        r"tag does not exist: (?P<image>\S+)",
+        "이 이름의 이미지는 있지만 {image} 태그는 없어요. docker images로 태그를 확인하고, 없으면 docker tag로 "
+        "붙여 보세요.",
+    ),
+    (
         r'Get "?https?://(?P<host>(localhost|127\.[\d.]+)[^/"]*)/v2/.*connection refused',
         "{host}에 레지스트리가 없어요. 레지스트리 컨테이너가 실행 중인지 확인해 보세요. "
         "localhost는 명령을 실행하는 엔진 자신을 가리켜요.",
+    ),
+    (
+        r'(Patch|Put|Post|Head|Get) "https?://(?P<host>[^/"]+)/v2/[^"]+/(blobs|manifests)/.*'
+        r"(EOF|connection (reset|refused)|Client\.Timeout)",
+        "{host} 레지스트리와의 연결이 도중에 끊겼어요. 이미지는 한 번에 나타나니까 반만 남은 것은 없어요. "
+        "레지스트리가 실행 중인지 확인하고 같은 명령을 다시 실행하면, 남은 것만 이어서 옮겨요.",
     ),
     (
         r"no basic auth credentials",
@@ -270,7 +281,7 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "/etc/docker/certs.d/주소:포트/ 폴더에 넣어 주세요.",
     ),
     (
-        r"x509: .*certificate is (not )?valid for",
+        r"x509: .*certificate is (not )?valid for|x509: cannot validate certificate for",
         "인증서에 적힌 주소와 접속한 주소가 달라요. 인증서를 만든 이름이나 주소로 접속해 보세요.",
     ),
     (
@@ -469,7 +480,7 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "화면은 하나라서 여러 컨테이너에 한꺼번에 연결할 수 없어요. 하나씩 실행해 보세요.",
     ),
     (
-        r"template parsing error|failed to execute template",
+        r"template parsing error|failed to (parse|execute) template|Error parsing format: template",
         "--format의 템플릿을 읽지 못했어요. 필드 이름과 중괄호 {{{{ }}}} 를 확인해 보세요. "
         "쓸 수 있는 필드는 --format json으로 볼 수 있어요.",
     ),

@@ -36,7 +36,6 @@ CONTAINERS = Listing(
         "State": "STATE",
         "Status": "STATUS",
     },
-    error="failed to execute template",
 )
 DEFAULT = ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names")
 
@@ -44,6 +43,8 @@ DEFAULT = ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names")
 def ps(call: Call) -> int:
     words = call.words
     form = words["format"]
+    if form not in ("", "table", "json"):
+        CONTAINERS.try_out(form)
     size = words["size"] or ".Size" in form or (form == "json" and words["size"])
     limit = 1 if words["latest"] and words["last"] == -1 else words["last"]
     found = call.client.get(

@@ -24,7 +24,7 @@ Configure a credential helper to remove this warning. See
 https://docs.docker.com/engine/reference/commandline/login/#credential-stores
 """
 SEARCH = Listing(
-    "*formatter.SearchContext",
+    "*registry.searchContext",
     {
         "Name": "NAME",
         "Description": "DESCRIPTION",
@@ -32,7 +32,6 @@ SEARCH = Listing(
         "IsOfficial": "OFFICIAL",
         "IsAutomated": "AUTOMATED",
     },
-    error="failed to execute template",
 )
 COLUMNS = ("Name", "Description", "StarCount", "IsOfficial")
 DESCRIPTION_WIDTH = 45

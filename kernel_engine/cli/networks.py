@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kernel_engine.cli.grammar import Call
 
 NETWORKS = Listing(
-    "*formatter.networkContext",
+    "*network.networkContext",
     {
         "ID": "NETWORK ID",
         "Name": "NAME",
@@ -25,7 +25,6 @@ NETWORKS = Listing(
         "Labels": "LABELS",
         "CreatedAt": "CREATED AT",
     },
-    error="failed to execute template",
 )
 WARNING = "WARNING! This will remove all custom networks not used by at least one container."
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kernel_engine.cli.grammar import Call
 
 STATS = Listing(
-    "*formatter.StatsContext",
+    "*container.statsContext",
     {
         "BlockIO": "BLOCK I/O",
         "CPUPerc": "CPU %",
@@ -30,7 +30,6 @@ STATS = Listing(
         "NetIO": "NET I/O",
         "PIDs": "PIDS",
     },
-    error="failed to execute template",
 )
 DEFAULT = ("ID", "Name", "CPUPerc", "MemUsage", "MemPerc", "NetIO", "BlockIO", "PIDs")
 EVERY = 0.5

@@ -1,21 +1,16 @@
-"""The engine as a whole: `version`, `info`, `events`."""
+"""The engine as a whole: `version` and `info`."""
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import sys
-import time
 
 from kernel_engine import __version__
 from kernel_engine.cli.failures import Failed
-from kernel_engine.cli.listing import filters_json
-from kernel_engine.cli.logs import moment
 from kernel_engine.cli.table import columns
 from kernel_engine.client import APIError, Client, EngineUnreachable
 from kernel_engine.formats.sizes import binary_size
-from kernel_engine.formats.times import rfc3339
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,16 +40,6 @@ def client_facts(client: Client, context: str) -> dict[str, Any]:
     }
 
 
-class _Version(dict[str, "Any"]):
-    """What a template sees: Go's name of the field beside JSON's (ApiVersion), which `json` prints."""
-
-    def __contains__(self, name: object) -> bool:
-        return name == "APIVersion" or super().__contains__(name)
-
-    def __missing__(self, name: str) -> Any:
-        return self["ApiVersion"]
-
-
 def version(call: Call) -> int:
     form = call.words["format"]
     try:
@@ -66,13 +51,20 @@ def version(call: Call) -> int:
             raise
     client = client_facts(call.client, call.context)
     if form:
-        print(_templated({"Client": _Version(client), "Server": server and _Version(server)}, form))
+        facts = {"Client": _versions(client), "Server": server and _versions(server)}
+        print(_templated(facts, form, "system.versionInfo", "version"))
         return 0
     print(_client_text(client), end="", flush=True)
     if server is None:
         raise EngineUnreachable(_unreachable(call.client))
     print("\n" + _server_text(server), end="")
     return 0
+
+
+def _versions(facts: dict[str, Any]) -> dict[str, Any]:
+    from kernel_engine.formats.template_functions import Struct
+
+    return Struct(facts, {"APIVersion": facts["ApiVersion"]})
 
 
 def _unreachable(client: Client) -> str:
@@ -131,7 +123,7 @@ def info(call: Call) -> int:
         print("" if form else _info_client(client) + "\nServer:", flush=True)
         raise
     if form:
-        print(_templated({**facts, "ClientInfo": about}, form))
+        print(_templated({**facts, "ClientInfo": about}, form, "system.dockerInfo"))
         return 0
     print(_info_client(client) + "\n" + info_text(facts), end="")
     return 0
@@ -211,39 +203,17 @@ def _registries(config: dict[str, Any]) -> list[str]:
     )
 
 
-def _templated(facts: dict[str, Any], form: str) -> str:
-    from kernel_engine.formats.templates import TemplateError, compile_template, go_json
+def _templated(facts: dict[str, Any], form: str, kind: str, name: str = "") -> str:
+    from kernel_engine.formats.templates import Fields, TemplateError, compile_template, go_json
 
     if form == "json":
         return go_json(facts)
     try:
-        return compile_template(form).execute(facts)
+        template = compile_template(form, name)
+    except TemplateError as error:
+        raise Failed(f"template parsing error: {error}", 64) from error
+    try:
+        return template.execute(Fields(facts, kind, facts))
     except TemplateError as error:
         print(flush=True)
         raise Failed(str(error), about="template parsing error") from error
-
-
-def events(call: Call) -> int:
-    """Prints what happens as it happens, until --until (or Ctrl+C)."""
-    words = call.words
-    now = time.time()
-    query = {
-        "since": moment(words["since"], now),
-        "until": moment(words["until"], now),
-        "filters": filters_json(words["filter"]),
-    }
-    with call.client.get("/events", query=query) as response:
-        for event in response.objects():
-            print(event_line(event, words["format"]), flush=True)
-    return 0
-
-
-def event_line(event: dict[str, Any], form: str) -> str:
-    if form == "json":
-        return json.dumps(event, separators=(",", ":"), ensure_ascii=False)
-    if form:
-        return _templated(event, form)
-    actor = event["Actor"]
-    attributes = ", ".join(f"{key}={value}" for key, value in sorted((actor.get("Attributes") or {}).items()))
-    suffix = f" ({attributes})" if attributes else ""
-    return f"{rfc3339(event['timeNano'])} {event['Type']} {event['Action']} {actor['ID']}{suffix}"

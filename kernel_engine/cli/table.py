@@ -40,10 +40,22 @@ def display_width(text: str) -> int:
 class Listing:
     """One kind of list: the columns shown by default, and every field's heading (for `table TEMPLATE`)."""
 
-    def __init__(self, kind: str, headings: Mapping[str, str], *, error: str = "template parsing error") -> None:
+    def __init__(self, kind: str, headings: Mapping[str, str]) -> None:
         self.kind = kind  #: the Go type that errors name
         self.headings = headings
-        self.error = error
+
+    def try_out(self, form: str) -> None:
+        """Whether a template can be carried out, before the engine is asked, as `docker ps` does. Failed."""
+        from kernel_engine.formats.templates import Fields, TemplateError, compile_template
+
+        try:
+            template = compile_template(form)
+        except TemplateError as error:
+            raise Failed(f"failed to parse template: {error}") from error
+        try:
+            template.execute(Fields(_blank(self.headings), self.kind))
+        except TemplateError as error:
+            raise Failed(f"failed to execute template: {error}") from error
 
     def text(self, form: str, default: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
         """`form` is --format ("" or "table": the default columns; "table TEMPLATE", "json", a template)."""
@@ -67,7 +79,7 @@ class Listing:
                 return "".join(f"{line}\n" for line in lines)
             heading = template.execute(Fields(_headed(self.headings), self.kind), _HEADER_FUNCTIONS)
         except TemplateError as error:
-            raise Failed(f"{self.error}: {error}") from error
+            raise Failed(f"template parsing error: {error}") from error
         return columns([line.split("\t") for whole in (heading, *lines) for line in whole.split("\n")])
 
 

@@ -25,7 +25,6 @@ VOLUMES = Listing(
         "Group": "GROUP",
         "Status": "STATUS",
     },
-    error="failed to execute template",
 )
 ANONYMOUS = "WARNING! This will remove anonymous local volumes not used by at least one container."
 EVERY = "WARNING! This will remove all local volumes not used by at least one container."

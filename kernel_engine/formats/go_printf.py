@@ -22,6 +22,8 @@ def show(value: Any, *, inside: bool = False) -> str:
     if isinstance(value, list | tuple):
         return f"[{' '.join(show(item, inside=True) for item in value)}]"
     if hasattr(value, "plain"):
+        if value.plain() is None:
+            return "<nil>"
         return f"{{{' '.join(show(item, inside=True) for item in value.plain().values())}}}"
     return str(value)
 

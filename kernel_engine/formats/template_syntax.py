@@ -1,30 +1,24 @@
-"""Go's text/template: text to a tree of nodes. Pure; what the tree means is in `templates.py`.
+"""Go's text/template: tokens to a tree of nodes. Pure; what the tree means is in `templates.py`.
 
-Texts of refusals are Go's (text/template/parse). Nodes are small tuples-like classes with the position that Go names in
-an error.
+Texts of refusals are Go's (text/template/parse). Nodes are small frozen values with the position and the text that Go
+names in an error.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
+from kernel_engine.formats.template_lexer import TemplateError, Token, quote, tokens
 
-class TemplateError(ValueError):
-    """A template that cannot be read or carried out; Go's own sentence."""
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    kind: str  #: field variable dot name string number char punct
-    text: str
-    at: int
+__all__ = ["Node", "Operand", "Pipeline", "TemplateError", "read"]
 
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """A value: `kind` field|variable|dot|constant|name|pipe|chain; `path` are fields that follow it."""
+    """A value: `kind` field|variable|dot|constant|nil|name|pipe; `path` are fields that follow it."""
 
     kind: str
     value: object
@@ -41,155 +35,171 @@ class Pipeline:
     declares: tuple[str, ...] = ()
     assigns: bool = False
 
+    @property
+    def source(self) -> str:
+        sign = f"{', '.join(self.declares)} {'=' if self.assigns else ':='} " if self.declares else ""
+        return sign + " | ".join(source_of(command) for command in self.commands)
+
+
+def source_of(command: tuple[Operand, ...]) -> str:
+    return " ".join(operand.source for operand in command)
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """`kind` text|action|if|range|with|break|continue."""
+    """`kind` text|action|if|range|with|break|continue|template (`text` is its name)."""
 
     kind: str
     text: str = ""
     pipeline: Pipeline | None = None
     body: tuple[Node, ...] = ()
     otherwise: tuple[Node, ...] = ()
+    at: int = 0
 
 
-_TOKEN = re.compile(
-    r"""(?P<space>\s+)
-      | (?P<string>"(?:[^"\\\n]|\\.)*"|`[^`]*`)
-      | (?P<char>'(?:[^'\\\n]|\\.)+')
-      | (?P<number>[+-]?(?:0[xX][0-9a-fA-F]+|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?))
-      | (?P<field>\.[^\W\d]\w*)
-      | (?P<dot>\.)
-      | (?P<variable>\$\w*)
-      | (?P<name>[^\W\d]\w*)
-      | (?P<punct>:=|[()|,=])""",
-    re.VERBOSE,
-)
-_CONSTANTS: dict[str, object] = {"true": True, "false": False, "nil": None}
+_CONSTANTS = {"true": True, "false": False}
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "'": "'", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
-_BLOCKS = ("if", "range", "with")
+_ESCAPED = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|.)")
+_VALUES = frozenset(("boolean", "char", "dot", "field", "name", "number", "nil", "raw", "string", "variable", "("))
+_LARGEST = 1 << 63
 
 
-def read(text: str, functions: frozenset[str]) -> tuple[Node, ...]:
-    """The template's nodes. TemplateError("template: :1: …")."""
+def read(text: str, functions: frozenset[str]) -> tuple[tuple[Node, ...], dict[str, tuple[Node, ...]]]:
+    """The template's nodes, and those of the templates that it defines. TemplateError("template: :1: …")."""
     return _Reader(text, functions).read()
-
-
-def unquote(literal: str, line: int = 1) -> str:
-    """A Go string literal's value."""
-    if literal[0] == "`":
-        return literal[1:-1]
-
-    def escape(found: re.Match[str]) -> str:
-        code = found[1]
-        if code[0] in "xuU":
-            return chr(int(code[1:], 16))
-        if code[0].isdigit():
-            return chr(int(code, 8))
-        if code not in _ESCAPES:
-            raise TemplateError(f"template: :{line}: invalid syntax")
-        return _ESCAPES[code]
-
-    pattern = r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|.)"
-    return re.sub(pattern, escape, literal[1:-1])
 
 
 class _Reader:
     def __init__(self, text: str, functions: frozenset[str]) -> None:
         self._text = text
         self._functions = functions
-        self._at = 0  # in the text
-        self._tokens: list[Token] = []
-        self._token = 0
+        self._source: Iterator[Token] = tokens(text)
+        self._ahead: list[Token] = []
+        self._last = Token("text", "", 0)
         self._loops = 0
         self._variables = ["$"]
-        self._trim = False
+        self._defined: dict[str, tuple[Node, ...]] = {}
 
-    def read(self) -> tuple[Node, ...]:
-        nodes, end = self._nodes()
+    def read(self) -> tuple[tuple[Node, ...], dict[str, tuple[Node, ...]]]:
+        nodes, end = self._nodes(whole=True)
         if end:
             self._fail(f"unexpected {{{{{end}}}}}")
-        return nodes
+        return nodes, self._defined
+
+    # tokens ------------------------------------------------------------------------------------------------------
+    def _next(self) -> Token:
+        self._last = self._ahead.pop(0) if self._ahead else next(self._source)
+        return self._last
+
+    def _peek(self) -> Token:
+        if not self._ahead:
+            self._ahead.append(next(self._source))
+        return self._ahead[0]
+
+    def _next_word(self) -> Token:
+        self._skip()
+        return self._next()
+
+    def _peek_word(self) -> Token:
+        self._skip()
+        return self._peek()
+
+    def _skip(self) -> None:
+        while self._peek().kind == "space":
+            self._ahead.pop(0)
+
+    def _expect(self, kind: str, where: str) -> Token:
+        token = self._next_word()
+        if token.kind != kind:
+            self._unexpected(token, where)
+        return token
+
+    def _unexpected(self, token: Token, where: str) -> NoReturn:
+        if token.kind == "error":
+            self._fail(token.text)
+        self._fail(f"unexpected {token} in {where}")
 
     def _fail(self, message: str) -> NoReturn:
-        line = self._text.count("\n", 0, min(self._at, len(self._text))) + 1
+        line = self._text.count("\n", 0, min(self._last.at, len(self._text))) + 1
         raise TemplateError(f"template: :{line}: {message}")
 
-    def _nodes(self) -> tuple[tuple[Node, ...], str]:
+    # nodes -------------------------------------------------------------------------------------------------------
+    def _nodes(self, *, whole: bool = False) -> tuple[tuple[Node, ...], str]:
         """Nodes up to the end or the block's end; the word that ended it: "", "end", "else"."""
         nodes: list[Node] = []
-        scope = len(self._variables)
-        while True:
-            start = self._text.find("{{", self._at)
-            self._plain(nodes, start)
-            if start < 0:
-                return tuple(nodes), ""
-            self._action(start)
-            if not self._tokens:
+        while (token := self._next_word()).kind != "eof":
+            if token.kind == "text":
+                nodes.append(Node("text", text=token.text))
                 continue
-            first = self._tokens[0]
-            word = first.text if first.kind == "name" else ""
-            if word in ("end", "else"):
-                del self._variables[scope:]
-                return tuple(nodes), word
-            nodes.append(self._statement(word))
+            if token.kind != "left":
+                self._unexpected(token, "input")
+            word = self._peek_word()
+            if word.kind != "keyword":
+                nodes.append(Node("action", pipeline=self._pipeline("command")))
+                continue
+            self._next()
+            if word.text == "end":
+                self._expect("right", "end")
+                return tuple(nodes), "end"
+            if word.text == "else":
+                if self._peek_word().text not in ("if", "with"):
+                    self._expect("right", "else")
+                return tuple(nodes), "else"
+            if word.text == "define" and whole:
+                self._define()
+            else:
+                nodes.append(self._statement(word))
+        if not whole:
+            self._fail("unexpected EOF")
+        return tuple(nodes), ""
 
-    def _plain(self, nodes: list[Node], start: int) -> None:
-        """The text before the next action, trimmed where the actions beside it say so."""
-        text = self._text[self._at : start if start >= 0 else len(self._text)]
-        if self._trim:
-            text = text.lstrip(" \t\r\n")
-        if start >= 0 and re.match(r"\{\{-[ \t\r\n]", self._text[start : start + 4]):
-            text = text.rstrip(" \t\r\n")
-        if text:
-            nodes.append(Node("text", text=text))
-
-    def _action(self, start: int) -> None:
-        """Reads one {{…}} into tokens; a comment gives none."""
-        at = start + 2
-        if re.match(r"-[ \t\r\n]", self._text[at : at + 2]):
-            at += 1
-        comment = re.compile(r"\s*/\*.*?\*/([ \t\r\n]-)?\}\}", re.DOTALL).match(self._text, at)
-        if comment:
-            self._at, self._trim, self._tokens = comment.end(), bool(comment[1]), []
-            return
-        self._at, self._tokens, self._token = at, [], 0
-        while True:
-            closing = re.compile(r"([ \t\r\n]+-)?\}\}").match(self._text, self._at)
-            if closing:
-                self._at, self._trim = closing.end(), bool(closing[1])
-                break
-            found = _TOKEN.match(self._text, self._at)
-            if found is None:
-                self._bad_character()
-            assert found is not None
-            if found.lastgroup != "space":
-                self._tokens.append(Token(str(found.lastgroup), found[0], self._at))
-            self._at = found.end()
-        if not self._tokens:
-            self._fail("missing value for command")
-
-    def _bad_character(self) -> None:
-        if self._at >= len(self._text):
-            self._fail("unclosed action")
-        letter = self._text[self._at]
-        if letter in "\"'`":
-            self._fail("unterminated quoted string" if letter != "`" else "unterminated raw quoted string")
-        if letter == "}":
-            self._fail("unexpected '}' in command")
-        self._fail(f"unrecognized character in action: U+{ord(letter):04X} {letter!r}")
-
-    def _statement(self, word: str) -> Node:
-        if word in _BLOCKS:
-            self._token = 1
-            return self._block(word)
-        if word in ("break", "continue"):
+    def _statement(self, word: Token) -> Node:
+        if word.text in ("if", "range", "with"):
+            return self._block(word.text)
+        if word.text in ("break", "continue"):
+            after = self._next_word()
+            if after.kind != "right":
+                self._unexpected(after, f"{{{{{word.text}}}}}")
             if not self._loops:
-                self._fail(f"{{{{{word}}}}} outside {{{{range}}}}")
-            return Node(word)
-        if word in ("define", "template", "block"):
-            self._fail(f"{{{{{word}}}}} is not supported here")
-        return Node("action", pipeline=self._pipeline("command"))
+                self._fail(f"{{{{{word.text}}}}} outside {{{{range}}}}")
+            return Node(word.text)
+        if word.text == "template":
+            return self._template(word)
+        if word.text != "block":
+            self._unexpected(word, "command")
+        name = self._template_name("block clause")
+        pipeline = self._pipeline("block clause")
+        self._body(name, "block clause")
+        return Node("template", text=name, pipeline=pipeline, at=word.at)
+
+    def _template(self, word: Token) -> Node:
+        where = "template clause"
+        place = self._peek_word().at
+        name = self._template_name(where)
+        if self._peek_word().kind == "right":
+            self._next()
+            return Node("template", text=name, at=place)
+        return Node("template", text=name, pipeline=self._pipeline(where), at=place)
+
+    def _define(self) -> None:
+        name = self._template_name("define clause")
+        self._expect("right", "define clause")
+        self._body(name, "define clause")
+
+    def _body(self, name: str, where: str) -> None:
+        """A template of its own: it sees no variables from outside."""
+        variables, self._variables = self._variables, ["$"]
+        body, end = self._nodes()
+        if end != "end":
+            self._fail(f"unexpected {{{{{end}}}}} in {where}")
+        self._variables = variables
+        self._defined[name] = body
+
+    def _template_name(self, where: str) -> str:
+        token = self._next_word()
+        if token.kind not in ("string", "raw"):
+            self._unexpected(token, where)
+        return self._unquoted(token.text)
 
     def _block(self, word: str) -> Node:
         scope = len(self._variables)
@@ -199,118 +209,141 @@ class _Reader:
         self._loops -= word == "range"
         otherwise: tuple[Node, ...] = ()
         if end == "else":
-            rest = self._tokens[1:]
-            if rest and rest[0].text in ("if", "with") and word != "range":
-                self._tokens, self._token = rest, 1
-                otherwise, end = (self._block(rest[0].text),), "end"
-            elif rest:
-                self._fail(f"unexpected <{rest[0].text}> in else")
+            following = self._peek_word()
+            if following.text == word and word in ("if", "with"):
+                self._next()
+                otherwise = (self._block(word),)
+            elif following.text in ("if", "with") and following.kind == "keyword":
+                self._unexpected(self._next(), "input")
             else:
                 otherwise, end = self._nodes()
-        if end != "end":
-            self._fail("unexpected EOF" if not end else "expected end; found {{else}}")
+                if end != "end":
+                    self._fail("expected end; found {{else}}")
         del self._variables[scope:]
         return Node(word, pipeline=pipeline, body=body, otherwise=otherwise)
 
     # one pipeline ------------------------------------------------------------------------------------------------
-    def _peek(self, offset: int = 0) -> Token | None:
-        at = self._token + offset
-        return self._tokens[at] if at < len(self._tokens) else None
-
-    def _pipeline(self, where: str, closing: str = "") -> Pipeline:
+    def _pipeline(self, where: str, closing: str = "right") -> Pipeline:
         declares, assigns = self._declarations(where)
         commands: list[tuple[Operand, ...]] = []
-        while True:
-            commands.append(self._command(where))
-            token = self._peek()
-            if token is not None and token.text == "|":
-                self._token += 1
-                continue
-            if token is None and not closing:
-                break
-            if token is not None and token.text == closing:
-                self._token += 1
-                break
-            self._fail("unclosed left paren" if closing else f"unexpected <{token.text if token else ''}> in {where}")
-        for late in commands[1:]:
-            if late[0].kind in ("constant", "dot") and not late[0].path:
-                self._fail(f"non executable command in pipeline stage {commands.index(late) + 1}")
+        while (token := self._next_word()).kind != closing:
+            if token.kind not in _VALUES:
+                self._unexpected(token, where)
+            self._ahead.insert(0, token)
+            commands.append(self._command())
+        if not commands:
+            self._fail(f"missing value for {where}")
+        for stage, late in enumerate(commands[1:], 2):
+            if late[0].kind in ("constant", "nil", "dot") and not late[0].path:
+                self._fail(f"non executable command in pipeline stage {stage}")
         return Pipeline(tuple(commands), declares, assigns)
 
     def _declarations(self, where: str) -> tuple[tuple[str, ...], bool]:
-        first, second, third, fourth = (self._peek(offset) for offset in range(4))
-        if first is None or first.kind != "variable" or second is None:
-            return (), False
-        names: tuple[str, ...] = ()
-        sign = ""
-        if second.text in (":=", "="):
-            names, sign = (first.text,), second.text
-        elif second.text == "," and third is not None and fourth is not None and where == "range":
-            if fourth.text in (":=", "="):
-                names, sign = (first.text, third.text), fourth.text
-        if not names:
-            return (), False
-        self._token += 2 * len(names)
-        if sign == ":=":
-            self._variables += names
-        return names, sign == "="
+        names: list[str] = []
+        while (variable := self._peek_word()).kind == "variable":
+            self._next()
+            spaced = self._peek()
+            following = self._peek_word()
+            if following.kind in (":=", "="):
+                self._next()
+                names.append(variable.text)
+                if following.kind == ":=":
+                    self._variables += names
+                return tuple(names), following.kind == "="
+            if following.text != ",":
+                self._ahead[:0] = [variable, *([spaced] if spaced.kind == "space" else ())]
+                break
+            self._next()
+            names.append(variable.text)
+            if where != "range" or len(names) > 1:
+                self._fail(f"too many declarations in {where}")
+            if self._peek_word().kind not in ("variable", "right", ")"):
+                self._fail("range can only initialize variables")
+        return (), False
 
-    def _command(self, where: str) -> tuple[Operand, ...]:
+    def _command(self) -> tuple[Operand, ...]:
         operands: list[Operand] = []
-        while (token := self._peek()) is not None and token.text not in ("|", ")") and token.kind != "":
-            operands.append(self._operand(token))
-        if not operands:
-            self._fail(f"missing value for {where}")
-        return tuple(operands)
+        while True:
+            token = self._peek_word()
+            if token.kind in _VALUES:
+                operands.append(self._operand(self._next()))
+            token = self._next()
+            if token.kind in ("right", ")"):
+                self._ahead.insert(0, token)
+            elif token.kind == "space":
+                continue
+            elif token.kind != "|":
+                self._unexpected(token, "operand")
+            if not operands:
+                self._fail("empty command")
+            return tuple(operands)
 
     def _operand(self, token: Token) -> Operand:
-        self._token += 1
-        value: object = token.text
-        kind = token.kind
-        path: tuple[str, ...] = ()
-        if kind == "field":
-            path = (token.text[1:],)
-        elif kind == "variable":
-            if token.text not in self._variables:
-                self._fail(f'undefined variable "{token.text}"')
-        elif kind == "string":
-            kind, value = "constant", unquote(token.text)
-        elif kind == "char":
-            kind, value = "constant", ord(unquote(token.text))
-        elif kind == "number":
-            kind, value = "constant", _number(token.text)
-        elif kind == "name":
-            if token.text in _CONSTANTS:
-                kind, value = "constant", _CONSTANTS[token.text]
-            elif token.text not in self._functions:
-                self._fail(f'function "{token.text}" not defined')
-        elif token.text == "(":
-            kind, value = "pipe", self._pipeline("parenthesized pipeline", ")")
-        elif kind != "dot":
-            self._fail(f"unexpected {token.text!r} in operand")
-        at, source, path = self._chain(token, path)
-        return Operand(kind, value, path, at, source)
-
-    def _chain(self, token: Token, path: tuple[str, ...]) -> tuple[int, str, tuple[str, ...]]:
-        """Fields that follow at once: Go names the place of the first of them in an error."""
-        at, source = token.at, token.text
-        end = token.at + len(token.text)
-        before = self._tokens[self._token - 1]
-        if before is not token:  # a closing parenthesis
-            end = before.at + 1
-        first = True
-        while (following := self._peek()) is not None and following.kind == "field" and following.at == end:
-            at = following.at if first else at
-            first = False
+        kind, value, path, source = self._term(token)
+        at, first = token.at, True
+        while self._peek().kind == "field":
+            following = self._next()
+            if kind in ("constant", "nil", "dot"):
+                self._fail(f"unexpected . after term {quote(token.text)}")
+            at, first = (following.at, False) if first else (at, False)
             path += (following.text[1:],)
             source += following.text
-            end += len(following.text)
-            self._token += 1
-        return at, source, path
+        return Operand(kind, value, path, at, source)
 
+    def _term(self, token: Token) -> tuple[str, object, tuple[str, ...], str]:
+        """(kind, value, path, source) of one value."""
+        text = token.text
+        if token.kind == "(":
+            inner = self._pipeline("parenthesized pipeline", ")")
+            return "pipe", inner, (), f"({inner.source})"
+        if token.kind == "field":
+            return "field", None, (text[1:],), text
+        if token.kind == "variable" and text not in self._variables:
+            self._fail(f"undefined variable {quote(text)}")
+        if token.kind == "name" and text not in self._functions:
+            self._fail(f"function {quote(text)} not defined")
+        if token.kind in ("name", "variable", "dot", "nil"):
+            return token.kind, text, (), text
+        return "constant", self._constant(token), (), text
 
-def _number(text: str) -> int | float:
-    try:
-        return int(text, 0)
-    except ValueError:
-        return float(text)
+    def _constant(self, token: Token) -> object:
+        if token.kind == "boolean":
+            return _CONSTANTS[token.text]
+        if token.kind == "number":
+            return self._number(token.text)
+        text = self._unquoted(token.text)
+        if token.kind == "char":
+            if len(text) != 1:
+                self._fail(f"malformed character constant: {token.text}")
+            return ord(text)
+        return text
+
+    def _unquoted(self, literal: str) -> str:
+        """A Go string literal's value."""
+        if literal[0] == "`":
+            return literal[1:-1].replace("\r", "")
+
+        def escape(found: re.Match[str]) -> str:
+            code = found[1]
+            try:
+                if code[0] in "xuU" and len(code) > 1:
+                    return chr(int(code[1:], 16))
+                return chr(int(code, 8)) if code[0].isdigit() else _ESCAPES[code]
+            except (ValueError, KeyError, OverflowError):
+                self._fail("invalid syntax")
+
+        return _ESCAPED.sub(escape, literal[1:-1])
+
+    def _number(self, text: str) -> int | float:
+        plain = text.replace("_", "")
+        try:
+            old_octal = re.fullmatch(r"([+-]?)0([0-7]+)", plain)
+            value: int | float = int(old_octal[1] + old_octal[2], 8) if old_octal else int(plain, 0)
+        except ValueError:
+            try:
+                value = float.fromhex(plain) if "x" in plain.lower() and "p" in plain.lower() else float(plain)
+            except ValueError:
+                self._fail(f"illegal number syntax: {quote(text)}")
+        if isinstance(value, int) and not -_LARGEST <= value < _LARGEST:
+            self._fail(f"integer overflow: {quote(text)}")
+        return value

@@ -7,33 +7,28 @@ dicts, lists, strings, numbers, booleans, None and `Fields` (a table's row). Pri
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote_plus
 
-from kernel_engine.formats.go_printf import printf, show
-from kernel_engine.formats.template_syntax import Node, Operand, Pipeline, TemplateError, read
+from kernel_engine.formats.go_printf import show
+from kernel_engine.formats.template_functions import (
+    FUNCTIONS,
+    Fields,
+    Function,
+    Nil,
+    Struct,
+    Words,
+    go_json,
+    truth,
+    type_name,
+)
+from kernel_engine.formats.template_syntax import Node, Operand, Pipeline, TemplateError, read, source_of
 
 __all__ = ["Fields", "Template", "TemplateError", "compile_template", "go_json"]
 
-
-class Fields:
-    """A table's row: values by field name, or functions (fields that are computed or take an argument).
-
-    `kind` is the Go type that an error names: "*formatter.ContainerContext".
-    """
-
-    __slots__ = ("kind", "values")
-
-    def __init__(self, values: Mapping[str, Any], kind: str) -> None:
-        self.values = values
-        self.kind = kind
-
-    def plain(self) -> dict[str, Any]:
-        """What `{{json .}}` shows: every field that needs no argument, by name."""
-        return {name: value for name, value in sorted(self.values.items()) if not callable(value)}
+#: templates within templates (Go's own limit is 100000)
+_DEEPEST = 100
 
 
 class _Break(Exception):
@@ -47,34 +42,48 @@ class _Continue(Exception):
 class Template:
     """A read template; `execute` may be called for many values."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, name: str = "") -> None:
         self._text = text
-        self._nodes = read(text, frozenset(FUNCTIONS))
+        self._name = name
+        try:
+            self._nodes, self._defined = read(text, frozenset(FUNCTIONS))
+        except TemplateError as error:
+            raise self._named(error) from error
 
     def execute(self, data: Any, functions: Mapping[str, Callable[..., Any]] | None = None) -> str:
         """TemplateError with Go's words for what cannot be evaluated. `functions` replace Docker's (table headers)."""
-        return _Run(self._text, data, functions).nodes(self._nodes)
+        try:
+            return _Run(self._text, self._defined, data, functions or {}).nodes(self._nodes)
+        except TemplateError as error:
+            raise self._named(error) from error
+
+    def _named(self, error: TemplateError) -> TemplateError:
+        """Go names the template in front and where it was carried out; most of Docker's have no name."""
+        place = str(error).replace("template: :", f"template: {self._name}:", 1)
+        return TemplateError(place.replace('executing ""', f'executing "{self._name}"', 1))
 
 
 @lru_cache(maxsize=64)
-def compile_template(text: str) -> Template:
-    return Template(text)
-
-
-def go_json(value: Any) -> str:
-    """encoding/json as Docker's `json` function: compact, <>& escaped, Korean left as it is."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=lambda item: item.plain())
-    for letter, code in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026")):
-        text = text.replace(letter, code)
-    return text
+def compile_template(text: str, name: str = "") -> Template:
+    return Template(text, name)
 
 
 class _Run:
     """One execution: dot, variables, and the place that an error names."""
 
-    def __init__(self, text: str, data: Any, functions: Mapping[str, Callable[..., Any]] | None) -> None:
+    def __init__(
+        self,
+        text: str,
+        defined: Mapping[str, tuple[Node, ...]],
+        data: Any,
+        functions: Mapping[str, Callable[..., Any]],
+    ) -> None:
         self._text = text
-        self._functions = {**FUNCTIONS, **(functions or {})}
+        self._defined = defined
+        self._functions = {**FUNCTIONS, **{name: Function(call, 0) for name, call in functions.items()}}
+        # a row's fields have Go's types, what comes from JSON has none
+        self._typed = isinstance(data, Fields)
+        self._depth = 0
         self._dot = data
         self._variables: list[tuple[str, Any]] = [("$", data)]
 
@@ -88,6 +97,8 @@ class _Run:
             raise _Break
         if node.kind == "continue":
             raise _Continue
+        if node.kind == "template":
+            return self._template(node)
         assert node.pipeline is not None
         if node.kind == "action":
             value = self._pipeline(node.pipeline)
@@ -97,6 +108,22 @@ class _Run:
             return self._range(node) if node.kind == "range" else self._choice(node)
         finally:
             del self._variables[scope:]
+
+    def _template(self, node: Node) -> str:
+        source = f'{{{{template "{node.text}"{" " + node.pipeline.source if node.pipeline else ""}}}}}'
+        here = Operand("name", node.text, (), node.at, source)
+        if node.text not in self._defined:
+            raise self._error(here, f'template "{node.text}" not defined')
+        if self._depth >= _DEEPEST:
+            raise self._error(here, f"exceeded maximum template depth ({_DEEPEST})")
+        dot = self._pipeline(node.pipeline) if node.pipeline else None
+        before, self._variables = self._variables, [("$", dot)]
+        self._depth += 1
+        try:
+            return self._with_dot(dot, self._defined[node.text])
+        finally:
+            self._depth -= 1
+            self._variables = before
 
     def _choice(self, node: Node) -> str:
         assert node.pipeline is not None
@@ -168,16 +195,29 @@ class _Run:
     def _command(self, command: tuple[Operand, ...], last: tuple[Any, ...]) -> Any:
         first, *rest = command
         if first.kind == "name":
-            if first.value in ("and", "or"):
-                return self._shortcut(str(first.value), rest, last)
-            arguments = [self._operand(item) for item in rest]
-            value = self._call(first, self._functions[str(first.value)], [*arguments, *last])
+            name = str(first.value)
+            self._check_count(first, self._functions[name], len(rest) + len(last))
+            if name in ("and", "or"):
+                return self._shortcut(name, rest, last)
+            arguments = [*(self._operand(item) for item in rest), *last]
+            if name == "call":
+                what = f"non-function {rest[0].source if rest else 'value'} of type {type_name(arguments[0])}"
+                raise self._error(first, f"error calling call: {what}", command)
+            value = self._call(first, self._functions[name].call, arguments, command)
             return self._walk(first, value, first.path)
+        if first.kind == "nil":
+            raise self._error(first, "nil is not a command")
         if first.kind in ("field", "variable", "dot") and first.path:
             return self._operand(first, tuple(self._operand(item) for item in rest) + last)
         if rest or last:
             raise self._error(first, f"can't give argument to non-function {first.source}")
         return self._operand(first)
+
+    def _check_count(self, name: Operand, function: Function, count: int) -> None:
+        if count >= function.least and (function.most is None or count <= function.most):
+            return
+        wanted = str(function.least) if function.most is not None else f"at least {function.least}"
+        raise self._error(name, f"wrong number of args for {name.value}: want {wanted} got {count}")
 
     def _shortcut(self, name: str, operands: list[Operand], last: tuple[Any, ...]) -> Any:
         value: Any = None
@@ -191,13 +231,17 @@ class _Run:
         kind = operand.kind
         if kind == "constant":
             return operand.value
+        if kind == "nil":
+            return None
         if kind == "pipe":
             assert isinstance(operand.value, Pipeline)
             value = self._pipeline(operand.value)
         elif kind == "variable":
             value = next(known for name, known in reversed(self._variables) if name == operand.value)
         elif kind == "name":
-            value = self._call(operand, self._functions[str(operand.value)], [])
+            function = self._functions[str(operand.value)]
+            self._check_count(operand, function, 0)
+            value = self._call(operand, function.call, [], (operand,))
         else:
             value = self._dot
         return self._walk(operand, value, operand.path, arguments)
@@ -205,12 +249,15 @@ class _Run:
     def _walk(self, operand: Operand, value: Any, path: tuple[str, ...], arguments: tuple[Any, ...] = ()) -> Any:
         """The fields of `path`, one after another; the last may be a function that takes the arguments."""
         for at, name in enumerate(path):
+            of = value
             value = self._field(operand, value, name)
             last = at == len(path) - 1
             if callable(value):
-                value = self._call(operand, value, list(arguments) if last else [])
+                value = self._call(operand, value, list(arguments) if last else [], (operand,))
             elif last and arguments:
-                raise self._error(operand, f"{name} has arguments but cannot be invoked as function")
+                if isinstance(of, Fields):
+                    raise self._error(operand, f"wrong number of args for {name}: want 0 got {len(arguments)}")
+                raise self._error(operand, f"{name} is not a method but has arguments")
         return value
 
     def _field(self, operand: Operand, value: Any, name: str) -> Any:
@@ -220,123 +267,35 @@ class _Run:
             return value.values[name]
         if isinstance(value, Mapping):
             if name not in value:
+                if isinstance(value, Struct) and name in value.others:
+                    return value.others[name]
+                if isinstance(value, Words):
+                    return None
                 raise self._error(operand, f'map has no entry for key "{name}"')
             return value[name]
+        if isinstance(value, Nil):
+            raise self._error(operand, f'map has no entry for key "{value.name}"')
         if value is None:
             raise self._error(operand, f"nil pointer evaluating interface {{}}.{name}")
-        raise self._error(operand, f"can't evaluate field {name} in type interface {{}}")
+        kind = type_name(value) if self._typed else "interface {}"
+        raise self._error(operand, f"can't evaluate field {name} in type {kind}")
 
-    def _call(self, operand: Operand, function: Callable[..., Any], arguments: list[Any]) -> Any:
+    def _call(
+        self, operand: Operand, function: Callable[..., Any], arguments: list[Any], command: tuple[Operand, ...]
+    ) -> Any:
+        name = str(operand.value) if operand.kind == "name" else (operand.path or ("",))[-1]
         try:
             return function(*arguments)
         except TemplateError:
             raise
-        except (TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
-            name = str(operand.value) if operand.kind == "name" else (operand.path or ("",))[-1]
-            raise self._error(operand, f"error calling {name}: {error}") from error
+        except ValueError as error:
+            raise self._error(operand, f"error calling {name}: {error}", command) from error
+        except (TypeError, IndexError, KeyError, AttributeError) as error:
+            kinds = ", ".join(type_name(value) for value in arguments)
+            raise self._error(operand, f"wrong type for value; {name} got {kinds}", command) from error
 
-    def _error(self, operand: Operand, message: str) -> TemplateError:
+    def _error(self, operand: Operand, message: str, command: tuple[Operand, ...] = ()) -> TemplateError:
         line = self._text.count("\n", 0, operand.at) + 1
         column = operand.at - (self._text.rfind("\n", 0, operand.at) + 1)
-        return TemplateError(f'template: :{line}:{column}: executing "" at <{operand.source}>: {message}')
-
-
-# functions ----------------------------------------------------------------------------------------------------------
-def truth(value: Any) -> bool:
-    return bool(value) or isinstance(value, Fields)
-
-
-def _index(value: Any, *keys: Any) -> Any:
-    for key in keys:
-        if value is None:
-            raise ValueError("index of untyped nil")
-        if isinstance(value, Mapping):
-            value = value.get(key)
-        elif isinstance(value, list | tuple | str):
-            if not isinstance(key, int):
-                raise ValueError(f"cannot index slice/array with type {type(key).__name__}")
-            if not 0 <= key < len(value):
-                raise ValueError(f"index out of range: {key}")
-            value = value[key] if not isinstance(value, str) else ord(value[key])
-        else:
-            raise ValueError(f"can't index item of type {type(value).__name__}")
-    return value
-
-
-def _slice(value: Any, *ends: int) -> Any:
-    start, end = (*ends, *(0, len(value))[len(ends) :]) if len(ends) < 2 else ends[:2]
-    if not 0 <= start <= end <= len(value):
-        raise ValueError(f"index out of range: {end if end > len(value) else start}")
-    return value[start:end]
-
-
-def _equal(first: Any, *others: Any) -> bool:
-    if not others:
-        raise ValueError("missing argument for comparison")
-    return any((type(first) is type(other) and first == other) or _numbers_equal(first, other) for other in others)
-
-
-def _numbers_equal(first: Any, other: Any) -> bool:
-    numbers = (int, float)
-    return isinstance(first, numbers) and isinstance(other, numbers) and first == other
-
-
-def _pad(text: str, before: int, after: int) -> str:
-    return f"{' ' * before}{text}{' ' * after}" if text else text
-
-
-def _title(text: str) -> str:
-    return "".join(
-        letter.upper() if not at or not (text[at - 1].isalnum() or text[at - 1] in "_'") else letter
-        for at, letter in enumerate(text)
-    )
-
-
-def _println(*values: Any) -> str:
-    return " ".join(show(value) for value in values) + "\n"
-
-
-def _print(*values: Any) -> str:
-    """fmt.Sprint: a blank between two values of which neither is a string."""
-    parts = []
-    for at, value in enumerate(values):
-        if at and not isinstance(value, str) and not isinstance(values[at - 1], str):
-            parts.append(" ")
-        parts.append(show(value))
-    return "".join(parts)
-
-
-def _html(value: Any) -> str:
-    text = show(value)
-    for letter, code in (("&", "&amp;"), ('"', "&#34;"), ("'", "&#39;"), ("<", "&lt;"), (">", "&gt;")):
-        text = text.replace(letter, code)
-    return text
-
-
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "and": lambda *values: values[-1],  # `and` and `or` are carried out by _shortcut
-    "or": lambda *values: values[-1],
-    "eq": _equal,
-    "ge": lambda left, right: left >= right,
-    "gt": lambda left, right: left > right,
-    "html": _html,
-    "index": _index,
-    "join": lambda values, separator: separator.join(values),
-    "json": go_json,
-    "le": lambda left, right: left <= right,
-    "len": len,
-    "lower": lambda text: text.lower(),
-    "lt": lambda left, right: left < right,
-    "ne": lambda left, right: not _equal(left, right),
-    "not": lambda value: not truth(value),
-    "pad": _pad,
-    "print": _print,
-    "printf": printf,
-    "println": _println,
-    "slice": _slice,
-    "split": lambda text, separator: text.split(separator) if separator else list(text),
-    "title": _title,
-    "truncate": lambda text, length: text[:length],
-    "upper": lambda text: text.upper(),
-    "urlquery": lambda value: quote_plus(show(value)),
-}
+        source = source_of(command) if command else operand.source
+        return TemplateError(f'template: :{line}:{column}: executing "" at <{source}>: {message}')

@@ -239,6 +239,41 @@ def test_offline_the_line_to_write_instead(line: str, instead: str) -> None:
     assert instead in korean.line(f"{HUB}\n{line}", ["build", "."])
 
 
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("login attempt to http://localhost:5000/v2/ failed with status: 401 Unauthorized", "비밀번호"),
+        ("unauthorized: incorrect username or password", "비밀번호"),
+        ("unauthorized: authentication required", "로그인"),
+        ("no basic auth credentials", "docker login"),
+        ("denied: requested access to the resource is denied", "권한"),
+        ('Get "https://10.0.0.1/v2/": http: server gave HTTP response to HTTPS client', "HTTPS"),
+        (
+            'Get "https://a/v2/": tls: failed to verify certificate: x509: certificate is valid for b, not a',
+            "주소가 달라요",
+        ),
+        ("x509: cannot validate certificate for 10.0.0.1 because it doesn't contain any IP SANs", "주소가 달라요"),
+        ("x509: certificate signed by unknown authority", "ca.crt"),
+        ("manifest for localhost:5000/a:9 not found: manifest unknown: manifest unknown", "태그"),
+        ("tag does not exist: localhost:5000/a:9", "localhost:5000/a:9 태그는 없어요"),
+        ("An image does not exist locally with the tag: a", "docker tag"),
+        ('Patch "http://localhost:5000/v2/a/blobs/uploads/1?_state=x": EOF', "localhost:5000 레지스트리와의 연결"),
+        ('Get "http://localhost:5000/v2/a/blobs/sha256:1": unexpected EOF', "끊겼어요"),
+        (
+            'Get "http://localhost:5000/v2/": dial tcp 127.0.0.1:5000: connect: connection refused',
+            "레지스트리가 없어요",
+        ),
+        ("invalid archive: unexpected EOF", "손상"),
+        ("Could not find the file /nope in container box", "/nope"),
+        ("template parsing error: template: :1: unclosed action", "--format"),
+        ("failed to parse template: template: :1: unclosed action", "--format"),
+        ("Error parsing format: template: :1: unclosed action", "--format"),
+    ],
+)
+def test_bad_input_of_registries_and_archives(text: str, word: str) -> None:
+    assert word in korean.line(text, ["push", "a"])
+
+
 def test_an_image_without_a_stand_in_says_so() -> None:
     assert "대신할 이미지도 없어요" in korean.line(HUB, ["pull", "dockersamples/visualizer"])
     assert "이름의 철자" in korean.line(HUB, ["pull", "no-such-thing"])

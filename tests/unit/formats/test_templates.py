@@ -77,6 +77,9 @@ def run(text: str, data: Any = None) -> str:
         ("{{`raw`}} {{\"tab\\tend\"}} {{'a'}} {{0x10}} {{-3}} {{true}}", "raw tab\tend 97 16 -3 true"),
         ('{{print 1 2 "a" 3}} {{println "x"}}', "1 2a3 x\n"),
         ('{{html "<a>"}} {{urlquery "a b"}}', "&lt;a&gt; a+b"),
+        ('{{js "a<b"}}', "a\\u003Cb"),
+        ("{{.Id | }}", "abc"),
+        ('{{define "x"}}<{{.}}>{{end}}{{template "x" .Id}}{{block "y" .}}b{{end}}', "<abc>b"),
     ],
 )
 def test_results(text: str, result: str) -> None:
@@ -97,15 +100,51 @@ def test_results(text: str, result: str) -> None:
         ("{{end}}", "template: :1: unexpected {{end}}"),
         ("{{$x}}", 'template: :1: undefined variable "$x"'),
         ('{{"open}}', "template: :1: unterminated quoted string"),
-        ("{{.Id)}}", "template: :1: unexpected <)> in command"),
+        ("{{.Id)}}", "template: :1: unexpected right paren"),
         ("{{break}}", "template: :1: {{break}} outside {{range}}"),
         ("{{(.Id}}", "template: :1: unclosed left paren"),
         ("{{1 2}}", 'template: :1:2: executing "" at <1>: can\'t give argument to non-function 1'),
         (
             "{{index .Config.Cmd 9}}",
-            'template: :1:2: executing "" at <index>: error calling index: index out of range: 9',
+            'template: :1:2: executing "" at <index .Config.Cmd 9>: error calling index: index out of range: 9',
         ),
-        ("{{len 3}}", "template: :1:2: executing \"\" at <len>: error calling len: object of type 'int' has no len()"),
+        ("{{len 3}}", 'template: :1:2: executing "" at <len 3>: error calling len: len of type int'),
+        ("{{json.}}", "template: :1: unexpected <.> in operand"),
+        ("{{.Id.}}", "template: :1: unexpected <.> in operand"),
+        ("{{json(.Id)}}", 'template: :1: unexpected "(" in operand'),
+        ("{{.Id}", "template: :1: bad character U+007D '}'"),
+        ("{{/* c }}", "template: :1: unclosed comment"),
+        ("{{/* c */ .Id}}", "template: :1: comment ends before closing delimiter"),
+        ("{{| .Id}}", 'template: :1: unexpected "|" in command'),
+        ("{{'a}}", "template: :1: unterminated character constant"),
+        ("{{+}}", 'template: :1: illegal number syntax: "+"'),
+        ("{{1a}}", 'template: :1: bad number syntax: "1a"'),
+        ("{{nil.x}}", 'template: :1: unexpected . after term "nil"'),
+        ("{{nil}}", 'template: :1:2: executing "" at <nil>: nil is not a command'),
+        ("{{:}}", "template: :1: expected :="),
+        ("{{$x=3}}", "template: :1: bad character U+003D '='"),
+        ("{{$x, $y := .Id}}", "template: :1: too many declarations in command"),
+        ("{{.Id, .Id}}", 'template: :1: unexpected "," in operand'),
+        ("{{json}}", 'template: :1:2: executing "" at <json>: wrong number of args for json: want 1 got 0'),
+        (
+            "{{printf}}",
+            'template: :1:2: executing "" at <printf>: wrong number of args for printf: want at least 1 got 0',
+        ),
+        ("{{.Id .Id}}", 'template: :1:2: executing "" at <.Id>: Id is not a method but has arguments'),
+        ('{{template "x"}}', 'template: :1:11: executing "" at <{{template "x"}}>: template "x" not defined'),
+        (
+            "{{slice .Id 99 100}}",
+            'template: :1:2: executing "" at <slice .Id 99 100>: error calling slice: index out of range: 99',
+        ),
+        (
+            "{{call .Id}}",
+            'template: :1:2: executing "" at <call .Id>: error calling call: non-function .Id of type string',
+        ),
+        (
+            "{{lt .Id 3}}",
+            'template: :1:2: executing "" at <lt .Id 3>: error calling lt: incompatible types for comparison',
+        ),
+        ("{{lower 3}}", 'template: :1:2: executing "" at <lower 3>: wrong type for value; lower got int'),
     ],
 )
 def test_refusals(text: str, message: str) -> None:
@@ -120,7 +159,7 @@ def test_a_rows_fields() -> None:
     assert run("{{json .}}", row) == '{"ID":"1","Size":"3B"}'
     with pytest.raises(TemplateError, match=r"can't evaluate field No in type \*formatter\.X"):
         run("{{.No}}", row)
-    with pytest.raises(TemplateError, match="ID has arguments but cannot be invoked as function"):
+    with pytest.raises(TemplateError, match="wrong number of args for ID: want 0 got 1"):
         run('{{.ID "x"}}', row)
 
 
