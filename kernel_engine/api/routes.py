@@ -162,11 +162,17 @@ ROUTES: tuple[Route, ...] = (
     ),
 )
 
-#: image names and what follows /swarm/ hold slashes; of ids only "web/database", which `--link` makes
-_PARAMETERS = {"id": r"(?P<id>[^/]+(?:/[^/]+)?)", "name": r"(?P<name>.+)", "rest": r"(?P<rest>.+)"}
+#: image names and what follows /swarm/ hold slashes; ids do not
+_PARAMETERS = {"id": r"(?P<id>[^/]+)", "name": r"(?P<name>.+)", "rest": r"(?P<rest>.+)"}
+
+
+#: "web/database", a name of `--link`, where it can be nothing else
+_LINKED = r"(?P<id>[^/]+(?:/[^/]+)?)"
 
 
 def _expression(pattern: str) -> re.Pattern[str]:
+    if pattern.startswith("/containers/{id}"):
+        pattern = pattern.replace("{id}", _LINKED, 1)
     return re.compile(re.sub(r"\{(\w+)\}", lambda match: _PARAMETERS[match[1]], pattern))
 
 

@@ -97,7 +97,7 @@ def host_config(words: Parsed, console: tuple[int, int]) -> dict[str, Any]:
         "Dns": words["dns"],
         "DnsOptions": words["dns-option"],
         "DnsSearch": words["dns-search"],
-        "ExtraHosts": words["add-host"] or None,
+        "ExtraHosts": [extra_host(item) for item in words["add-host"]] or None,
         "GroupAdd": words["group-add"] or None,
         "IpcMode": words["ipc"],
         "Links": words["link"] or None,
@@ -200,6 +200,12 @@ def bind(text: str) -> str:
     if source in {".", ".."} or source.startswith(("./", "../")):
         source = os.path.abspath(source)
     return f"{source}{colon}{rest}"
+
+
+def extra_host(text: str) -> str:
+    """`name=address` or `name:address`, an IPv6 one in brackets or without; as Docker sends it."""
+    name, _, address = text.partition("=" if "=" in text else ":")
+    return f"{name}:{address[1:-1] if address.startswith('[') and address.endswith(']') else address}"
 
 
 def restart_policy(text: str) -> dict[str, Any]:

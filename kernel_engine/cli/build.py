@@ -101,7 +101,7 @@ def _refuse(words: Parsed) -> None:
 
 def build_query(words: Parsed, environment: Mapping[str, str]) -> dict[str, Any]:
     """The query of POST /build. Misused for values that Docker's client refuses."""
-    from kernel_engine.cli.body import ulimit
+    from kernel_engine.cli.body import extra_host, ulimit
     from kernel_engine.cli.refusals import check_extra_hosts
 
     check_extra_hosts(words["add-host"])
@@ -118,7 +118,7 @@ def build_query(words: Parsed, environment: Mapping[str, str]) -> dict[str, Any]
         "target": words["target"] or None,
         "platform": words["platform"] or None,
         "networkmode": words["network"] or None,
-        "extrahosts": [item.replace("=", ":", 1) for item in words["add-host"]],
+        "extrahosts": [extra_host(item) for item in words["add-host"]],
         "securityopt": words["security-opt"],
         "cachefrom": _json(words["cache-from"]),
         "memory": words["memory"],

@@ -348,7 +348,7 @@ COMMANDS: Mapping[str, Command] = {
     "network connect": Command(
         "[OPTIONS] NETWORK CONTAINER",
         "networks:connect",
-        "alias list\ndriver-opt list\nip string\nip6 string\nlink list\nlink-local-ip list\n",
+        "alias list\ndriver-opt list\ngw-priority int\nip string\nip6 string\nlink list\nlink-local-ip list\n",
         minimum=2,
         maximum=2,
     ),

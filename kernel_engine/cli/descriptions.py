@@ -184,6 +184,7 @@ OPTIONS = {
     "ip6": "IPv6 주소",
     "ipam-driver": "주소를 나눠 주는 드라이버",
     "ipv6": "IPv6를 써요",
+    "gw-priority": "기본 경로(게이트웨이)로 고를 우선순위: 큰 쪽이 이겨요",
     "link-local-ip": "링크 로컬 주소",
     "ipc": "IPC 네임스페이스",
     "keep-storage": "이만큼은 남겨 둬요 (예: 1g)",

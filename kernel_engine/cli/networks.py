@@ -125,6 +125,8 @@ def connect(call: Call) -> int:
         endpoint["Aliases"] = words["alias"]
     if words["link"]:
         endpoint["Links"] = words["link"]
+    if words["gw-priority"]:
+        endpoint["GwPriority"] = words["gw-priority"]
     if words["driver-opt"]:
         endpoint["DriverOpts"] = key_values(words["driver-opt"])
     network, container = call.arguments

@@ -8,7 +8,7 @@ import secrets
 import shutil
 import socket
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,13 +17,14 @@ from kernel_engine.containers.limits import check_options
 from kernel_engine.containers.links import settled_links
 from kernel_engine.containers.merge import arguments, merge
 from kernel_engine.containers.mounting import points, provide
-from kernel_engine.containers.networking import settled
+from kernel_engine.containers.networking import port_wishes, settled
 from kernel_engine.containers.options import ContainerOptions
 from kernel_engine.containers.publishing import DISCARDED
 from kernel_engine.containers.record import Container, State
 from kernel_engine.containers.roster import Live
 from kernel_engine.containers.sharing import settled_modes
 from kernel_engine.containers.spec import Provisions, cgroup_namespace, hostname_of, parse_security_options
+from kernel_engine.errors import NotFound
 from kernel_engine.runtime import capabilities, cgroups
 from kernel_engine.syscalls.trace import Trace, recording
 
@@ -75,6 +76,8 @@ async def _make(
         ),
     )
     words, links = arguments(config), settled_links(house, config)
+    with suppress(NotFound):  # a network that is not there: the start says so
+        port_wishes(house, config)
     async with AsyncExitStack() as undo:
         chosen = house.roster.reserve(name, container_id)
         undo.callback(house.roster.forget_name, chosen)

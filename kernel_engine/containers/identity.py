@@ -10,9 +10,10 @@ from pathlib import Path
 from kernel_engine.containers.options import ContainerOptions, HostOptions
 from kernel_engine.errors import InvalidRequest
 from kernel_engine.network.endpoint import Endpoint
-from kernel_engine.network.names import hosts_file, name_servers, resolv_conf
+from kernel_engine.network.names import hosts_file, is_address, name_servers, resolv_conf
 from kernel_engine.network.nameserver import ADDRESS
 
+_HOST_GATEWAY = "host-gateway"
 _HOST_RESOLV_CONF = Path("/etc/resolv.conf")
 _SYSTEMD_RESOLV_CONF = Path("/run/systemd/resolve/resolv.conf")
 
@@ -22,13 +23,16 @@ def places(directory: Path) -> dict[str, str]:
     return {f"/etc/{name}": str(directory / name) for name in ("hostname", "hosts", "resolv.conf")}
 
 
-def write_identity(directory: Path, hostname: str, config: ContainerOptions, *, named: bool = False) -> dict[str, str]:
+def write_identity(
+    directory: Path, hostname: str, config: ContainerOptions, *, host_gateway: str, named: bool = False
+) -> dict[str, str]:
     """Writes the files and returns their `places`.
 
+    host_gateway: what `--add-host NAME:host-gateway` means.
     named: it is on a network where containers find each other by name.
     """
     (directory / "hostname").write_text(f"{hostname}\n")
-    (directory / "hosts").write_text(_hosts(hostname, config, ()))
+    (directory / "hosts").write_text(_hosts(hostname, config, host_gateway))
     (directory / "resolv.conf").write_text(_resolvers(config.host, named=named))
     return places(directory)
 
@@ -39,10 +43,12 @@ def write_hosts(
     config: ContainerOptions,
     endpoints: tuple[Endpoint, ...],
     linked: tuple[tuple[str, str], ...] = (),
+    *,
+    host_gateway: str,
 ) -> None:
     """Again, when the addresses are known; in place, because the file is bound already. linked: (names, address) of
     other containers."""
-    (directory / "hosts").write_text(_hosts(hostname, config, endpoints, linked))
+    (directory / "hosts").write_text(_hosts(hostname, config, host_gateway, endpoints, linked))
 
 
 def write_resolvers(directory: Path, host: HostOptions, *, named: bool) -> None:
@@ -55,27 +61,30 @@ def upstream(host: HostOptions) -> tuple[str, ...]:
     return host.dns or name_servers(_read(_HOST_RESOLV_CONF))
 
 
+def extra_host(word: str) -> tuple[str, str]:
+    """`--add-host NAME:ADDRESS`. InvalidRequest in Docker's texts."""
+    name, colon, address = word.partition(":")
+    if not colon or not name:
+        raise InvalidRequest(f'bad format for add-host: "{word}"')
+    if address != _HOST_GATEWAY and not is_address(address):
+        raise InvalidRequest(f'invalid IP address in add-host: "{address}"')
+    return name, address
+
+
 def _hosts(
     hostname: str,
     config: ContainerOptions,
-    endpoints: tuple[Endpoint, ...],
+    host_gateway: str,
+    endpoints: tuple[Endpoint, ...] = (),
     linked: tuple[tuple[str, str], ...] = (),
 ) -> str:
-    endpoint = endpoints[0] if endpoints else None
-    if config.host.network_mode == "host":
+    extra = tuple(map(extra_host, config.host.extra_hosts))
+    if config.host.network_mode == "host" and not extra:
         try:
             return Path("/etc/hosts").read_text()
         except OSError:
             pass
-    extra = []
-    for word in config.host.extra_hosts:
-        name, colon, address = word.partition(":")
-        if not colon or not name or not address:
-            raise InvalidRequest(f'invalid IP address in add-host: "{address}"')
-        if address == "host-gateway":
-            address = endpoint.gateway if endpoint else ""
-        if address:
-            extra.append((name, address))
+    extra = tuple((name, host_gateway if address == _HOST_GATEWAY else address) for name, address in extra)
     names = f"{hostname}.{config.domainname} {hostname}" if config.domainname else hostname
     own = [address for item in endpoints for address in (item.address, item.address6) if address]
     return hosts_file(own, names, (*extra, *linked))

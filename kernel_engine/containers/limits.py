@@ -6,6 +6,7 @@ import os
 import re
 
 from kernel_engine.containers.health import check_possible
+from kernel_engine.containers.identity import extra_host
 from kernel_engine.containers.options import ContainerOptions, HostOptions, RestartPolicy
 from kernel_engine.containers.publishing import wishes
 from kernel_engine.containers.sharing import check_modes
@@ -32,6 +33,8 @@ def check_options(options: ContainerOptions) -> None:
     if options.hostname and host.uts_mode == "host":
         raise InvalidRequest("conflicting options: hostname and the UTS mode")
     check_modes(options)
+    for word in host.extra_hosts:
+        extra_host(word)
     wishes(options)
     if host.log.driver not in ("", "json-file", "none"):
         raise InvalidRequest(f"logger: no log driver named '{host.log.driver}' is registered")

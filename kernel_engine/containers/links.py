@@ -107,7 +107,12 @@ def tell_others(house: House, record: Container) -> None:
 def write_hosts(house: House, record: Container) -> None:
     """/etc/hosts again, in place, because it is bound already."""
     identity.write_hosts(
-        Path(record.directory), record.config.hostname, record.config, record.endpoints, known_hosts(house, record)
+        Path(record.directory),
+        record.config.hostname,
+        record.config,
+        record.endpoints,
+        known_hosts(house, record),
+        host_gateway=house.networks.default.gateway,
     )
 
 

@@ -34,11 +34,13 @@ def found_by_name(house: House, asker: str, name: str) -> Sequence[str] | None:
     if live is None:
         return None
     found = [
-        there.address
+        address
         for here in live.record.endpoints
         if house.networks.find(here.network_id).resolves_names
         for other, there in _neighbours(house, here)
         if _is_called(other, there, _own_names(live.record, here).get(name, name))
+        for address in (there.address, there.address6)
+        if address
     ]
     random.shuffle(found)
     return found or None
@@ -50,7 +52,7 @@ def name_of(house: House, asker: str, address: str) -> str | None:
     for here in live.record.endpoints if live is not None else ():
         if house.networks.find(here.network_id).resolves_names:
             for other, there in _neighbours(house, here):
-                if there.address == address:
+                if address in (there.address, there.address6):
                     return f"{other.name}.{there.network_name}"
     return None
 

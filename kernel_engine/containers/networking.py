@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from kernel_engine.containers import identity
 from kernel_engine.containers.house import House
+from kernel_engine.containers.leading import Membership, bequeath, leaders, settle
 from kernel_engine.containers.links import write_hosts
 from kernel_engine.containers.naming import found_by_name, name_of
 from kernel_engine.containers.options import ContainerOptions, EndpointOptions
+from kernel_engine.containers.publishing import wishes
 from kernel_engine.containers.record import Container
 from kernel_engine.containers.roster import Live
 from kernel_engine.containers.sharing import owner_of, sharers
-from kernel_engine.errors import Conflict, Forbidden, InvalidRequest, NotFound
-from kernel_engine.network.endpoint import Endpoint
-from kernel_engine.network.network import HOST, NONE, Network
+from kernel_engine.containers.spec import interface_of
+from kernel_engine.errors import Conflict, Forbidden, InvalidRequest, NotFound, NotSupported
+from kernel_engine.network.endpoint import ANYWHERE, ANYWHERE6, Endpoint
+from kernel_engine.network.network import HOST, HOST_BINDING, INTERFACE_PREFIX, NONE, Network
 from kernel_engine.network.networks import Networks, Wanted
-from kernel_engine.network.ports import Reservation
+from kernel_engine.network.ports import Reservation, Wish
+
+#: Docker's option of an endpoint: "net.ipv4.conf.IFNAME.log_martians=1,…"
+_ENDPOINT_SYSCTLS = "com.docker.network.endpoint.sysctls"
 
 
 def settled(options: ContainerOptions, networks: Networks) -> Mapping[str, EndpointOptions]:
@@ -47,10 +53,31 @@ def is_networked(config: ContainerOptions) -> bool:
     return mode not in (HOST, NONE) and not owner_of(mode) and not config.network_disabled
 
 
-def memberships(house: House, record: Container) -> list[tuple[Network, EndpointOptions]]:
-    """In the order in which it joins them: those with a way out first, as the first one's gateway counts. NotFound."""
-    found = [(house.networks.find(name), options) for name, options in record.config.networks.items()]
-    return sorted(found, key=lambda pair: pair[0].internal)
+def memberships(house: House, config: ContainerOptions) -> list[Membership]:
+    """In the order in which it joins them. NotFound."""
+    return [(house.networks.find(name), options) for name, options in config.networks.items()]
+
+
+def port_wishes(house: House, config: ContainerOptions) -> tuple[Wish, ...]:
+    """The ports that it wants open on the host: none where it is on no bridge, or on such as have no way in.
+
+    InvalidRequest for words that mean nothing, NotSupported for an IPv6 address before a network without.
+    """
+    network = leaders(memberships(house, config))[0] if is_networked(config) else None
+    if network is None:
+        wishes(config)  # words that mean nothing are said in any case
+        return ()
+    binding = network.options.get(HOST_BINDING, "")
+    both = (ANYWHERE, ANYWHERE6) if network.subnet6 else (ANYWHERE,)
+    found = wishes(config, everywhere=(binding,) if binding and binding != ANYWHERE else both)
+    for wish in found:
+        for address in wish.host_addresses:
+            if ":" in address and not network.subnet6:
+                raise NotSupported(
+                    f"{address}: network {network.name} has no IPv6, so that no port can be open there; "
+                    "create one with --ipv6, or give an IPv4 address of the host"
+                )
+    return found
 
 
 async def attach_all(
@@ -59,20 +86,13 @@ async def attach_all(
     """Every network of a container that starts; all of them or none."""
     endpoints: list[Endpoint] = []
     try:
-        for number, (network, options) in enumerate(memberships(house, record)):
-            endpoints.append(
-                await _attach(
-                    house,
-                    record,
-                    network,
-                    options,
-                    netlink=netlink,
-                    pid=pid,
-                    interface=f"eth{number}",
-                    routes=not number,
-                    ports=None if number else ports,
-                )
-            )
+        members = memberships(house, record.config)
+        first, first6 = leaders(members)
+        for network, options in members:
+            interface = _free_interface(network, endpoints)
+            wanted = _wanted(record.config, options, interface, network is first, network is first6)
+            reserved = ports if network is first else None
+            endpoints.append(await _attach(house, record, network, options, wanted, netlink, pid, reserved))
         if any(house.networks.find(item.network_id).resolves_names for item in endpoints):
             await _open_names(house, record.id, pid)
     except BaseException:
@@ -86,7 +106,8 @@ async def detach_all(house: House, container_id: str, endpoints: tuple[Endpoint,
     """A container that has ended (or never began)."""
     house.networks.names.close(container_id)
     kept = bool(sharers(house, container_id))  # then the kernel keeps the namespace, and the cables with it
-    for endpoint in endpoints:
+    # ports first: a restart wants them at once, while the kernel takes its time over a cable
+    for endpoint in sorted(endpoints, key=lambda item: not item.published):
         await house.networks.detach(endpoint, running=kept)
 
 
@@ -121,20 +142,12 @@ async def connect(house: House, live: Live, network: Network, options: EndpointO
             return
         netlink = await house.networks.open_netlink(record.state.pid)
         try:
-            endpoint = await _attach(
-                house,
-                record,
-                network,
-                options,
-                netlink=netlink,
-                pid=record.state.pid,
-                interface=_free_interface(record),
-                routes=not any(item.routes for item in record.endpoints),
-                ports=None,
-            )
+            wanted = _wanted(config, options, _free_interface(network, record.endpoints), False, False)
+            endpoint = await _attach(house, record, network, options, wanted, netlink, record.state.pid, None)
         finally:
             os.close(netlink)
-        await house.roster.save(live, config=config, endpoints=(*record.endpoints, endpoint))
+        endpoints = await settle(house, replace(record, config=config), (*record.endpoints, endpoint))
+        await house.roster.save(live, config=config, endpoints=endpoints)
         if network.resolves_names and not house.networks.names.has(record.id):
             await _open_names(house, record.id, record.state.pid)
             identity.write_resolvers(Path(record.directory), record.config.host, named=True)
@@ -157,9 +170,9 @@ async def disconnect(house: House, live: Live, network: Network, *, force: bool)
         endpoint = next((item for item in record.endpoints if item.network_id == network.id), None)
         left = tuple(item for item in record.endpoints if item is not endpoint)
         if endpoint is not None:
-            endpoint, left = await _hand_ports_over(house, endpoint, left)
+            endpoint, left = await bequeath(house, record, endpoint, left)
             await house.networks.detach(endpoint, running=True)
-            left = await _way_out(house, record, endpoint, left)
+            left = await settle(house, record, left)
         await house.roster.save(live, config=config, endpoints=left)
         if endpoint is not None:
             write_hosts(house, live.record)
@@ -177,9 +190,10 @@ def check(network: Network, options: EndpointOptions) -> None:
     """What Docker refuses before anything is made."""
     if options.aliases and not network.resolves_names:
         raise InvalidRequest("network-scoped alias is supported only for containers in user defined networks")
-    if options.address and not network.resolves_names:
+    fixed = options.address or options.address6
+    if fixed and not network.resolves_names:
         raise InvalidRequest("user specified IP address is supported on user defined networks only")
-    if options.address and not network.chosen:
+    if (options.address and not network.chosen) or (options.address6 and not network.chosen6):
         raise InvalidRequest(
             "user specified IP address is supported only when connecting to networks with user configured subnets"
         )
@@ -190,36 +204,29 @@ async def _attach(
     record: Container,
     network: Network,
     options: EndpointOptions,
-    *,
+    wanted: Wanted,
     netlink: int,
     pid: int,
-    interface: str,
-    routes: bool,
     ports: Reservation | None,
 ) -> Endpoint:
     check(network, options)
-    wanted = Wanted(interface=interface, address=options.address, mac=options.mac, routes=routes)
     return await house.networks.attach(network, record.id, netlink, pid, wanted=wanted, reservation=ports)
 
 
-async def _hand_ports_over(
-    house: House, gone: Endpoint, left: tuple[Endpoint, ...]
-) -> tuple[Endpoint, tuple[Endpoint, ...]]:
-    """Its published ports lead on into the container, through the next network that has a way in."""
-    heir = next((item for item in left if item.gateway), None)
-    if not gone.published or heir is None:
-        return gone, left
-    gone, new = await house.networks.hand_over(gone, heir)
-    return gone, tuple(new if item is heir else item for item in left)
-
-
-async def _way_out(house: House, record: Container, gone: Endpoint, left: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
-    """The default route went with its interface: another network's gateway takes over."""
-    other = next((item for item in left if item.gateway), None)
-    if not gone.routes or other is None or not record.state.pid:
-        return left
-    await house.networks.lead_out(record.state.pid, other.gateway)
-    return tuple(replace(item, routes=True) if item is other else item for item in left)
+def _wanted(config: ContainerOptions, options: EndpointOptions, interface: str, routes: bool, routes6: bool) -> Wanted:
+    settings = {name: value for name, value in config.host.sysctls.items() if interface_of(name) == interface}
+    for pair in filter(None, options.driver_options.get(_ENDPOINT_SYSCTLS, "").split(",")):
+        name, _, value = pair.partition("=")
+        settings[name.replace("IFNAME", interface)] = value
+    return Wanted(
+        interface=interface,
+        address=options.address,
+        address6=options.address6,
+        mac=options.mac,
+        routes=routes,
+        routes6=routes6,
+        sysctls=tuple(settings.items()),
+    )
 
 
 async def _open_names(house: House, container_id: str, pid: int) -> None:
@@ -231,8 +238,14 @@ async def _open_names(house: House, container_id: str, pid: int) -> None:
         pid,
         lookup=partial(found_by_name, house, container_id),
         reverse=partial(name_of, house, container_id),
-        upstream=identity.upstream(live.record.config.host),
+        upstream=partial(_upstream, live),
     )
+
+
+def _upstream(live: Live) -> tuple[str, ...]:
+    """Nobody for one that is on internal networks only: names of the world would lead out of them."""
+    outward = any(item.gateway for item in live.record.endpoints)
+    return identity.upstream(live.record.config.host) if outward else ()
 
 
 def _key(house: House, record: Container, network: Network) -> str | None:
@@ -246,9 +259,10 @@ def _key(house: House, record: Container, network: Network) -> str | None:
     return None
 
 
-def _free_interface(record: Container) -> str:
-    used = {item.interface for item in record.endpoints}
-    return next(name for number in range(len(used) + 1) if (name := f"eth{number}") not in used)
+def _free_interface(network: Network, endpoints: Sequence[Endpoint]) -> str:
+    used = {item.interface for item in endpoints}
+    prefix = network.options.get(INTERFACE_PREFIX) or "eth"
+    return next(name for number in range(len(used) + 1) if (name := f"{prefix}{number}") not in used)
 
 
 def _attributes(network: Network, record: Container) -> dict[str, str]:

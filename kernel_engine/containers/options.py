@@ -36,6 +36,8 @@ class EndpointOptions:
 
     aliases: tuple[str, ...] = ()
     address: str = ""  #: a fixed IPv4 address
+    address6: str = ""  #: a fixed IPv6 address
+    gateway_priority: int = 0  #: the highest one's network is the way out
     mac: str = ""
     links: tuple[str, ...] = ()
     driver_options: Mapping[str, str] = field(default_factory=dict)

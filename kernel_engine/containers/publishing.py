@@ -10,7 +10,7 @@ from ipaddress import ip_address
 
 from kernel_engine.containers.options import ContainerOptions
 from kernel_engine.containers.record import Container
-from kernel_engine.errors import InvalidRequest, NotSupported
+from kernel_engine.errors import InvalidRequest
 from kernel_engine.network.endpoint import ANYWHERE, Published
 from kernel_engine.network.nat import PROTOCOLS
 from kernel_engine.network.ports import Wish
@@ -22,17 +22,25 @@ _HIGHEST = 65535
 DISCARDED = "Published ports are discarded when using host network mode"
 
 
-def wishes(config: ContainerOptions) -> tuple[Wish, ...]:
+def wishes(config: ContainerOptions, *, everywhere: tuple[str, ...] = (ANYWHERE,)) -> tuple[Wish, ...]:
     """In the order in which they are to be served: fixed ports first, then those that may be any.
 
-    Raises InvalidRequest or NotSupported. Docker's own order among the free ones is from the highest port down.
+    everywhere: the host's addresses that are meant where none is named. InvalidRequest. Docker's own order among the
+    free ones is from the highest port down.
     """
     host = config.host
-    found = [_wish(port, address, number) for port, places in host.port_bindings.items() for address, number in places]
+    found = [
+        _wish(port, _addresses(address, everywhere), number)
+        for port, places in host.port_bindings.items()
+        for address, number in places
+    ]
     if host.publish_all:
         named = {parse_port(port) for port, places in host.port_bindings.items() if places}
         exposed = {number_and_protocol for port in config.exposed_ports if (number_and_protocol := known_port(port))}
-        found += [Wish(container_port=number, protocol=protocol) for number, protocol in exposed - named]
+        found += [
+            Wish(container_port=number, protocol=protocol, host_addresses=everywhere)
+            for number, protocol in exposed - named
+        ]
     return tuple(sorted(found, key=lambda wish: (not wish.first, wish.first != wish.last, -wish.container_port)))
 
 
@@ -100,14 +108,14 @@ def known_port(port: str) -> tuple[int, str] | None:
         return None
 
 
-def _wish(port: str, address: str, number: str) -> Wish:
+def _wish(port: str, addresses: tuple[str, ...], number: str) -> Wish:
     container_port, protocol = parse_port(port)
     first, dash, last = number.partition("-")
     low = _number(first, whole=number) if number else 0
     high = _number(last, whole=number) if dash else low
     if high < low:
         raise InvalidRequest(f'invalid port specification: "{number}"')
-    return Wish(container_port=container_port, protocol=protocol, host_address=_address(address), first=low, last=high)
+    return Wish(container_port=container_port, protocol=protocol, host_addresses=addresses, first=low, last=high)
 
 
 def _number(text: str, *, whole: str = "") -> int:
@@ -116,13 +124,10 @@ def _number(text: str, *, whole: str = "") -> int:
     return int(text)
 
 
-def _address(text: str) -> str:
+def _addresses(text: str, everywhere: tuple[str, ...]) -> tuple[str, ...]:
     if not text:
-        return ANYWHERE
+        return everywhere
     try:
-        found = ip_address(text)
+        return (str(ip_address(text)),)
     except ValueError:
         raise InvalidRequest(f"invalid IP address: {text}") from None
-    if found.version == 6:
-        raise NotSupported(f"{text}: ports on IPv6 addresses are not served yet; give an IPv4 address of the host")
-    return str(found)

@@ -189,7 +189,15 @@ def resources(host: HostOptions) -> Resources:
 def _sysctls(host: HostOptions, *, ipv6: bool) -> tuple[tuple[str, str], ...]:
     """Docker's defaults belong to a network namespace: one that is the host's keeps the host's."""
     own = (*DEFAULT_SYSCTLS, *((IPV6_OFF,) if ipv6 else ())) if "net" in namespaces(host) else ()
-    return tuple({**dict(own), **host.sysctls}.items())
+    others = {name: value for name, value in host.sysctls.items() if not interface_of(name)}
+    return tuple({**dict(own), **others}.items())
+
+
+def interface_of(sysctl: str) -> str:
+    """ "eth0" of "net.ipv4.conf.eth0.rp_filter": a setting that waits for its interface; "" for all others."""
+    words = sysctl.split(".")
+    special = len(words) > 4 and words[0] == "net" and words[2] in ("conf", "neigh")
+    return words[3] if special and words[3] not in ("all", "default", "lo") else ""
 
 
 def _rootfs(plan: OverlayPlan, read_only: bool, beneath: tuple[str, ...]) -> Rootfs:

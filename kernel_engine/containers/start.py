@@ -16,7 +16,6 @@ from kernel_engine.containers.create import recorded
 from kernel_engine.containers.filtering import seccomp_program
 from kernel_engine.containers.house import House
 from kernel_engine.containers.links import check_links, tell_others, variables, write_hosts
-from kernel_engine.containers.publishing import wishes
 from kernel_engine.containers.record import Container, WaitResult
 from kernel_engine.containers.remove import remove_locked
 from kernel_engine.containers.roster import Live
@@ -142,9 +141,10 @@ def _identity_files(house: House, record: Container) -> dict[str, str]:
     config = record.config
     if owner_of(config.host.network_mode):
         return identity.places(Path(record.identity))
-    memberships = networking.memberships(house, record) if networking.is_networked(config) else []
+    memberships = networking.memberships(house, config) if networking.is_networked(config) else []
     named = any(network.resolves_names for network, _ in memberships)
-    return identity.write_identity(Path(record.directory), config.hostname, config, named=named)
+    gateway = house.networks.default.gateway
+    return identity.write_identity(Path(record.directory), config.hostname, config, host_gateway=gateway, named=named)
 
 
 async def _spec(house: House, record: Container, provisions: Provisions) -> Spec:
@@ -172,7 +172,7 @@ async def _spec(house: House, record: Container, provisions: Provisions) -> Spec
 
 async def _reserve_ports(house: House, record: Container) -> Reservation | None:
     """Before anything is made: a port that cannot be had is the container's end. None for one without ports."""
-    wanted = wishes(record.config) if networking.is_networked(record.config) else ()
+    wanted = networking.port_wishes(house, record.config)
     if not wanted:
         return None
     try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from typing import TypeVar
 
 from kernel_engine.errors import InvalidRequest, Unavailable
 
@@ -12,6 +14,7 @@ POOLS = (
     *(IPv4Network((f"172.{second}.0.0", 16)) for second in range(17, 32)),
     *IPv4Network("192.168.0.0/16").subnets(new_prefix=20),
 )
+Network = TypeVar("Network", IPv4Network, IPv6Network)
 #: a bridge, a container, the network's own address and its broadcast address
 _SMALLEST = 30
 
@@ -48,7 +51,23 @@ def choose_subnet(taken: Iterable[IPv4Network], *, preferred: IPv4Interface | No
     )
 
 
-def overlapping(network: IPv4Network, used: Iterable[IPv4Network]) -> tuple[IPv4Network, ...]:
+def choose_subnet6(taken: Iterable[IPv6Network], instance_id: str) -> IPv6Interface:
+    """The gateway's address in a free /64 of a unique local prefix (RFC 4193) that is this instance's own."""
+    used = tuple(taken)
+    prefix = b"\xfd" + hashlib.sha256(instance_id.encode()).digest()[:5] + bytes(10)
+    for network in IPv6Network((prefix, 48)).subnets(new_prefix=64):
+        if not overlapping(network, used):
+            return first_address6(network)
+    raise Unavailable(
+        "could not find an available, non-overlapping IPv6 address pool among the defaults to assign to the network"
+    )
+
+
+def first_address6(network: IPv6Network) -> IPv6Interface:
+    return IPv6Interface((network.network_address + 1, network.prefixlen))
+
+
+def overlapping(network: Network, used: Iterable[Network]) -> tuple[Network, ...]:
     return tuple(other for other in used if network.overlaps(other))
 
 
@@ -56,13 +75,21 @@ def free_address(
     gateway: IPv4Interface, leased: Iterable[str], ip_range: IPv4Network | None = None
 ) -> IPv4Address | None:
     """The lowest address of the subnet (or of a part of it) that nobody has; None when all are given."""
-    used = {int(IPv4Address(address)) for address in leased} | {int(gateway.ip)}
+    used = {int(IPv4Address(address)) for address in leased if ":" not in address} | {int(gateway.ip)}
     return next((IPv4Address(number) for number in _hosts(gateway.network, ip_range) if number not in used), None)
 
 
-def _hosts(network: IPv4Network, ip_range: IPv4Network | None) -> Iterator[int]:
+def free_address6(
+    gateway: IPv6Interface, leased: Iterable[str], ip_range: IPv6Network | None = None
+) -> IPv6Address | None:
+    used = {int(IPv6Address(address)) for address in leased if ":" in address} | {int(gateway.ip)}
+    return next((IPv6Address(number) for number in _hosts(gateway.network, ip_range) if number not in used), None)
+
+
+def _hosts(network: Network, ip_range: Network | None) -> Iterator[int]:
     part = ip_range or network
     first = max(int(network.network_address) + 1, int(part.network_address))
+    # the last address is the broadcast address, which IPv6 does not have and does not miss
     return iter(range(first, min(int(network.broadcast_address), int(part.broadcast_address) + 1)))
 
 

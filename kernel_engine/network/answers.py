@@ -6,14 +6,15 @@ Names of containers are answered here; what nobody here is called is somebody el
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from ipaddress import IPv6Address
 
-from dnslib import PTR, QTYPE, RCODE, RR, A, DNSError, DNSRecord  # type: ignore[import-untyped]
+from dnslib import AAAA, PTR, QTYPE, RCODE, RR, A, DNSError, DNSRecord  # type: ignore[import-untyped]
 
 #: seconds; Docker's
 _TTL = 600
-_REVERSE = ".in-addr.arpa"
+_REVERSE, _REVERSE6 = ".in-addr.arpa", ".ip6.arpa"
 
-#: a name in lower case, without its last dot → addresses; None: no such container
+#: a name in lower case, without its last dot → addresses of both kinds; None: no such container
 Lookup = Callable[[str], Sequence[str] | None]
 #: an address → the name of the container that has it
 Reverse = Callable[[str], str | None]
@@ -22,7 +23,8 @@ Reverse = Callable[[str], str | None]
 def answer(data: bytes, lookup: Lookup, reverse: Reverse) -> bytes | None:
     """The reply to a question about a container; None where it is about something else, or is no question.
 
-    A known name has no IPv6 address: that is an answer too, and nobody else is asked (as with Docker).
+    A known name without an address of the kind that is asked for is an answer too: nobody else is asked (as with
+    Docker).
     """
     try:
         question = DNSRecord.parse(data)
@@ -32,8 +34,8 @@ def answer(data: bytes, lookup: Lookup, reverse: Reverse) -> bytes | None:
     if question.header.qr or len(question.questions) != 1:
         return None
     reply = question.reply(ra=1, aa=0)
-    if kind == QTYPE.PTR and name.endswith(_REVERSE):
-        found = reverse(".".join(reversed(name.removesuffix(_REVERSE).split("."))))
+    if kind == QTYPE.PTR:
+        found = reverse(_address(name))
         if found is None:
             return None
         reply.add_answer(RR(question.q.qname, QTYPE.PTR, rdata=PTR(found), ttl=_TTL))
@@ -41,10 +43,25 @@ def answer(data: bytes, lookup: Lookup, reverse: Reverse) -> bytes | None:
     addresses = lookup(name)
     if addresses is None:
         return None
-    if kind == QTYPE.A:
-        for address in addresses:
-            reply.add_answer(RR(question.q.qname, QTYPE.A, rdata=A(address), ttl=_TTL))
+    for address in addresses:
+        its = QTYPE.AAAA if ":" in address else QTYPE.A
+        if kind == its:
+            data_of = AAAA(address) if its == QTYPE.AAAA else A(address)
+            reply.add_answer(RR(question.q.qname, kind, rdata=data_of, ttl=_TTL))
     return bytes(reply.pack())
+
+
+def _address(name: str) -> str:
+    """ "2.0.17.172.in-addr.arpa" or 32 nibbles before ".ip6.arpa" → the address; "" for what is none."""
+    if name.endswith(_REVERSE):
+        return ".".join(reversed(name.removesuffix(_REVERSE).split(".")))
+    nibbles = "".join(reversed(name.removesuffix(_REVERSE6).split(".")))
+    if not name.endswith(_REVERSE6) or len(nibbles) != 32:
+        return ""
+    try:
+        return str(IPv6Address(int(nibbles, 16)))
+    except ValueError:
+        return ""
 
 
 def failure(data: bytes) -> bytes | None:

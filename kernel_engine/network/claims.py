@@ -1,7 +1,7 @@
 """What the instances of one machine share: a lock while a subnet is chosen, and IP forwarding.
 
-The former value of `net.ipv4.ip_forward` is remembered while any instance needs it, and put back by the last one. The
-notes are kept in the lock's own file, for each network namespace, and vanish with a reboot, as the setting does.
+The former value of each switch is remembered while any instance needs it, and put back by the last one. The notes are
+kept in the lock's own file, for each network namespace, and vanish with a reboot, as the settings do.
 """
 
 from __future__ import annotations
@@ -11,13 +11,24 @@ import json
 import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kernel_engine.errors import EngineError
 from kernel_engine.paths import MACHINE_LOCK
 
-_FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A setting of the network namespace that is 1 while somebody forwards."""
+
+    path: Path
+    note: str  #: what its notes are kept under, behind the namespace
+
+
+FORWARDING = Switch(Path("/proc/sys/net/ipv4/ip_forward"), "")
+FORWARDING6 = Switch(Path("/proc/sys/net/ipv6/conf/all/forwarding"), "/6")
 
 
 class Claims:
@@ -28,35 +39,37 @@ class Claims:
         status = os.stat("/proc/thread-self/ns/net")
         self._namespace = f"{status.st_dev}:{status.st_ino}"
 
-    def forwarding(self, instance: str, existing: Collection[str]) -> None:
+    def forwarding(self, instance: str, existing: Collection[str], switch: Switch = FORWARDING) -> None:
         """Turns forwarding on for `instance`. existing: ids of the instances that have a bridge here: a claim of any
         other one is of an instance (or of a namespace with the same number) that is gone."""
-        notes = self._read()
-        note = notes.get(self._namespace, {})
+        notes, key = self._read(), self._namespace + switch.note
+        note = notes.get(key, {})
         holders = [holder for holder in note.get("holders", ()) if holder in existing and holder != instance]
-        now = _FORWARDING.read_text().strip()
+        now = switch.path.read_text().strip()
         known = bool(holders) or instance in note.get("holders", ())
-        notes[self._namespace] = {
+        notes[key] = {
             "former": note["former"] if known else now,
             "holders": [*holders, instance],
         }
         self._write(notes)
         if now != "1":
-            _FORWARDING.write_text("1")
+            switch.path.write_text("1")
 
-    def give_back(self, instance: str, existing: Collection[str], *, others_forward: bool) -> None:
+    def give_back(
+        self, instance: str, existing: Collection[str], switch: Switch = FORWARDING, *, others_forward: bool
+    ) -> None:
         """The opposite. The last one puts the former value back, unless other programs forward here by now."""
-        notes = self._read()
-        note = notes.get(self._namespace)
+        notes, key = self._read(), self._namespace + switch.note
+        note = notes.get(key)
         if note is None or instance not in note["holders"]:
             return
         holders = [holder for holder in note["holders"] if holder in existing and holder != instance]
         if holders:
-            notes[self._namespace] = {**note, "holders": holders}
+            notes[key] = {**note, "holders": holders}
         else:
-            del notes[self._namespace]
+            del notes[key]
             if note["former"] != "1" and not others_forward:
-                _FORWARDING.write_text(note["former"])
+                switch.path.write_text(note["former"])
         self._write(notes)
 
     def _read(self) -> dict[str, Any]:

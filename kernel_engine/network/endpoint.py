@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: a port that is open on every IPv4 address of the host
-ANYWHERE = "0.0.0.0"
+#: a port that is open on every IPv4 address of the host, and on every IPv6 one
+ANYWHERE, ANYWHERE6 = "0.0.0.0", "::"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +14,7 @@ class Published:
 
     container_port: int
     protocol: str  #: "tcp" | "udp" | "sctp"
-    host_address: str  #: IPv4, dotted; ANYWHERE for all
+    host_address: str  #: IPv4, dotted, or IPv6; ANYWHERE or ANYWHERE6 for all
     host_port: int
 
 
@@ -35,4 +35,9 @@ class Endpoint:
     host_interface: str  #: the veth end on the host
     interface: str = "eth0"  #: the container's end
     routes: bool = True  #: whether the container's way out leads through here
+    routes6: bool = False  #: that over IPv6
     published: tuple[Published, ...] = ()
+
+    def address_for(self, port: Published) -> str:
+        """Where in the container a port of the host leads to: of the same kind of address."""
+        return self.address6 if ":" in port.host_address else self.address

@@ -1,4 +1,4 @@
-"""The kernel's part of an instance's networks: bridges, subnets, NAT table, forwarding. Made once, found again later.
+"""The kernel's part of an instance's networks: bridges, subnets, NAT tables, forwarding. Made once, found again later.
 
 All of it blocks (nft takes 10 to 20 ms, the machine's lock as long as its holder): to be called in a thread.
 """
@@ -9,14 +9,16 @@ import errno
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface
 from pathlib import Path
 
-from kernel_engine.errors import Conflict, EngineError, KernelRefused
+from kernel_engine.errors import Conflict, EngineError, KernelRefused, Unavailable
 from kernel_engine.network import nat
-from kernel_engine.network.addresses import choose_subnet, mac_address, overlapping
-from kernel_engine.network.claims import machine_lock
+from kernel_engine.network.addresses import choose_subnet, choose_subnet6, mac_address, overlapping
+from kernel_engine.network.claims import FORWARDING6, Claims, machine_lock
 from kernel_engine.network.endpoint import Published
+from kernel_engine.network.making import Wish
+from kernel_engine.network.rules import Ways, ruleset
 from kernel_engine.network.veth import unplug
 from kernel_engine.paths import Instance
 from kernel_engine.syscalls.netlink import Link, Netlink
@@ -30,6 +32,7 @@ class Ground:
     """What stands in the kernel of one network."""
 
     gateway: IPv4Interface  #: the bridge's address in its subnet
+    gateway6: IPv6Interface | None = None
     index: int  #: of the bridge
     mtu: int  #: 0 = the kernel's own 1500; smaller where the way out of this machine is narrower
 
@@ -40,17 +43,21 @@ class Plan:
 
     interface: str
     gateway: IPv4Interface
+    gateway6: IPv6Interface | None = None
     internal: bool = False
     masquerade: bool = True
+    icc: bool = True
     mtu: int = 0
 
     @property
-    def ways(self) -> nat.Ways:
-        return nat.Ways(
+    def ways(self) -> Ways:
+        return Ways(
             bridge=self.interface,
             subnet=str(self.gateway.network),
+            subnet6=str(self.gateway6.network) if self.gateway6 is not None else "",
             internal=self.internal,
             masquerade=self.masquerade,
+            icc=self.icc,
         )
 
 
@@ -80,39 +87,41 @@ def lay(
                 gateway = _free_subnet(netlink, bridge, wanted, recorded)
             default = Plan(interface=instance.bridge, gateway=gateway)
             plans = (default, *others)
-            standing = [_stand_up(netlink, links, plan) for plan in plans]
+            standing = [_stand_up(netlink, instance, links, plan) for plan in plans]
         except OSError as error:
             raise KernelRefused("netlink", error.errno or 0, f"make bridge {instance.bridge}: {error}") from error
         try:
-            nat.load(nat.ruleset(instance.nft_table, [plan.ways for plan in plans], published))
+            nat.load(ruleset(instance.nft_table, [plan.ways for plan in plans], published, ipv6=nat.has_ipv6()))
         except EngineError:
             if all(link.name != instance.bridge for link in links):
                 unplug(netlink, [instance.bridge])
             raise
-        claims.forwarding(instance.id, _instances(netlink))
+        _claim(claims, netlink, instance, ipv6=any(plan.gateway6 is not None for plan in plans))
         return tuple(standing)
 
 
-def add(
-    instance: Instance, interface: str, wanted: IPv4Interface | None, make: Callable[[IPv4Interface], Plan]
-) -> Ground:
-    """One more bridge. wanted: its address and subnet; None = the first free one of Docker's pools. `make` says how it
-    is to stand once the subnet is known. Forbidden (Docker's text) for a subnet in use; nothing is left then.
+def add(instance: Instance, wish: Wish, make: Callable[[IPv4Interface, IPv6Interface | None], Plan]) -> Ground:
+    """One more bridge. wish: its addresses and subnets, where somebody named them. `make` says how it is to stand once
+    they are known. Conflict for a subnet in use; nothing is left then.
     """
-    with machine_lock(), Netlink() as netlink:
+    with machine_lock() as claims, Netlink() as netlink:
+        if wish.ipv6 and not nat.has_ipv6():
+            raise Unavailable("this machine's kernel has no IPv6", hint="leave --ipv6 out")
+        plan = make(_unused(netlink, 0, wish.gateway, None), _unused6(netlink, wish, instance))
+        links = netlink.links()
+        if any(link.name == plan.interface for link in links):
+            raise Conflict(f"an interface named {plan.interface} exists already", hint="give the bridge another name")
         try:
-            links = netlink.links()
-            gateway = _unused(netlink, 0, wanted, None)
-            plan = make(gateway)
-            ground = _stand_up(netlink, links, plan)
-        except OSError as error:
-            _unplug_quietly(netlink, interface)
-            raise KernelRefused("netlink", error.errno or 0, f"make bridge {interface}: {error}") from error
-        try:
+            ground = _stand_up(netlink, instance, links, plan)
             nat.add(instance.nft_table, plan.ways)
+        except OSError as error:
+            _unplug_quietly(netlink, plan.interface)
+            raise KernelRefused("netlink", error.errno or 0, f"make bridge {plan.interface}: {error}") from error
         except EngineError:
-            _unplug_quietly(netlink, interface)
+            _unplug_quietly(netlink, plan.interface)
             raise
+        if plan.gateway6 is not None:
+            claims.forwarding(instance.id, _instances(netlink), FORWARDING6)
         return ground
 
 
@@ -142,11 +151,14 @@ def _unplug_quietly(netlink: Netlink, interface: str) -> None:
 
 
 def bridges(netlink: Netlink, instance: Instance) -> tuple[str, ...]:
-    """Every bridge of this instance."""
+    """Every bridge of this instance, whatever its name."""
     return tuple(
         link.name
         for link in netlink.links()
-        if link.kind == "bridge" and (link.name == instance.bridge or link.name.startswith(f"{instance.bridge}-"))
+        if link.kind == "bridge"
+        and (
+            link.name == instance.bridge or link.name.startswith(f"{instance.bridge}-") or link.alias == _mark(instance)
+        )
     )
 
 
@@ -161,11 +173,27 @@ def destroy(instance: Instance) -> None:
         nat.remove(instance.nft_table)
         others = any(link.kind == "bridge" and not link.name.startswith(_BRIDGE_PREFIX) for link in netlink.links())
         claims.give_back(instance.id, _instances(netlink), others_forward=others)
+        claims.give_back(instance.id, _instances(netlink), FORWARDING6, others_forward=others)
 
 
 def host_ends(netlink: Netlink, instance: Instance) -> tuple[Link, ...]:
     """The veth ends of this instance on the host."""
     return tuple(link for link in netlink.links() if link.kind == "veth" and link.name.startswith(instance.veth_prefix))
+
+
+def _claim(claims: Claims, netlink: Netlink, instance: Instance, *, ipv6: bool) -> None:
+    """Forwarding, of IPv6 only where a network has it."""
+    existing = _instances(netlink)
+    claims.forwarding(instance.id, existing)
+    if ipv6:
+        claims.forwarding(instance.id, existing, FORWARDING6)
+    else:
+        claims.give_back(instance.id, existing, FORWARDING6, others_forward=False)
+
+
+def _mark(instance: Instance) -> str:
+    """What is written on a bridge of ours that somebody else has named."""
+    return f"kernel-engine {instance.id}"
 
 
 def _instances(netlink: Netlink) -> frozenset[str]:
@@ -212,29 +240,53 @@ def _unused(netlink: Netlink, own: int, wanted: IPv4Interface | None, recorded: 
     return wanted
 
 
-def _stand_up(netlink: Netlink, links: Sequence[Link], plan: Plan) -> Ground:
+def _unused6(netlink: Netlink, wish: Wish, instance: Instance) -> IPv6Interface | None:
+    """The same of IPv6; None for a network without."""
+    if not wish.ipv6:
+        return None
+    taken = {item.interface.network for item in netlink.addresses6()}
+    taken |= {route.destination for route in netlink.routes6() if route.destination.prefixlen}
+    taken = {network for network in taken if not (network.is_link_local or network.is_multicast)}
+    if wish.gateway6 is None:
+        return choose_subnet6(taken, instance.id)
+    if in_the_way := overlapping(wish.gateway6.network, taken):
+        raise Conflict(f"subnet {wish.gateway6.network} overlaps {in_the_way[0]}, which this machine uses already")
+    return wish.gateway6
+
+
+def _stand_up(netlink: Netlink, instance: Instance, links: Sequence[Link], plan: Plan) -> Ground:
     bridge = next((link for link in links if link.name == plan.interface), None)
-    bridge = _stand(netlink, plan.interface, bridge, plan.gateway)
-    return Ground(gateway=plan.gateway, index=bridge.index, mtu=plan.mtu or way_out_mtu(netlink, links))
-
-
-def _stand(netlink: Netlink, name: str, bridge: Link | None, gateway: IPv4Interface) -> Link:
-    """The bridge, up, with this one address. Its MAC is given, or it would change with each container."""
     if bridge is None:
-        netlink.add_bridge(name, mac=mac_address(gateway.ip))
-        bridge = netlink.link(name)
+        # a MAC of its own, or it would change with each container
+        netlink.add_bridge(plan.interface, mac=mac_address(plan.gateway.ip))
+        bridge = netlink.link(plan.interface)
+        netlink.set_link(bridge.index, alias=_mark(instance))
+    _address(netlink, bridge, plan)
+    netlink.set_link(bridge.index, up=True)
+    # or a connection from 127.0.0.1 to a published port could not leave; the rules' chain guard answers for it
+    Path(f"/proc/sys/net/ipv4/conf/{plan.interface}/route_localnet").write_text("1")
+    mtu = plan.mtu or way_out_mtu(netlink, links)
+    return Ground(gateway=plan.gateway, gateway6=plan.gateway6, index=bridge.index, mtu=mtu)
+
+
+def _address(netlink: Netlink, bridge: Link, plan: Plan) -> None:
+    """These addresses and no others (besides the link's own)."""
     for item in netlink.addresses():
-        if item.index == bridge.index and item.interface != gateway:
+        if item.index == bridge.index and item.interface != plan.gateway:
             netlink.delete_address(bridge.index, str(item.interface))
+    _add_address(netlink, bridge, str(plan.gateway))
+    if plan.gateway6 is not None:
+        # a machine may have IPv6 switched off in general
+        Path(f"/proc/sys/net/ipv6/conf/{plan.interface}/disable_ipv6").write_text("0")
+        _add_address(netlink, bridge, str(plan.gateway6))
+
+
+def _add_address(netlink: Netlink, bridge: Link, address: str) -> None:
     try:
-        netlink.add_address(bridge.index, str(gateway))
+        netlink.add_address(bridge.index, address)
     except OSError as error:
         if error.errno != errno.EEXIST:
             raise
-    netlink.set_link(bridge.index, up=True)
-    # or a connection from 127.0.0.1 to a published port could not leave; `nat`'s chain guard answers for it
-    Path(f"/proc/sys/net/ipv4/conf/{name}/route_localnet").write_text("1")
-    return bridge
 
 
 def way_out_mtu(netlink: Netlink, links: Sequence[Link]) -> int:

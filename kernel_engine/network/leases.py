@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_address
 from typing import Any
 
 from kernel_engine.errors import Forbidden, InvalidRequest, Unavailable
 from kernel_engine.network import rows
-from kernel_engine.network.addresses import free_address
+from kernel_engine.network.addresses import free_address, free_address6
 from kernel_engine.network.endpoint import Endpoint
+from kernel_engine.network.ground import Ground
 from kernel_engine.network.network import Network
 from kernel_engine.network.rows import Lease
 from kernel_engine.records import Records
@@ -41,32 +42,50 @@ class Leases:
         """Those of these endpoints, known or not; all others end."""
         kept: dict[str, Lease] = {}
         for endpoint in endpoints:
-            known = self._leases.get(endpoint.address)
-            kept[endpoint.address] = Lease(
-                address=endpoint.address,
-                host_interface=endpoint.host_interface,
-                container_id=known.container_id if known else "",
-            )
+            for address in filter(None, (endpoint.address, endpoint.address6)):
+                known = self._leases.get(address)
+                owner = known.container_id if known else ""
+                kept[address] = Lease(address=address, host_interface=endpoint.host_interface, container_id=owner)
         for address in self._leases.keys() - kept.keys():
             self._end(address)
         self._leases = kept
 
     def take(
-        self, network: Network, gateway: IPv4Interface, container_id: str, host_interface: str, *, fixed: str = ""
-    ) -> Lease:
-        """Any free address, or the fixed one. Unavailable: none is free; Forbidden: the fixed one is somebody's."""
-        address: IPv4Address | None
+        self, network: Network, ground: Ground, container_id: str, host_interface: str, *, fixed: tuple[str, str]
+    ) -> tuple[Lease, Lease | None]:
+        """An address of each kind that the network has: any free one, or the fixed one ("" = any). Both or none.
+
+        Unavailable: none is free; Forbidden: the fixed one is somebody's.
+        """
+        address = self._choose(network, ground, container_id, fixed[0])
+        address6 = self._choose6(network, ground, container_id, fixed[1])
+        lease = self._note(Lease(address=address, host_interface=host_interface, container_id=container_id))
+        if not address6:
+            return lease, None
+        return lease, self._note(Lease(address=address6, host_interface=host_interface, container_id=container_id))
+
+    def _choose(self, network: Network, ground: Ground, container_id: str, fixed: str) -> str:
         if fixed:
-            address = self._fixed(network, gateway, fixed)
-        else:
-            part = IPv4Network(network.ip_range) if network.ip_range else None
-            address = free_address(gateway, (*self._leases, *network.reserved.values()), part)
+            return self._fixed(network, ground.gateway, container_id, fixed)
+        part = IPv4Network(network.ip_range) if network.ip_range else None
+        address = free_address(ground.gateway, (*self._leases, *network.reserved.values()), part)
         if address is None:
-            raise Unavailable(  # Docker's text (libnetwork, ipamapi.ErrNoAvailableIPs)
-                f"no available IPv4 addresses on this network's address pools: {network.name} ({network.id})",
-                hint="remove containers that you no longer need: docker rm",
-            )
-        lease = Lease(address=str(address), host_interface=host_interface, container_id=container_id)
+            raise _all_given(network, "IPv4")
+        return str(address)
+
+    def _choose6(self, network: Network, ground: Ground, container_id: str, fixed: str) -> str:
+        """ "" where the network has none."""
+        if ground.gateway6 is None:
+            return ""
+        if fixed:
+            return self._fixed(network, ground.gateway6, container_id, fixed)
+        part = IPv6Network(network.ip_range6) if network.ip_range6 else None
+        address = free_address6(ground.gateway6, (*self._leases, *network.reserved.values()), part)
+        if address is None:
+            raise _all_given(network, "IPv6")
+        return str(address)
+
+    def _note(self, lease: Lease) -> Lease:
         self._leases[lease.address] = lease
         self._keep(self._records.submit(lambda connection: rows.lease(connection, lease)))
         return lease
@@ -78,13 +97,24 @@ class Leases:
             del self._leases[lease.address]
             self._end(lease.address)
 
-    def _fixed(self, network: Network, gateway: IPv4Interface, text: str) -> IPv4Address:
-        address = IPv4Address(text)
-        if address not in gateway.network:
+    def _fixed(self, network: Network, gateway: IPv4Interface | IPv6Interface, container_id: str, text: str) -> str:
+        """One that the same container had is still its own: the former cable may be on its way out (a restart)."""
+        address = ip_address(text)
+        if address.version != gateway.version or address not in gateway.network:
             raise InvalidRequest(f"Invalid address {text}: It does not belong to any of this network's subnets")
-        if text in self._leases or address == gateway.ip or text in network.reserved.values():
+        reserved = {ip_address(word) for word in network.reserved.values()}
+        lease = self._leases.get(str(address))
+        taken = lease is not None and lease.container_id != container_id
+        if taken or address == gateway.ip or address in reserved:
             raise Forbidden("Address already in use")
-        return address
+        return str(address)
 
     def _end(self, address: str) -> None:
         self._keep(self._records.submit(lambda connection: rows.end_lease(connection, address)))
+
+
+def _all_given(network: Network, kind: str) -> Unavailable:
+    return Unavailable(  # Docker's text (libnetwork, ipamapi.ErrNoAvailableIPs)
+        f"no available {kind} addresses on this network's address pools: {network.name} ({network.id})",
+        hint="remove containers that you no longer need: docker rm",
+    )

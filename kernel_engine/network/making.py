@@ -4,116 +4,234 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_network
+from dataclasses import dataclass
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 
-from kernel_engine.errors import Forbidden, InvalidRequest, NotFound, NotSupported
-from kernel_engine.network.addresses import first_address
-from kernel_engine.network.network import Network, NetworkOptions
+from kernel_engine.errors import Forbidden, InvalidRequest, NotFound, NotSupported, Unavailable
+from kernel_engine.network.addresses import first_address, first_address6
+from kernel_engine.network.network import (
+    BRIDGE_NAME,
+    DEFAULT,
+    HOST,
+    HOST_BINDING,
+    ICC,
+    MASQUERADE,
+    MTU,
+    NONE,
+    Network,
+    NetworkOptions,
+    Pool,
+)
 from kernel_engine.paths import Instance
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
-_MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade"
-_MTU = "com.docker.network.driver.mtu"
-#: options that say what is so anyway, or that change nothing a container could notice
-_NEUTRAL = {"com.docker.network.bridge.enable_icc": "true", "com.docker.network.bridge.host_binding_ipv4": "0.0.0.0"}
+_BOOLEANS = ("1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False")
+_GATEWAY_MODES = ("com.docker.network.bridge.gateway_mode_ipv4", "com.docker.network.bridge.gateway_mode_ipv6")
+#: IFNAMSIZ without the NUL
+_LONGEST_INTERFACE = 15
 _SMALLEST = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """Where the bridge is to stand: its address in each kind of subnet; None = the engine chooses one."""
+
+    gateway: IPv4Interface | None
+    gateway6: IPv6Interface | None
+    ipv6: bool
 
 
 def planned(
     options: NetworkOptions, instance: Instance, others: Iterable[Network], network_id: str
-) -> tuple[Network, IPv4Interface | None]:
-    """The network to be made and the address that its bridge is to have; None = the engine chooses a subnet.
+) -> tuple[Network, Wish]:
+    """The network to be made, and where. Its name is free already.
 
-    Its name is free already. InvalidRequest, Forbidden (subnet in use), NotSupported.
+    InvalidRequest, Forbidden (subnet or bridge in use), NotFound (driver), NotSupported.
     """
-    if not _NAME.fullmatch(options.name):
-        raise InvalidRequest(f"{options.name} includes invalid characters, only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")
-    if options.name == "default":
-        raise Forbidden("operation is not permitted on predefined default network")
+    present = tuple(others)
+    _check_name(options.name)
     if options.driver != "bridge":
         raise _unknown_driver(options.driver)
-    if options.ipv6:
-        raise NotSupported("IPv6 networks are not served yet")
     _check_options(options)
-    wanted = _wanted(options)
-    if wanted is not None:
-        for other in others:
-            if other.subnet and IPv4Network(other.subnet).overlaps(wanted.network):
-                raise Forbidden("Pool overlaps with other one on this address space")
+    pools, pools6 = _by_kind(options)
+    interface = _interface(options, instance, present, network_id)
     network = Network(
         id=network_id,
         name=options.name,
         driver="bridge",
-        ip_range=options.ip_range,
-        reserved=dict(options.reserved),
-        chosen=wanted is not None,
-        interface=f"{instance.bridge}-{network_id[:5]}",
+        ip_range=pools.ip_range,
+        ip_range6=pools6.ip_range,
+        reserved={**pools.reserved, **pools6.reserved},
+        chosen=bool(pools.subnet),
+        chosen6=bool(pools6.subnet),
+        interface=interface,
         internal=options.internal,
         attachable=options.attachable,
         labels=dict(options.labels),
         options=dict(options.options),
     )
-    return network, wanted
+    wish = Wish(gateway=_wanted(pools), gateway6=_wanted6(pools6), ipv6=options.ipv6)
+    _check_overlaps(wish, present)
+    return network, wish
+
+
+def check_predefined(name: str) -> None:
+    """Forbidden for the names that every engine has."""
+    if name in ("default", DEFAULT, HOST, NONE):
+        raise Forbidden(f"operation is not permitted on predefined {name} network")
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise InvalidRequest(f"{name} includes invalid characters, only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")
 
 
 def _unknown_driver(driver: str) -> Exception:
-    if driver in ("overlay", "macvlan", "ipvlan"):
-        return NotSupported(f"the network driver {driver} is not served by this engine; bridge is")
     if driver in ("host", "null"):
         return Forbidden(f'only one instance of "{driver}" network is allowed')
-    return NotFound(f"could not find plugin {driver} in v1 plugin registry: plugin not found")
+    if driver == "overlay":
+        return Unavailable(
+            'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to '
+            "swarm and try again."
+        )
+    if driver in ("macvlan", "ipvlan"):
+        return NotSupported(f"the network driver {driver} is not served by this engine; bridge is")
+    return NotFound(f'plugin "{driver}" not found')
 
 
 def _check_options(options: NetworkOptions) -> None:
     for key, value in options.options.items():
-        if key == _MASQUERADE:
-            if value.lower() not in ("true", "false", "1", "0"):
-                raise InvalidRequest(f"failed to parse {key} value: {value}")
-        elif key == _MTU:
-            if not value.isdigit() or not 68 <= int(value) <= 65535:
-                raise InvalidRequest(f"failed to parse {key} value: {value} (an MTU is a number from 68 to 65535)")
-        elif key in _NEUTRAL and value.lower() != _NEUTRAL[key]:
-            raise NotSupported(f"{key}={value} is not served by this engine yet")
-        elif key == "com.docker.network.bridge.name":
-            raise NotSupported(f"{key} is not served by this engine: it names its bridges itself")
+        if key in (MASQUERADE, ICC) and value not in _BOOLEANS:
+            reason = f'strconv.ParseBool: parsing "{value}": invalid syntax'
+            raise InvalidRequest(f"failed to parse {key} value: {value} ({reason})")
+        if key == MTU:
+            _check_mtu(value)
+        if key == HOST_BINDING and not _is_ipv4(value):
+            raise InvalidRequest(f"failed to parse {key} value: {value} (nil ip)")
+        if key in _GATEWAY_MODES and value not in ("", "nat"):
+            raise NotSupported(f"{key}={value} is not served by this engine; nat is")
 
 
-def _wanted(options: NetworkOptions) -> IPv4Interface | None:
-    if not options.subnet:
-        if options.gateway or options.ip_range or options.reserved:
-            word = options.gateway or options.ip_range or next(iter(options.reserved.values()))
-            raise InvalidRequest(f"no matching subnet for {'gateway' if options.gateway else 'range'} {word}")
+def _check_mtu(value: str) -> None:
+    if not re.fullmatch(r"[+-]?[0-9]+", value):
+        reason = f'strconv.Atoi: parsing "{value}": invalid syntax'
+        raise InvalidRequest(f"failed to parse {MTU} value: {value} ({reason})")
+    if value != "0" and not 68 <= int(value) <= 65535:
+        raise InvalidRequest(f"invalid MTU number: {value}")
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        return bool(IPv4Address(text))
+    except ValueError:
+        return False
+
+
+def _by_kind(options: NetworkOptions) -> tuple[Pool, Pool]:
+    """The pool of each kind of address. An IPv6 one counts only with --ipv6, as with Docker."""
+    found: dict[int, Pool] = {}
+    for pool in options.pools:
+        if not pool.subnet:
+            if pool.gateway or pool.ip_range or pool.reserved:
+                word = pool.gateway or pool.ip_range or next(iter(pool.reserved.values()))
+                raise InvalidRequest(f"no matching subnet for {'gateway' if pool.gateway else 'range'} {word}")
+            continue
+        version = _subnet(pool.subnet).version
+        if version in found:
+            raise Forbidden("bridge driver doesn't support multiple subnets")
+        found[version] = pool
+    return found.get(4, Pool()), found.get(6, Pool()) if options.ipv6 else Pool()
+
+
+def _interface(options: NetworkOptions, instance: Instance, others: Iterable[Network], network_id: str) -> str:
+    """The bridge's name. Forbidden where another network's has it."""
+    name = options.options.get(BRIDGE_NAME) or f"{instance.bridge}-{network_id[:5]}"
+    if len(name) > _LONGEST_INTERFACE or "/" in name or any(letter.isspace() for letter in name) or name in (".", ".."):
+        raise InvalidRequest(f"invalid bridge name {name}: 15 characters at most, no blanks, no slashes")
+    for other in others:
+        if other.interface == name:
+            raise Forbidden(
+                f"cannot create network {network_id} ({name}): conflicts with network {other.id} ({name}): "
+                "networks have same bridge name"
+            )
+    return name
+
+
+def _check_overlaps(wish: Wish, others: Iterable[Network]) -> None:
+    for other in others:
+        taken = wish.gateway is not None and other.subnet and IPv4Network(other.subnet).overlaps(wish.gateway.network)
+        taken6 = (
+            wish.gateway6 is not None and other.subnet6 and IPv6Network(other.subnet6).overlaps(wish.gateway6.network)
+        )
+        if taken or taken6:
+            raise Forbidden("Pool overlaps with other one on this address space")
+
+
+def _wanted(pool: Pool) -> IPv4Interface | None:
+    network = _checked(pool)
+    if not isinstance(network, IPv4Network):
         return None
-    network = _subnet(options.subnet)
-    if options.ip_range:
-        part = _subnet(options.ip_range)
-        if not part.subnet_of(network):
-            raise InvalidRequest(f"no matching subnet for range {options.ip_range}")
-    for name, text in options.reserved.items():
-        if _address(text) not in network:
-            raise InvalidRequest(f"no matching subnet for aux-address {text} ({name})")
-    if not options.gateway:
+    if network.prefixlen > _SMALLEST:
+        raise InvalidRequest(f"failed to allocate gateway ({pool.gateway}): No available addresses on this pool")
+    if network.is_loopback or network.is_multicast:
+        raise InvalidRequest(f"invalid CIDR address: {pool.subnet}")
+    if not pool.gateway:
         return first_address(network)
-    gateway = _address(options.gateway)
-    if gateway not in network:
-        raise InvalidRequest(f"no matching subnet for gateway {options.gateway}")
-    return IPv4Interface((gateway, network.prefixlen))
+    return IPv4Interface((IPv4Address(pool.gateway), network.prefixlen))
 
 
-def _subnet(text: str) -> IPv4Network:
+def _wanted6(pool: Pool) -> IPv6Interface | None:
+    network = _checked(pool)
+    if not isinstance(network, IPv6Network):
+        return None
+    if network.is_loopback or network.is_multicast or network.is_link_local or network.prefixlen > 126:
+        raise InvalidRequest(f"invalid CIDR address: {pool.subnet}")
+    if not pool.gateway:
+        return first_address6(network)
+    return IPv6Interface((IPv6Address(pool.gateway), network.prefixlen))
+
+
+def _checked(pool: Pool) -> IPv4Network | IPv6Network | None:
+    """The subnet; everything else that the pool names lies in it."""
+    if not pool.subnet:
+        return None
+    network = _subnet(pool.subnet)
+    if pool.ip_range:
+        part = _subnet(pool.ip_range)
+        if part.version != network.version or not part.subnet_of(network):  # type: ignore[arg-type]
+            raise InvalidRequest(f"no matching subnet for range {pool.ip_range}")
+    if pool.gateway and _address(pool.gateway) not in network:
+        raise InvalidRequest(f"no matching subnet for gateway {pool.gateway}")
+    gateway = _address(pool.gateway) if pool.gateway else network.network_address + 1
+    for name, text in pool.reserved.items():
+        if _address(text) not in network:
+            raise InvalidRequest(f"no matching subnet for aux-address {text}")
+        if _address(text) == gateway:
+            raise Forbidden(f"failed to allocate secondary ip address ({name}:{text}): Address already in use")
+    return network
+
+
+def _subnet(text: str) -> IPv4Network | IPv6Network:
     try:
         network = ip_network(text, strict=False)
     except ValueError:
         raise InvalidRequest(f"invalid CIDR address: {text}") from None
-    if not isinstance(network, IPv4Network):
-        raise NotSupported("IPv6 networks are not served yet")
-    if network.prefixlen > _SMALLEST or network.is_loopback or network.is_multicast or "/" not in text:
+    if "/" not in text:
         raise InvalidRequest(f"invalid CIDR address: {text}")
     return network
 
 
-def _address(text: str) -> IPv4Address:
+def _address(text: str) -> IPv4Address | IPv6Address:
     try:
-        return IPv4Address(text)
+        return ip_address(text)
     except ValueError:
         raise InvalidRequest(f"invalid IP address: {text}") from None

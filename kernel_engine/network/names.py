@@ -39,7 +39,7 @@ def resolv_conf(
     embedded: the engine's own server, which asks the others itself.
     """
     for server in servers:
-        if not _is_address(server):
+        if not is_address(server):
             raise InvalidRequest(f"{server} is not an ip address")
     text = systemd if systemd and _words(host, "nameserver") == [_SYSTEMD_STUB] else host
     named = [server for server in _words(text, "nameserver") if _reachable(server)]
@@ -57,7 +57,7 @@ def resolv_conf(
 
 def name_servers(text: str) -> tuple[str, ...]:
     """The resolvers that a resolv.conf names, whatever their address."""
-    return tuple(server for server in _words(text, "nameserver") if _is_address(server))
+    return tuple(server for server in _words(text, "nameserver") if is_address(server))
 
 
 def hosts_file(addresses: Sequence[str], names: str, extra: Sequence[tuple[str, str]] = ()) -> str:
@@ -94,7 +94,7 @@ def _last(text: str, keyword: str) -> list[str]:
     return lines[-1] if lines else []
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
     try:
         ip_address(text.partition("%")[0])
     except ValueError:
@@ -103,7 +103,7 @@ def _is_address(text: str) -> bool:
 
 
 def _reachable(server: str) -> bool:
-    if not _is_address(server):
+    if not is_address(server):
         return False
     address = ip_address(server.partition("%")[0])
     return address.version == 4 and not address.is_loopback

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kernel_engine.errors import KernelRefused
 from kernel_engine.network import nat
+from kernel_engine.network.rules import name_server
 from kernel_engine.network.wiring import Wiring
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class _Server:
     tcp: socket.socket
     lookup: Lookup
     reverse: Reverse
-    upstream: tuple[str, ...]
+    upstream: Callable[[], Sequence[str]]
     waiting: set[asyncio.Task[None]] = field(default_factory=set)
     listener: asyncio.Server | None = None
 
@@ -50,9 +51,10 @@ class NameServers:
         self._servers: dict[str, _Server] = {}
 
     async def open(
-        self, container_id: str, pid: int, *, lookup: Lookup, reverse: Reverse, upstream: Sequence[str]
+        self, container_id: str, pid: int, *, lookup: Lookup, reverse: Reverse, upstream: Callable[[], Sequence[str]]
     ) -> None:
-        """pid: a process in the container's namespace, whose loopback is up. upstream: addresses of resolvers.
+        """pid: a process in the container's namespace, whose loopback is up. upstream: addresses of resolvers, at any
+        moment.
 
         KernelRefused; opening it again replaces the former.
         """
@@ -64,7 +66,7 @@ class NameServers:
         except OSError as error:
             text = f"open the name server of container {container_id[:12]}: {error}"
             raise KernelRefused("bind", error.errno or 0, text) from error
-        server = _Server(udp=udp, tcp=tcp, lookup=lookup, reverse=reverse, upstream=tuple(upstream))
+        server = _Server(udp=udp, tcp=tcp, lookup=lookup, reverse=reverse, upstream=upstream)
         self._servers[container_id] = server
         asyncio.get_running_loop().add_reader(udp.fileno(), self._readable, server)
         server.listener = await asyncio.start_server(lambda reader, writer: _serve(server, reader, writer), sock=tcp)
@@ -113,7 +115,7 @@ def _sockets() -> tuple[socket.socket, socket.socket]:
         tcp.bind((ADDRESS, 0))
         port = tcp.getsockname()[1]
         udp.bind((ADDRESS, port))
-        nat.load(nat.name_server(ADDRESS, port))
+        nat.load(name_server(ADDRESS, port))
     except BaseException:
         tcp.close()
         udp.close()
@@ -124,7 +126,7 @@ def _sockets() -> tuple[socket.socket, socket.socket]:
 async def _pass_on(server: _Server, data: bytes, peer: tuple[str, int]) -> None:
     from kernel_engine.network import answers
 
-    reply = await _ask(server.upstream, data) or answers.failure(data)
+    reply = await _ask(server.upstream(), data) or answers.failure(data)
     if reply is not None:
         with suppress(OSError):
             server.udp.sendto(reply, peer)
@@ -140,7 +142,7 @@ async def _serve(server: _Server, reader: asyncio.StreamReader, writer: asyncio.
                 length = int.from_bytes(await reader.readexactly(2), "big")
                 data = await reader.readexactly(length)
             reply = answers.answer(data, server.lookup, server.reverse)
-            reply = reply or await _ask_tcp(server.upstream, data) or answers.failure(data)
+            reply = reply or await _ask_tcp(server.upstream(), data) or answers.failure(data)
             if reply is None:
                 return
             writer.write(len(reply).to_bytes(2, "big") + reply)

@@ -7,6 +7,23 @@ from dataclasses import dataclass, field
 
 #: the three that every instance has
 DEFAULT, HOST, NONE = "bridge", "host", "none"
+#: the drivers' options (`--opt`) that mean something here
+ICC = "com.docker.network.bridge.enable_icc"
+MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade"
+BRIDGE_NAME = "com.docker.network.bridge.name"
+HOST_BINDING = "com.docker.network.bridge.host_binding_ipv4"
+MTU = "com.docker.network.driver.mtu"
+INTERFACE_PREFIX = "com.docker.network.container_iface_prefix"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """A subnet as somebody wants it; "" = the engine chooses."""
+
+    subnet: str = ""  #: "10.9.0.0/24", "fd00::/64"
+    gateway: str = ""
+    ip_range: str = ""  #: part of the subnet that addresses are given from
+    reserved: Mapping[str, str] = field(default_factory=dict)  #: --aux-address: name → address that nobody gets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,10 +32,7 @@ class NetworkOptions:
 
     name: str
     driver: str = "bridge"
-    subnet: str = ""  #: "10.9.0.0/24"; "" = the engine chooses
-    gateway: str = ""
-    ip_range: str = ""  #: part of the subnet that addresses are given from
-    reserved: Mapping[str, str] = field(default_factory=dict)  #: --aux-address: name → address that nobody gets
+    pools: tuple[Pool, ...] = ()
     internal: bool = False
     attachable: bool = False
     ipv6: bool = False
@@ -37,8 +51,12 @@ class Network:
     subnet: str = ""
     gateway: str = ""  #: the bridge's own address
     ip_range: str = ""
-    reserved: Mapping[str, str] = field(default_factory=dict)
+    reserved: Mapping[str, str] = field(default_factory=dict)  #: of both kinds of address
     chosen: bool = False  #: somebody named the subnet, so that containers may have fixed addresses
+    subnet6: str = ""  #: IPv6; "" = the network has none
+    gateway6: str = ""
+    ip_range6: str = ""
+    chosen6: bool = False
     interface: str = ""  #: the bridge on the host
     internal: bool = False
     attachable: bool = False
@@ -53,3 +71,7 @@ class Network:
     def resolves_names(self) -> bool:
         """Containers find each other by name on user-defined networks only, as with Docker."""
         return self.driver == "bridge" and not self.predefined
+
+    def is_on(self, option: str) -> bool:
+        """A switch among the options; on where nobody says otherwise. True, 1 and t are on (Go's strconv.ParseBool)."""
+        return self.options.get(option, "true").lower() in ("true", "1", "t")

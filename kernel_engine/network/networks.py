@@ -10,22 +10,33 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import Coroutine, Iterable, Sequence
-from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv4Interface
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import replace
+from ipaddress import IPv4Interface, IPv6Interface
 from typing import Any
 
 from kernel_engine.errors import Conflict, Forbidden, InvalidRequest, KernelRefused, NotFound
-from kernel_engine.network import ground, rows
-from kernel_engine.network.addresses import mac_address, parse_subnet
+from kernel_engine.network import ground, nat, rows
+from kernel_engine.network.addresses import parse_subnet
 from kernel_engine.network.endpoint import Endpoint
 from kernel_engine.network.ground import Ground, Plan, destroy
-from kernel_engine.network.leases import Lease, Leases
-from kernel_engine.network.making import planned
+from kernel_engine.network.leases import Leases
+from kernel_engine.network.making import check_predefined, planned
 from kernel_engine.network.nameserver import NameServers
-from kernel_engine.network.network import DEFAULT, HOST, NONE, Network, NetworkOptions
+from kernel_engine.network.network import (
+    BRIDGE_NAME,
+    DEFAULT,
+    HOST,
+    ICC,
+    MASQUERADE,
+    MTU,
+    NONE,
+    Network,
+    NetworkOptions,
+)
+from kernel_engine.network.places import ANY_PLACE, Wanted, cable_of, endpoint_of, leases_of
 from kernel_engine.network.ports import PortRefused, Ports, Reservation, Wish
-from kernel_engine.network.veth import Cable, loopback_up
+from kernel_engine.network.veth import loopback_up
 from kernel_engine.network.wiring import Wiring
 from kernel_engine.paths import Instance
 from kernel_engine.records import Records
@@ -34,17 +45,7 @@ from kernel_engine.syscalls.netlink import Netlink
 #: seconds between tries for a port that was given back a moment ago
 _AGAIN = 0.005
 
-__all__ = ["Endpoint", "Networks", "destroy", "loopback_up"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """How a container wants to be on a network."""
-
-    interface: str = "eth0"
-    address: str = ""  #: a fixed one; "" = any
-    mac: str = ""
-    routes: bool = True  #: its way out is to lead through here
+__all__ = ["Endpoint", "Networks", "Wanted", "destroy", "loopback_up"]
 
 
 class Networks:
@@ -76,7 +77,7 @@ class Networks:
         wanted = parse_subnet(subnet) if subnet else None
         row, others, leases = await records.transact(rows.read)
         recorded = IPv4Interface(row["gateway"]) if row else None
-        open_ports = tuple((port, place.address) for place in endpoints for port in place.published)
+        open_ports = tuple((port, place.address_for(port)) for place in endpoints for port in place.published)
         plans = tuple(_plan(item) for item in others)
         standing = await asyncio.to_thread(
             ground.lay, instance, wanted=wanted, recorded=recorded, others=plans, published=open_ports
@@ -127,24 +128,23 @@ class Networks:
     async def create(self, options: NetworkOptions) -> Network:
         """A bridge of the user's own. Conflict: the name is in use; Forbidden: the subnet is. Nothing is left then."""
         async with self._changing:
+            check_predefined(options.name)
             if any(item.name == options.name for item in self._networks.values()):
                 raise Conflict(f"network with name {options.name} already exists")
-            network, wanted = planned(options, self._instance, self.all(), secrets.token_hex(32))
+            network, wish = planned(options, self._instance, self.all(), secrets.token_hex(32))
             made = network
 
-            def make(gateway: IPv4Interface) -> Plan:
+            def make(gateway: IPv4Interface, gateway6: IPv6Interface | None) -> Plan:
                 nonlocal made
-                made = replace(network, subnet=str(gateway.network), gateway=str(gateway.ip), created=time.time())
+                made = replace(_settled(network, gateway, gateway6), created=time.time())
                 return _plan(made)
 
-            adding = asyncio.ensure_future(
-                self._wiring.apart(lambda: ground.add(self._instance, network.interface, wanted, make))
-            )
+            adding = asyncio.ensure_future(self._wiring.apart(lambda: ground.add(self._instance, wish, make)))
             try:
                 place = await asyncio.shield(adding)
                 await self._records.transact(lambda connection: rows.insert(connection, made))
             except BaseException:
-                self._later(self._undo(adding, network.interface))
+                self._later(self._undo(adding, lambda: _plan(made)))
                 raise
             self._networks[made.id] = made
             self._grounds[made.id] = place
@@ -162,12 +162,11 @@ class Networks:
             del self._grounds[network.id]
             await self._wiring.apart(lambda: ground.take_away(self._instance, _plan(network)))
 
-    async def _undo(self, adding: asyncio.Future[Ground], interface: str) -> None:
+    async def _undo(self, adding: asyncio.Future[Ground], plan: Callable[[], Plan]) -> None:
         """After a create that was cut off, or whose record could not be written."""
         (place,) = await asyncio.gather(adding, return_exceptions=True)
         if isinstance(place, Ground):
-            plan = Plan(interface=interface, gateway=place.gateway)
-            await self._wiring.apart(lambda: ground.take_away(self._instance, plan))
+            await self._wiring.apart(lambda: ground.take_away(self._instance, plan()))
 
     # who is on them ---------------------------------------------------------------------------------------------
     async def reserve(self, wishes: Sequence[Wish]) -> Reservation:
@@ -191,7 +190,7 @@ class Networks:
         netlink_fd: int,
         pid: int,
         *,
-        wanted: Wanted = Wanted(),
+        wanted: Wanted = ANY_PLACE,
         reservation: Reservation | None = None,
     ) -> Endpoint:
         """Plugs a container in: an interface with an address and (where wanted) a default route, lo up, its ports open.
@@ -201,50 +200,31 @@ class Networks:
         process in it. Unavailable when all addresses are given, Forbidden for a fixed one that somebody has;
         KernelRefused, with nothing left behind.
         """
-        place = self._grounds[network.id]
         published = () if reservation is None else reservation.published
         outside = self._wiring.new_name(self._leases.interfaces())
-        lease = self._leases.take(network, place.gateway, container_id, outside, fixed=wanted.address)
-        interface = IPv4Interface((IPv4Address(lease.address), place.gateway.network.prefixlen))
-        cable = Cable(
-            outside=lease.host_interface,
-            bridge=place.index,
-            pid=pid,
-            mac=wanted.mac or mac_address(interface.ip),
-            interface=interface,
-            gateway=network.gateway,
-            mtu=place.mtu,
-            inside=wanted.interface,
-            routes=wanted.routes and not network.internal,
-            hairpin=bool(published),
-        )
+        place = self._grounds[network.id]
+        leases = self._leases.take(network, place, container_id, outside, fixed=(wanted.address, wanted.address6))
+        cable = cable_of(network, place, leases, wanted, pid=pid, published=published)
+        endpoint = endpoint_of(network, cable, published)
         try:
-            await self._wiring.plug(netlink_fd, cable, published)
+            await self._wiring.plug(netlink_fd, cable, ports_of(endpoint))
         except asyncio.CancelledError:
-            self._later(self._give_up(lease, reservation))
+            self._later(self._give_up(endpoint))
             raise
         except OSError as error:
-            self._leases.give_back(lease)
+            self._give_back(endpoint)
             text = f"failed to create endpoint {container_id[:12]} on network {network.name}: {error}"
             raise KernelRefused("netlink", error.errno or 0, text) from error
-        return Endpoint(
-            network_id=network.id,
-            network_name=network.name,
-            endpoint_id=secrets.token_hex(32),
-            address=lease.address,
-            prefix_length=interface.network.prefixlen,
-            gateway="" if network.internal else network.gateway,
-            mac=cable.mac,
-            host_interface=lease.host_interface,
-            interface=cable.inside,
-            routes=cable.routes,
-            published=published,
-        )
+        return endpoint
 
     async def hand_over(self, endpoint: Endpoint, heir: Endpoint) -> tuple[Endpoint, Endpoint]:
-        """Both as they are now: the ports that led to the one lead to the other. KernelRefused."""
-        await self._wiring.lead(endpoint.published, heir.host_interface, heir.address)
-        return replace(endpoint, published=()), replace(heir, published=(*heir.published, *endpoint.published))
+        """Both as they are now: the ports that led to the one lead to the other, where it has an address of their
+        kind. KernelRefused."""
+        kept = tuple(port for port in endpoint.published if heir.address_for(port))
+        self._ports.free(port for port in endpoint.published if port not in kept)
+        moved = tuple((port, heir.address_for(port)) for port in kept)
+        await self._wiring.lead(endpoint.published, heir.host_interface, moved)
+        return replace(endpoint, published=()), replace(heir, published=(*heir.published, *kept))
 
     async def detach(self, endpoint: Endpoint, *, running: bool = False) -> None:
         """Closes the ports; takes the address back when the host's end of the cable is gone. All that is so when this
@@ -261,7 +241,7 @@ class Networks:
             name = endpoint.network_name
             text = f"failed to remove endpoint {endpoint.endpoint_id[:12]} of network {name}: {error}"
             raise KernelRefused("netlink", error.errno or 0, text) from error
-        self._leases.give_back(Lease(address=endpoint.address, host_interface=endpoint.host_interface))
+        self._give_back(endpoint)
 
     async def open_netlink(self, pid: int) -> int:
         """A netlink socket in the network namespace of a process that runs. The caller closes it."""
@@ -270,21 +250,31 @@ class Networks:
         except OSError as error:
             raise KernelRefused("setns", error.errno or 0, f"enter the network of process {pid}: {error}") from error
 
-    async def lead_out(self, pid: int, gateway: str) -> None:
-        """Gives a running container another way out, after the network with the former one was left."""
+    async def lead_out(self, pid: int, turns: Iterable[tuple[str, str]]) -> None:
+        """Gives a running container other ways out: each a gateway that was ("" = it went with its interface) and one
+        that is."""
+        found = tuple(turns)
 
-        def add() -> None:
+        def turn() -> None:
             with Netlink() as netlink:
-                netlink.add_route(gateway=gateway)
+                for old, new in found:
+                    if old:
+                        netlink.delete_route(gateway=old)
+                    netlink.add_route(gateway=new)
 
         try:
-            await self._wiring.inside(pid, add)
+            await self._wiring.inside(pid, turn)
         except OSError as error:
-            raise KernelRefused("netlink", error.errno or 0, f"add a route through {gateway}: {error}") from error
+            text = f"add a route through {' and '.join(new for _, new in found)}: {error}"
+            raise KernelRefused("netlink", error.errno or 0, text) from error
 
-    async def _give_up(self, lease: Lease, reservation: Reservation | None) -> None:
-        await self._wiring.give_up(lease.host_interface, () if reservation is None else reservation.published)
-        self._leases.give_back(lease)
+    async def _give_up(self, endpoint: Endpoint) -> None:
+        await self._wiring.give_up(endpoint.host_interface, endpoint.published)
+        self._give_back(endpoint)
+
+    def _give_back(self, endpoint: Endpoint) -> None:
+        for lease in leases_of(endpoint):
+            self._leases.give_back(lease)
 
     # ------------------------------------------------------------------------------------------------------------
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
@@ -312,18 +302,32 @@ def _default(instance: Instance, network_id: str, place: Ground) -> Network:
         interface=instance.bridge,
         options={
             "com.docker.network.bridge.default_bridge": "true",
-            "com.docker.network.bridge.enable_icc": "true",
-            "com.docker.network.bridge.enable_ip_masquerade": "true",
-            "com.docker.network.bridge.name": instance.bridge,
+            ICC: "true",
+            MASQUERADE: "true",
+            BRIDGE_NAME: instance.bridge,
         },
     )
 
 
+def _settled(network: Network, gateway: IPv4Interface, gateway6: IPv6Interface | None) -> Network:
+    """The network, its subnets being known."""
+    network = replace(network, subnet=str(gateway.network), gateway=str(gateway.ip))
+    return network if gateway6 is None else replace(network, subnet6=str(gateway6.network), gateway6=str(gateway6.ip))
+
+
+def ports_of(endpoint: Endpoint) -> nat.Ports:
+    """Its ports, each with the address that it leads to."""
+    return tuple((port, endpoint.address_for(port)) for port in endpoint.published)
+
+
 def _plan(network: Network) -> Plan:
+    length6 = network.subnet6.partition("/")[2]
     return Plan(
         interface=network.interface,
         gateway=IPv4Interface(f"{network.gateway}/{network.subnet.partition('/')[2]}"),
+        gateway6=IPv6Interface(f"{network.gateway6}/{length6}") if network.gateway6 else None,
         internal=network.internal,
-        masquerade=network.options.get("com.docker.network.bridge.enable_ip_masquerade") != "false",
-        mtu=int(network.options.get("com.docker.network.driver.mtu") or 0),
+        masquerade=network.is_on(MASQUERADE),
+        icc=network.is_on(ICC),
+        mtu=int(network.options.get(MTU) or 0),
     )

@@ -38,7 +38,8 @@ class PortRefused(KernelRefused):
     def __init__(self, place: Place, error: OSError) -> None:
         address, protocol, number = self.place = place
         reason = os.strerror(error.errno or 0).lower()
-        super().__init__("bind", error.errno or 0, f"listen {protocol}4 {address}:{number}: bind: {reason}")
+        kind, where = (6, f"[{address}]") if ":" in address else (4, address)
+        super().__init__("bind", error.errno or 0, f"listen {protocol}{kind} {where}:{number}: bind: {reason}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,8 @@ class Wish:
 
     container_port: int
     protocol: str
-    host_address: str = ANYWHERE
+    #: of the host; several are open with the same number
+    host_addresses: tuple[str, ...] = (ANYWHERE,)
     first: int = 0  #: of the host's ports that will do; 0 = any
     last: int = 0
 
@@ -88,7 +90,8 @@ class Ports:
         reservation = Reservation(self)
         try:
             for wish in wishes:
-                reservation.add(*self._take(wish))
+                for port, held in self._take(wish):
+                    reservation.add(port, held)
         except BaseException:
             reservation.close()
             self._taken -= {_place(port) for port in reservation.published}
@@ -113,25 +116,37 @@ class Ports:
         recent = now - self._freed.get((protocol, number), now - _LINGERING) < _LINGERING
         return refused.errno == errno.EADDRINUSE and recent
 
-    def _take(self, wish: Wish) -> tuple[Published, socket.socket]:
+    def _take(self, wish: Wish) -> list[tuple[Published, socket.socket]]:
+        """The first number that can be had on every address."""
         fixed = wish.first == wish.last != 0
         for number in self._candidates(wish):
-            place = (wish.host_address, wish.protocol, number)
-            if place in self._taken:
-                if fixed:
-                    raise Unavailable(f"Bind for {wish.host_address}:{number} failed: port is already allocated")
-                continue
-            try:
-                held = hold(*place)
-            except OSError as error:
-                if fixed or error.errno != errno.EADDRINUSE:
-                    raise PortRefused(place, error) from error
-                continue
-            self._taken.add(place)
-            if not wish.first:
-                self._last[wish.protocol] = number
-            return _published(wish, number), held
+            taken = self._take_number(wish, number, fixed=fixed)
+            if taken:
+                if not wish.first:
+                    self._last[wish.protocol] = number
+                return taken
         raise Unavailable("all ports are allocated", hint="stop containers whose ports you no longer need")
+
+    def _take_number(self, wish: Wish, number: int, *, fixed: bool) -> list[tuple[Published, socket.socket]]:
+        """Empty where somebody has it on one of the addresses; an error if it is the only one that will do."""
+        found: list[tuple[Published, socket.socket]] = []
+        try:
+            for address in wish.host_addresses:
+                place = (address, wish.protocol, number)
+                if place in self._taken:
+                    raise Unavailable(f"Bind for {_shown(address)}:{number} failed: port is already allocated")
+                try:
+                    found.append((_published(wish, address, number), hold(*place)))
+                except OSError as error:
+                    raise PortRefused(place, error) from error
+        except (Unavailable, PortRefused) as refused:
+            for _, held in found:
+                held.close()
+            if fixed or (isinstance(refused, PortRefused) and refused.errno != errno.EADDRINUSE):
+                raise
+            return []
+        self._taken |= {_place(port) for port, _ in found}
+        return found
 
     def _candidates(self, wish: Wish) -> Iterator[int]:
         if wish.first:
@@ -147,8 +162,11 @@ class Ports:
 def hold(address: str, protocol: str, port: int) -> socket.socket:
     """A socket that has the port to itself and answers nothing. OSError: EADDRINUSE, EADDRNOTAVAIL, EPROTONOSUPPORT."""
     kind, number = _SOCKETS[protocol]
-    held = socket.socket(socket.AF_INET, kind | socket.SOCK_CLOEXEC, number)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    held = socket.socket(family, kind | socket.SOCK_CLOEXEC, number)
     try:
+        if family == socket.AF_INET6:
+            held.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # the same number of IPv4 is another port
         if protocol == "udp":
             held.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 0)  # nobody reads what might come: keep none of it
             held.bind((address, port))
@@ -183,10 +201,9 @@ def _place(port: Published) -> Place:
     return port.host_address, port.protocol, port.host_port
 
 
-def _published(wish: Wish, number: int) -> Published:
-    return Published(
-        container_port=wish.container_port,
-        protocol=wish.protocol,
-        host_address=wish.host_address,
-        host_port=number,
-    )
+def _shown(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _published(wish: Wish, address: str, number: int) -> Published:
+    return Published(container_port=wish.container_port, protocol=wish.protocol, host_address=address, host_port=number)

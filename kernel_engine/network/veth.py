@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Interface, IPv6Interface
+from pathlib import Path
 from typing import NamedTuple
 
+from kernel_engine.network.inside import within
 from kernel_engine.syscalls.netlink import Netlink
 
 #: the kernel gives the loopback interface the first index in every namespace (LOOPBACK_IFINDEX)
@@ -30,6 +32,11 @@ class Cable(NamedTuple):
     inside: str = INSIDE  #: the container's end
     routes: bool = True  #: whether the way out leads through here
     hairpin: bool = False  #: the container may reach itself through a port that it publishes
+    isolated: bool = False  #: nothing comes from, or goes to, other isolated ones on the bridge
+    interface6: IPv6Interface | None = None
+    gateway6: str = ""
+    routes6: bool = False
+    sysctls: tuple[tuple[str, str], ...] = ()  #: settings of the container's end: names with dots, values
 
 
 def plug(host: Netlink, inside_fd: int, cable: Cable) -> None:
@@ -47,15 +54,39 @@ def plug(host: Netlink, inside_fd: int, cable: Cable) -> None:
         try:
             if cable.hairpin:  # where netfilter sees bridged frames (br_netfilter), the way there and back is one port
                 host.set_hairpin(cable.outside)
-            inside.set_link(_LOOPBACK, up=True)
-            index = inside.link(cable.inside).index
-            inside.add_address(index, str(cable.interface))
-            inside.set_link(index, up=True)
-            if cable.routes:
-                inside.add_route(gateway=cable.gateway)
+            if cable.isolated:
+                host.set_isolated(cable.outside)
+            _configure(inside, cable)
         except OSError:
             unplug(host, (cable.outside,))
             raise
+
+
+def _configure(inside: Netlink, cable: Cable) -> None:
+    """The container's end: addresses, up, ways out."""
+    inside.set_link(_LOOPBACK, up=True)
+    index = inside.link(cable.inside).index
+    inside.add_address(index, str(cable.interface))
+    if settings := (*_ipv6_on(cable), *cable.sysctls):
+        within(cable.pid, lambda: _set(settings))
+    if cable.interface6 is not None:
+        inside.add_address(index, str(cable.interface6))
+    inside.set_link(index, up=True)
+    if cable.routes:
+        inside.add_route(gateway=cable.gateway)
+    if cable.routes6:
+        inside.add_route(gateway=cable.gateway6)
+
+
+def _ipv6_on(cable: Cable) -> tuple[tuple[str, str], ...]:
+    """It is off in a container but on interfaces of networks that have it, as with Docker."""
+    interfaces = ("lo", cable.inside) if cable.interface6 is not None else ()
+    return tuple((f"net.ipv6.conf.{name}.disable_ipv6", "0") for name in interfaces)
+
+
+def _set(sysctls: Iterable[tuple[str, str]]) -> None:
+    for name, value in sysctls:
+        Path("/proc/sys", *name.split(".")).write_text(value)
 
 
 def unplug(host: Netlink, outside: Iterable[str]) -> None:

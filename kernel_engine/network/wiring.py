@@ -17,10 +17,10 @@ from typing import TypeVar
 from kernel_engine.errors import KernelRefused
 from kernel_engine.network import ground, nat
 from kernel_engine.network.endpoint import Published
+from kernel_engine.network.inside import within
 from kernel_engine.network.veth import Cable, plug, unplug
 from kernel_engine.paths import Instance
 from kernel_engine.syscalls.netlink import Netlink
-from kernel_engine.syscalls.process import CloneFlag, setns
 
 #: seconds between looks whether the kernel has removed a cable by itself (30 to 60 ms, measured, under load)
 _PATIENCE = (0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1)
@@ -48,7 +48,7 @@ class Wiring:
             continue
         return name
 
-    async def plug(self, netlink_fd: int, cable: Cable, published: tuple[Published, ...]) -> None:
+    async def plug(self, netlink_fd: int, cable: Cable, published: nat.Ports) -> None:
         """The cable, and the ports that lead to it. OSError, with nothing left behind. The descriptor stays the
         caller's."""
         inside = os.dup(netlink_fd)  # the caller may be cancelled, and close its own, while the thread works
@@ -66,13 +66,13 @@ class Wiring:
         except OSError as error:
             raise KernelRefused("netlink", error.errno or 0, f"failed to close published ports: {error}") from error
 
-    async def lead(self, published: tuple[Published, ...], outside: str, address: str) -> None:
+    async def lead(self, published: tuple[Published, ...], outside: str, now: nat.Ports) -> None:
         """Ports that are taken already lead to another address, behind another cable."""
 
         def turn() -> None:
             self._host.set_hairpin(outside)
             nat.withdraw(self._instance.nft_table, published)
-            nat.publish(self._instance.nft_table, published, address)
+            nat.publish(self._instance.nft_table, now)
 
         try:
             await self._in(self._plugging, turn)
@@ -107,18 +107,18 @@ class Wiring:
 
     async def inside(self, pid: int, work: Callable[[], Result]) -> Result:
         """Does `work` in the network namespace of a process, in the thread that plugs. OSError where it is gone."""
-        return await self._in(self._plugging, lambda: _inside(pid, work))
+        return await self._in(self._plugging, lambda: within(pid, work))
 
     async def apart(self, work: Callable[[], Result]) -> Result:
         """Something that takes long, and must not come between a plug and a withdrawal."""
         return await self._in(self._plugging, work)
 
-    def _plug(self, inside: int, cable: Cable, published: tuple[Published, ...]) -> None:
+    def _plug(self, inside: int, cable: Cable, published: nat.Ports) -> None:
         plug(self._host, inside, cable)
         if not published:
             return
         try:
-            nat.publish(self._instance.nft_table, published, str(cable.interface.ip))
+            nat.publish(self._instance.nft_table, published)
         except OSError:
             unplug(self._host, (cable.outside,))
             raise
@@ -127,22 +127,6 @@ class Wiring:
         """In a thread, with the current trace."""
         context = contextvars.copy_context()
         return await asyncio.get_running_loop().run_in_executor(worker, context.run, work)
-
-
-def _inside(pid: int, work: Callable[[], Result]) -> Result:
-    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        there = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            setns(there, CloneFlag.CLONE_NEWNET)
-        finally:
-            os.close(there)
-        try:
-            return work()
-        finally:
-            setns(home, CloneFlag.CLONE_NEWNET)
-    finally:
-        os.close(home)
 
 
 def _exists(interface: str) -> bool:

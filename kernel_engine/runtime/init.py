@@ -78,6 +78,7 @@ def first_process(
         sys.unshare(namespace_flags(spec.namespaces))
         for pidfd, name in joins:
             sys.setns(pidfd, namespace_flags((name,)), show=f"pidfd, {_names((name,))}")
+        rootfs.write_sysctls(spec.sysctls)  # before the network comes, whose interfaces differ from them
         _tell_created(spec, handshake)
         filter_program = _read_filter(spec.process)
         terminal = _build_root(spec)
@@ -183,7 +184,6 @@ def _build_root(spec: Spec) -> tuple[int, int] | None:
     if spec.process.terminal:
         terminal = console.open_pair(root, spec.process.rows, spec.process.columns)
         console.bind_console(root, terminal[1])
-    rootfs.write_sysctls(root, spec.sysctls)
     rootfs.make_read_only(root, spec.readonly_paths)
     rootfs.mask(root, spec.masked_paths)
     rootfs.enter(root, read_only=spec.rootfs.read_only)

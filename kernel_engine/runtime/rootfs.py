@@ -162,7 +162,7 @@ def tmpfs_options(options: str) -> tuple[MountFlag, str]:
     return flags, ",".join(data)
 
 
-def write_sysctls(root: Root, sysctls: Sequence[tuple[str, str]]) -> None:
+def write_sysctls(sysctls: Sequence[tuple[str, str]]) -> None:
     """net.* and the ipc ones are per namespace, so this process's own are written."""
     for name, value in sysctls:
         write(f"/proc/sys/{name.replace('.', '/')}", value)

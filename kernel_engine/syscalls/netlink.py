@@ -15,7 +15,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Interface,
+    IPv6Network,
+    ip_address,
+    ip_interface,
+    ip_network,
+)
 from typing import Self
 
 from kernel_engine.syscalls import trace
@@ -49,10 +58,10 @@ class Flag(IntFlag):
 
 
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_PROTINFO, IFLA_LINKINFO = 1, 3, 4, 10, 12, 18
-IFLA_NET_NS_PID, IFLA_NET_NS_FD = 19, 28
+IFLA_NET_NS_PID, IFLA_NET_NS_FD, IFLA_IFALIAS = 19, 28, 20
 IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 1, 2, 1
-IFLA_BRPORT_MODE, NLA_F_NESTED = 4, 0x8000
-IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST = 1, 2, 4
+IFLA_BRPORT_MODE, IFLA_BRPORT_ISOLATED, NLA_F_NESTED = 4, 33, 0x8000
+IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_F_NODAD = 1, 2, 4, 0x02
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_TABLE = 1, 4, 5, 15
 IFF_UP = 0x1
 NETLINK_EXT_ACK, NETLINK_CAP_ACK = 11, 10
@@ -81,6 +90,7 @@ class Link:
     master: int  #: index of the bridge it is a port of; 0 = none
     mac: str
     mtu: int
+    alias: str = ""  #: words that somebody has left on it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +99,22 @@ class Address:
 
     index: int
     interface: IPv4Interface
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address6:
+    """One IPv6 address of an interface."""
+
+    index: int
+    interface: IPv6Interface
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route6:
+    """Where an IPv6 route leads to; that of the default route is ::/0."""
+
+    destination: IPv6Network
+    index: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +212,7 @@ class Netlink:
         master: int | None = None,
         mac: str = "",
         mtu: int = 0,
+        alias: str = "",
     ) -> None:
         """Changes an interface; what is not given stays. `master=0` takes it off its bridge."""
         body = _ifinfo(index=index, up=up)
@@ -202,15 +229,25 @@ class Netlink:
         if mtu:
             body += attribute(IFLA_MTU, struct.pack("=I", mtu))
             shown.append(f"mtu {mtu}")
+        if alias:
+            body += text(IFLA_IFALIAS, alias)
+            shown.append(f"alias {alias}")
         if up is not None:
             shown.append("up" if up else "down")
         self._acknowledged(Message.RTM_NEWLINK, Flag(0), body, " ".join(shown))
 
     def set_hairpin(self, name: str) -> None:
         """A port of a bridge: frames may leave by the port that they came in by."""
-        mode = attribute(IFLA_BRPORT_MODE, b"\1")
-        body = _ifinfo(family=_AF_BRIDGE, index=self.link(name).index) + attribute(IFLA_PROTINFO | NLA_F_NESTED, mode)
-        self._acknowledged(Message.RTM_SETLINK, Flag(0), body, f"{name} hairpin on")
+        self._set_port(name, IFLA_BRPORT_MODE, "hairpin")
+
+    def set_isolated(self, name: str) -> None:
+        """A port of a bridge: no frames to or from other isolated ports."""
+        self._set_port(name, IFLA_BRPORT_ISOLATED, "isolated")
+
+    def _set_port(self, name: str, flag: int, shown: str) -> None:
+        on = attribute(IFLA_PROTINFO | NLA_F_NESTED, attribute(flag, b"\1"))
+        body = _ifinfo(family=_AF_BRIDGE, index=self.link(name).index) + on
+        self._acknowledged(Message.RTM_SETLINK, Flag(0), body, f"{name} {shown} on")
 
     def delete_link(self, name: str) -> None:
         """Removes an interface (of a veth pair both ends). ENODEV where there is none."""
@@ -227,7 +264,7 @@ class Netlink:
 
     # addresses --------------------------------------------------------------------------------------------------
     def add_address(self, index: int, interface: str, *, broadcast: bool = True) -> None:
-        """`interface` is "172.30.0.2/16"."""
+        """`interface` is "172.30.0.2/16" or "fd00::2/64"; an IPv6 one is used at once, without looking for doubles."""
         self._create(Message.RTM_NEWADDR, _ifaddr(index, interface, broadcast), f"{interface} index {index}")
 
     def delete_address(self, index: int, interface: str) -> None:
@@ -239,26 +276,39 @@ class Netlink:
         replies = self._dump(Message.RTM_GETADDR, _IFADDR.pack(socket.AF_INET, 0, 0, 0, 0))
         return tuple(_address(reply) for reply in replies if reply[0] == socket.AF_INET)
 
+    def addresses6(self) -> tuple[Address6, ...]:
+        """IPv6 only."""
+        replies = self._dump(Message.RTM_GETADDR, _IFADDR.pack(socket.AF_INET6, 0, 0, 0, 0))
+        return tuple(_address6(reply) for reply in replies if reply[0] == socket.AF_INET6)
+
     # routes -----------------------------------------------------------------------------------------------------
-    def add_route(self, destination: str = "0.0.0.0/0", *, gateway: str = "", index: int = 0) -> None:
-        """To a network ("10.0.0.0/8"; the default one when not given) through a gateway, an interface, or both."""
-        network = IPv4Network(destination)
-        scope = RT_SCOPE_UNIVERSE if gateway else RT_SCOPE_LINK
-        body = _RTMSG.pack(socket.AF_INET, network.prefixlen, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, scope, RTN_UNICAST, 0)
-        if network.prefixlen:
-            body += attribute(RTA_DST, network.network_address.packed)
-        if gateway:
-            body += attribute(RTA_GATEWAY, IPv4Address(gateway).packed)
-        if index:
-            body += attribute(RTA_OIF, struct.pack("=I", index))
-        shown = f"{destination}{f' via {gateway}' if gateway else ''}{f' index {index}' if index else ''}"
-        self._create(Message.RTM_NEWROUTE, body, shown)
+    def add_route(self, destination: str = "", *, gateway: str = "", index: int = 0) -> None:
+        """To a network ("10.0.0.0/8"; the gateway's default one when not given) through a gateway, an interface, or
+        both."""
+        self._create(Message.RTM_NEWROUTE, *_route_to(destination, gateway, index))
+
+    def delete_route(self, destination: str = "", *, gateway: str = "", index: int = 0) -> None:
+        """ESRCH where there is no such route."""
+        body, shown = _route_to(destination, gateway, index)
+        self._acknowledged(Message.RTM_DELROUTE, Flag(0), body, shown)
 
     def routes(self) -> tuple[Route, ...]:
         """IPv4 only, all tables but the kernel's own `local` one."""
         replies = self._dump(Message.RTM_GETROUTE, _RTMSG.pack(socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0))
         routes = (_route(reply) for reply in replies if reply[0] == socket.AF_INET)
         return tuple(route for route in routes if route.table != 255)
+
+    def routes6(self) -> tuple[Route6, ...]:
+        """IPv6 only, all tables but the kernel's own `local` one."""
+        replies = self._dump(Message.RTM_GETROUTE, _RTMSG.pack(socket.AF_INET6, 0, 0, 0, 0, 0, 0, 0, 0))
+        found = []
+        for body in replies:
+            _family, length, _s, _t, table, _p, _scope, _type, _f = _RTMSG.unpack_from(body)
+            given = attributes(body[_RTMSG.size :])
+            if body[0] == socket.AF_INET6 and table != 255:
+                destination = IPv6Network((given.get(RTA_DST, bytes(16)), length))
+                found.append(Route6(destination=destination, index=int.from_bytes(given.get(RTA_OIF, b""), "little")))
+        return tuple(found)
 
     # the wire ---------------------------------------------------------------------------------------------------
     def _create(self, kind: Message, body: bytes, shown: str) -> None:
@@ -364,12 +414,29 @@ def _ifinfo(*, family: int = socket.AF_UNSPEC, index: int = 0, up: bool | None =
 
 
 def _ifaddr(index: int, interface: str, broadcast: bool) -> bytes:
-    value = IPv4Interface(interface)
-    body = _IFADDR.pack(socket.AF_INET, value.network.prefixlen, 0, 0, index)
+    value = ip_interface(interface)
+    family, flags = (socket.AF_INET, 0) if value.version == 4 else (socket.AF_INET6, IFA_F_NODAD)
+    body = _IFADDR.pack(family, value.network.prefixlen, flags, 0, index)
     body += attribute(IFA_LOCAL, value.ip.packed) + attribute(IFA_ADDRESS, value.ip.packed)
-    if broadcast:
+    if broadcast and value.version == 4:
         body += attribute(IFA_BROADCAST, value.network.broadcast_address.packed)
     return body
+
+
+def _route_to(destination: str, gateway: str, index: int) -> tuple[bytes, str]:
+    """rtmsg and its attributes, and the words that are shown of it."""
+    version = ip_address(gateway).version if gateway else 0
+    network = ip_network(destination or ("::/0" if version == 6 else "0.0.0.0/0"))
+    family = socket.AF_INET if network.version == 4 else socket.AF_INET6
+    scope = RT_SCOPE_UNIVERSE if gateway or network.version == 6 else RT_SCOPE_LINK
+    body = _RTMSG.pack(family, network.prefixlen, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, scope, RTN_UNICAST, 0)
+    if network.prefixlen:
+        body += attribute(RTA_DST, network.network_address.packed)
+    if gateway:
+        body += attribute(RTA_GATEWAY, ip_address(gateway).packed)
+    if index:
+        body += attribute(RTA_OIF, struct.pack("=I", index))
+    return body, f"{network}{f' via {gateway}' if gateway else ''}{f' index {index}' if index else ''}"
 
 
 def _mac(text: str) -> bytes:
@@ -388,6 +455,7 @@ def _link(body: bytes) -> Link:
         master=int.from_bytes(given.get(IFLA_MASTER, b""), "little"),
         mac=given.get(IFLA_ADDRESS, b"").hex(":"),
         mtu=int.from_bytes(given.get(IFLA_MTU, b""), "little"),
+        alias=given.get(IFLA_IFALIAS, b"").rstrip(b"\0").decode(errors="replace"),
     )
 
 
@@ -396,6 +464,12 @@ def _address(body: bytes) -> Address:
     given = attributes(body[_IFADDR.size :])
     packed = given.get(IFA_LOCAL, given.get(IFA_ADDRESS, b"\0\0\0\0"))
     return Address(index=index, interface=IPv4Interface((packed, prefix_length)))
+
+
+def _address6(body: bytes) -> Address6:
+    _family, prefix_length, _flags, _scope, index = _IFADDR.unpack_from(body)
+    given = attributes(body[_IFADDR.size :])
+    return Address6(index=index, interface=IPv6Interface((given.get(IFA_ADDRESS, bytes(16)), prefix_length)))
 
 
 def _route(body: bytes) -> Route:

@@ -42,9 +42,12 @@ class Element(NamedTuple):
 
 
 class Nfnetlink:
-    """A socket of this thread's network namespace. Errors: OSError with the kernel's errno."""
+    """A socket of this thread's network namespace, for tables and connections of one family (AF_INET or AF_INET6).
+    Errors: OSError with the kernel's errno.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, family: int = socket.AF_INET) -> None:
+        self._family = family
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER)
         self._sequence = int(time.monotonic_ns() & 0x3FFFFFFF)
 
@@ -58,7 +61,7 @@ class Nfnetlink:
         self._socket.close()
 
     def add_elements(self, table: str, mapping: str, elements: Iterable[Element]) -> None:
-        """All or none, in a table of family ip. EBUSY where a key is there with another value."""
+        """All or none. EBUSY where a key is there with another value."""
         self._change(_NEW_ELEMENT, table, mapping, tuple(elements))
 
     def delete_elements(self, table: str, mapping: str, elements: Iterable[Element]) -> None:
@@ -71,7 +74,7 @@ class Nfnetlink:
         return tuple(item for reply in self._dump(kind, body) for item in _elements(reply[_FAMILY.size :]))
 
     def forget_connections(self, protocol: int, port: int) -> int:
-        """Deletes the IPv4 entries whose first packet went to `port`; how many there were.
+        """Deletes the entries whose first packet went to `port`; how many there were.
 
         A flow keeps the translation that it had at its first packet. A TCP connection ends with its container; who
         sends datagrams from one socket for ever would go on missing the new one.
@@ -82,7 +85,7 @@ class Nfnetlink:
             original = attributes(reply[_FAMILY.size :]).get(_TUPLE_ORIGINAL, b"")
             if _target(original) != (protocol, port):
                 continue
-            body = _family() + attribute(_TUPLE_ORIGINAL | _NESTED, original)
+            body = _family(self._family) + attribute(_TUPLE_ORIGINAL | _NESTED, original)
             flags = Flag.NLM_F_REQUEST | Flag.NLM_F_ACK
             try:
                 self._exchange([(kind | _DELETE_CONNECTION, flags, body)], f"protocol {protocol} to port {port}")
@@ -103,7 +106,7 @@ class Nfnetlink:
         changes = []
         for at in range(0, len(elements), _ELEMENTS_A_MESSAGE):
             listed = b"".join(_item(item) for item in elements[at : at + _ELEMENTS_A_MESSAGE])
-            body = _family() + text(_LIST_TABLE, table) + text(_LIST_SET, mapping)
+            body = _family(self._family) + text(_LIST_TABLE, table) + text(_LIST_SET, mapping)
             body += attribute(_LIST_ELEMENTS | _NESTED, listed)
             changes.append((_SUBSYSTEM_NFTABLES << 8 | verb, flags, body))
         self._exchange([begin, *changes, end], f"{table} {mapping}, {len(elements)} elements")
@@ -138,7 +141,7 @@ class Nfnetlink:
     def _dump(self, kind: int, body: bytes) -> Iterator[bytes]:
         """The bodies of a dump's replies."""
         self._sequence += 1
-        message = _family() + body
+        message = _family(self._family) + body
         flags = Flag.NLM_F_REQUEST | Flag.NLM_F_DUMP
         self._socket.sendall(_HEADER.pack(_HEADER.size + len(message), kind, flags, self._sequence, 0) + message)
         found: list[bytes] = []
@@ -167,7 +170,7 @@ _NAMES = {
 }
 
 
-def _family(family: int = socket.AF_INET, resource: int = 0) -> bytes:
+def _family(family: int, resource: int = 0) -> bytes:
     return _FAMILY.pack(family, 0, socket.htons(resource))
 
 

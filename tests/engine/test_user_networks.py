@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.daemon import Daemon
+from tests.daemon import Daemon, running_daemon
 
 NET = ("--network", "n1")
+SERVER = ("busybox", "nc", "-ll", "-p", "80", "-e", "echo", "hi")
+BRIDGE = "com.docker.network.bridge"
 
 
 @pytest.fixture
@@ -145,7 +149,7 @@ def test_what_is_refused(networks: Daemon) -> None:
         (("network", "create", "n1"), 1, "network with name n1 already exists"),
         (("network", "create", "a b"), 1, "includes invalid characters"),
         (("network", "create", "-d", "macvlan", "m"), 1, "macvlan is not served"),
-        (("network", "create", "-d", "nope", "m"), 1, "could not find plugin nope"),
+        (("network", "create", "-d", "nope", "m"), 1, 'plugin "nope" not found'),
         (("network", "create", "--subnet", "10.0.0.0/33", "m"), 1, "invalid CIDR address: 10.0.0.0/33"),
         (("network", "create", "--gateway", "10.0.0.1", "m"), 1, "every ip-range or gateway must have"),
         (("network", "rm", "n1"), 1, "has active endpoints"),
@@ -156,7 +160,19 @@ def test_what_is_refused(networks: Daemon) -> None:
         (("network", "disconnect", "bridge", "web"), 1, "is not connected to network bridge"),
         (("run", "--name", "lost", "--network", "nope", "busybox", "true"), 125, "network nope not found"),
         (("run", "--rm", *NET, "--ip", "172.18.0.9", "busybox", "true"), 125, "user configured subnets"),
-        (("run", "--rm", "--network-alias", "x", "busybox", "true"), 125, "user defined networks"),
+        (("run", "--rm", "--network-alias", "x", "busybox", "true"), 125, "user-defined networks"),
+        (("network", "create", "host"), 1, "operation is not permitted on predefined host network"),
+        (("network", "create", "-d", "host", "m"), 1, 'only one instance of "host" network is allowed'),
+        (("network", "create", "--subnet", "10.99.0.0/31", "m"), 1, "No available addresses on this pool"),
+        (("network", "create", "-o", f"{BRIDGE}.enable_icc=perhaps", "m"), 1, 'ParseBool: parsing "perhaps"'),
+        (("network", "create", "-o", f"{BRIDGE}.host_binding_ipv4=zz", "m"), 1, "value: zz (nil ip)"),
+        (("network", "create", "-o", "com.docker.network.driver.mtu=-1", "m"), 1, "invalid MTU number: -1"),
+        (("network", "create", "-o", f"{BRIDGE}.name=lo", "m"), 1, "an interface named lo exists already"),
+        (
+            ("network", "create", "--subnet", "10.99.0.0/24", "--aux-address", "a=10.99.0.1", "m"),
+            1,
+            "failed to allocate secondary ip address (a:10.99.0.1): Address already in use",
+        ),
     ):
         refused = networks.docker(*words, check=False)
         assert (refused.returncode, text in refused.stderr) == (code, True), (words, refused.stderr)
@@ -214,3 +230,97 @@ def test_published_ports_lead_to_user_networks_too(networks: Daemon) -> None:
         except OSError:
             assert time.monotonic() < deadline
             time.sleep(0.05)
+
+
+def test_options_of_a_bridge(networks: Daemon) -> None:
+    """Its name, its containers apart from each other, its MTU, the names of interfaces, where ports are open."""
+    networks.docker(
+        "network", "create", "-o", f"{BRIDGE}.name=mybr0", "-o", f"{BRIDGE}.enable_icc=false",
+        "-o", "com.docker.network.driver.mtu=1300", "-o", "com.docker.network.container_iface_prefix=lan",
+        "-o", f"{BRIDGE}.host_binding_ipv4=127.0.0.1", "special",
+    )  # fmt: skip
+    on = ("--network", "special")
+    assert Path("/sys/class/net/mybr0/bridge").exists()
+    networks.docker("run", "-d", "--name", "aa", *on, "-p", "18732:80", "busybox", "sleep", "100")
+    networks.docker("run", "-d", "--name", "bb", *on, "busybox", "sleep", "100")
+    assert "lan0" in networks.out("exec", "aa", "ip", "link") and "mtu 1300" in networks.out("exec", "aa", "ip", "link")
+    there = address(networks, "aa", "special")
+    ping = ("exec", "bb", "ping", "-c", "1", "-W", "1")
+    assert networks.docker(*ping, there, check=False).returncode == 1, "apart"
+    networks.docker(*ping, str(networks.inspect("bb")["NetworkSettings"]["Networks"]["special"]["Gateway"]))
+    assert networks.out("port", "aa") == "80/tcp -> 127.0.0.1:18732"
+    networks.docker("rm", "-f", "aa", "bb")
+    networks.docker("network", "rm", "special")
+    assert not Path("/sys/class/net/mybr0").exists()
+
+
+def test_a_bridge_of_ones_own_name_goes_with_the_instance(
+    networks: Daemon, busybox_mirror: str, tmp_path: Path
+) -> None:
+    with running_daemon(tmp_path, (busybox_mirror,)) as other:
+        other.docker("network", "create", "-o", f"{BRIDGE}.name=mybr1", "special")
+        assert Path("/sys/class/net/mybr1").exists()
+    assert not Path("/sys/class/net/mybr1").exists()
+
+
+def test_the_way_out_is_by_priority_then_by_name(networks: Daemon) -> None:
+    """As with Docker; the ports go with it."""
+    networks.docker("network", "create", "a1")
+    networks.docker("network", "create", "z1")
+
+    def gateway(name: str) -> str:
+        return str(networks.inspect("two")["NetworkSettings"]["Networks"][name]["Gateway"])
+
+    networks.docker("run", "-d", "--name", "two", *NET, "-p", "18733:80", *SERVER)
+    networks.docker("network", "connect", "z1", "two")
+    assert f"default via {gateway('n1')}" in networks.out("exec", "two", "ip", "route")
+    networks.docker("network", "connect", "a1", "two")
+    assert f"default via {gateway('a1')} " in networks.out("exec", "two", "ip", "route")
+    assert answer(18733) == b"hi\n"
+    networks.docker("network", "disconnect", "z1", "two")
+    networks.docker("network", "connect", "--gw-priority", "1", "z1", "two")
+    assert f"default via {gateway('z1')} " in networks.out("exec", "two", "ip", "route")
+    assert answer(18733) == b"hi\n"
+    networks.docker("restart", "-t", "0", "two")
+    assert f"default via {gateway('z1')} " in networks.out("exec", "two", "ip", "route")
+    networks.docker("network", "disconnect", "z1", "two")
+    assert f"default via {gateway('a1')} " in networks.out("exec", "two", "ip", "route")
+    assert answer(18733) == b"hi\n"
+
+
+def test_names_of_the_world_stay_out_of_internal_networks(networks: Daemon) -> None:
+    networks.docker("network", "create", "--internal", "closed")
+    networks.docker("run", "-d", "--name", "one", "--network", "closed", "busybox", "sleep", "100")
+    networks.docker("exec", "one", "nslookup", "one")
+    shown = networks.docker("exec", "one", "nslookup", "deb.debian.org", check=False)
+    assert shown.returncode == 1 and "SERVFAIL" in shown.stdout
+
+
+def test_hosts_that_are_added(networks: Daemon) -> None:
+    """The host's gateway is the default bridge's address, on every network."""
+    words = ("--add-host", "docker:host-gateway", "--add-host", "six=[::1]", "--add-host", "four=1.2.3.4")
+    (default,) = json.loads(networks.out("network", "inspect", "bridge"))
+    gateway = default["IPAM"]["Config"][0]["Gateway"]
+    for network in ("n1", "bridge"):
+        shown = networks.out("run", "--rm", "--network", network, *words, "busybox", "cat", "/etc/hosts")
+        assert shown.splitlines()[6:9] == [f"{gateway}\tdocker", "::1\tsix", "1.2.3.4\tfour"]
+    shown = networks.out(
+        "run", "--rm", "--network", "host", "--add-host", "four:1.2.3.4", "busybox", "cat", "/etc/hosts"
+    )
+    assert shown.endswith("1.2.3.4\tfour")
+    refused = networks.docker("run", "--add-host", "x:1.1.1.300", "busybox", check=False)
+    assert (refused.returncode, 'invalid IP address in add-host: "1.1.1.300"' in refused.stderr) == (125, True)
+
+
+def test_settings_of_an_interface(networks: Daemon) -> None:
+    """They wait for their interface."""
+    shown = networks.out(
+        "run", "--rm", *NET, "--sysctl", "net.ipv4.conf.eth0.log_martians=1", "busybox",
+        "sysctl", "-n", "net.ipv4.conf.eth0.log_martians",
+    )  # fmt: skip
+    assert shown == "1"
+
+
+def answer(port: int) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), 5) as end:
+        return end.recv(10)

@@ -26,7 +26,7 @@ def inspect_json(
     *,
     exec_ids: tuple[str, ...],
     networks: dict[str, Any],
-    links: tuple[str, ...],
+    links: tuple[str, ...] = (),
     sizes: tuple[int, int] | None,
 ) -> dict[str, Any]:
     """GET /containers/{id}/json. `networks` comes from `wire.network.endpoints_json`."""
@@ -153,11 +153,11 @@ def _network_settings(item: Container, version: Version, networks: dict[str, Any
         "SecondaryIPv6Addresses": None,
         "EndpointID": first["EndpointID"] if first else "",
         "Gateway": first["Gateway"] if first else "",
-        "GlobalIPv6Address": "",
-        "GlobalIPv6PrefixLen": 0,
+        "GlobalIPv6Address": first["GlobalIPv6Address"] if first else "",
+        "GlobalIPv6PrefixLen": first["GlobalIPv6PrefixLen"] if first else 0,
         "IPAddress": first["IPAddress"] if first else "",
         "IPPrefixLen": first["IPPrefixLen"] if first else 0,
-        "IPv6Gateway": "",
+        "IPv6Gateway": first["IPv6Gateway"] if first else "",
         "MacAddress": first["MacAddress"] if first else "",
         "Networks": networks,
     }
@@ -168,7 +168,7 @@ def summary_json(
     *,
     image: str,
     networks: dict[str, Any],
-    other_names: tuple[str, ...],
+    other_names: tuple[str, ...] = (),
     sizes: tuple[int, int] | None,
 ) -> dict[str, Any]:
     """One row of GET /containers/json. `image` is the name as long as it still means the container's image.

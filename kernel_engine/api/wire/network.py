@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from ipaddress import ip_address
 from typing import Any
 
 from kernel_engine.api.wire.fields import Fields
@@ -12,7 +13,7 @@ from kernel_engine.containers.options import EndpointOptions
 from kernel_engine.containers.record import Container
 from kernel_engine.errors import InvalidRequest, NotSupported
 from kernel_engine.network.endpoint import Endpoint
-from kernel_engine.network.network import Network, NetworkOptions
+from kernel_engine.network.network import Network, NetworkOptions, Pool
 
 
 # requests -----------------------------------------------------------------------------------------------------------
@@ -24,17 +25,10 @@ def read_network(body: Mapping[str, Any]) -> NetworkOptions:
     ipam = fields.inner("IPAM")
     if ipam.text("Driver") not in ("", "default"):
         raise InvalidRequest(f"could not find plugin {ipam.text('Driver')} in v1 plugin registry: plugin not found")
-    pools = [pool for pool in ipam.objects("Config") if pool.data]
-    if len(pools) > 1:
-        raise NotSupported("a network with several subnets is not served yet")
-    pool = pools[0] if pools else Fields({})
     return NetworkOptions(
         name=fields.text("Name"),
         driver=fields.text("Driver") or "bridge",
-        subnet=pool.text("Subnet"),
-        gateway=pool.text("Gateway"),
-        ip_range=pool.text("IPRange"),
-        reserved=pool.mapping("AuxiliaryAddresses") or pool.mapping("AuxAddress"),
+        pools=tuple(_pool(item) for item in ipam.objects("Config") if item.data),
         internal=fields.flag("Internal"),
         attachable=fields.flag("Attachable"),
         ipv6=fields.flag("EnableIPv6"),
@@ -43,18 +37,36 @@ def read_network(body: Mapping[str, Any]) -> NetworkOptions:
     )
 
 
+def _pool(item: Fields) -> Pool:
+    return Pool(
+        subnet=item.text("Subnet"),
+        gateway=item.text("Gateway"),
+        ip_range=item.text("IPRange"),
+        reserved=item.mapping("AuxiliaryAddresses") or item.mapping("AuxAddress"),
+    )
+
+
 def read_endpoint(fields: Fields) -> EndpointOptions:
     """EndpointSettings, as far as they are a wish."""
     addresses = fields.inner("IPAMConfig")
-    if addresses.text("IPv6Address"):
-        raise NotSupported("IPv6 addresses of containers are not served yet")
     return EndpointOptions(
         aliases=fields.words("Aliases"),
-        address=addresses.text("IPv4Address"),
+        address=_address(addresses.text("IPv4Address"), 4),
+        address6=_address(addresses.text("IPv6Address"), 6),
+        gateway_priority=fields.number("GwPriority"),
         mac=fields.text("MacAddress"),
         links=fields.words("Links"),
         driver_options=fields.mapping("DriverOpts"),
     )
+
+
+def _address(text: str, version: int) -> str:
+    try:
+        if text and ip_address(text).version != version:
+            raise ValueError
+    except ValueError:
+        raise InvalidRequest(f"invalid IPv{version} address: {text}") from None
+    return str(ip_address(text)) if text else ""
 
 
 # answers ------------------------------------------------------------------------------------------------------------
@@ -77,7 +89,7 @@ def _endpoint_json(
     item: Container, options: EndpointOptions, place: Endpoint | None, network_id: str
 ) -> dict[str, Any]:
     return {
-        "IPAMConfig": {"IPv4Address": options.address} if options.address else None,
+        "IPAMConfig": _wished(options) or None,
         "Links": list(options.links) or None,
         "Aliases": list(options.aliases) or None,
         "MacAddress": place.mac if place else "",
@@ -87,20 +99,21 @@ def _endpoint_json(
         "Gateway": place.gateway if place else "",
         "IPAddress": place.address if place else "",
         "IPPrefixLen": place.prefix_length if place else 0,
-        "IPv6Gateway": "",
-        "GlobalIPv6Address": "",
-        "GlobalIPv6PrefixLen": 0,
+        "IPv6Gateway": place.gateway6 if place else "",
+        "GlobalIPv6Address": place.address6 if place else "",
+        "GlobalIPv6PrefixLen": place.prefix_length6 if place else 0,
+        "GwPriority": options.gateway_priority,
         "DNSNames": list(names_on(item, place)) if place and place.network_name != "bridge" else None,
     }
 
 
+def _wished(options: EndpointOptions) -> dict[str, str]:
+    wished = {"IPv4Address": options.address, "IPv6Address": options.address6}
+    return {key: value for key, value in wished.items() if value}
+
+
 def network_json(network: Network, members: Iterable[Container] | None) -> dict[str, Any]:
     """GET /networks and /networks/{id}; the list names no members."""
-    pool: dict[str, Any] = {"Subnet": network.subnet, "Gateway": network.gateway}
-    if network.ip_range:
-        pool["IPRange"] = network.ip_range
-    if network.reserved:
-        pool["AuxiliaryAddresses"] = dict(network.reserved)
     return {
         "Name": network.name,
         "Id": network.id,
@@ -108,8 +121,8 @@ def network_json(network: Network, members: Iterable[Container] | None) -> dict[
         "Scope": "local",
         "Driver": network.driver,
         "EnableIPv4": True,
-        "EnableIPv6": False,
-        "IPAM": {"Driver": "default", "Options": None, "Config": [pool] if network.subnet else []},
+        "EnableIPv6": bool(network.subnet6),
+        "IPAM": {"Driver": "default", "Options": None, "Config": _pools_json(network)},
         "Internal": network.internal,
         "Attachable": network.attachable,
         "Ingress": False,
@@ -121,6 +134,25 @@ def network_json(network: Network, members: Iterable[Container] | None) -> dict[
     }
 
 
+def _pools_json(network: Network) -> list[dict[str, Any]]:
+    pools = (
+        (network.subnet, network.gateway, network.ip_range),
+        (network.subnet6, network.gateway6, network.ip_range6),
+    )
+    found: list[dict[str, Any]] = []
+    for subnet, gateway, ip_range in pools:
+        if not subnet:
+            continue
+        pool: dict[str, Any] = {"Subnet": subnet, "Gateway": gateway}
+        if ip_range:
+            pool["IPRange"] = ip_range
+        reserved = {name: text for name, text in network.reserved.items() if (":" in text) == (":" in subnet)}
+        if reserved:
+            pool["AuxiliaryAddresses"] = reserved
+        found.append(pool)
+    return found
+
+
 def _member_json(item: Container, network: Network) -> dict[str, str]:
     place = next((one for one in item.endpoints if one.network_id == network.id), None)
     return {
@@ -128,5 +160,5 @@ def _member_json(item: Container, network: Network) -> dict[str, str]:
         "EndpointID": place.endpoint_id if place else "",
         "MacAddress": place.mac if place else "",
         "IPv4Address": f"{place.address}/{place.prefix_length}" if place else "",
-        "IPv6Address": "",
+        "IPv6Address": f"{place.address6}/{place.prefix_length6}" if place and place.address6 else "",
     }

@@ -254,7 +254,8 @@ async def test_destroy_leaves_nothing_and_may_be_repeated(machine: Machine) -> N
     for _ in range(2):
         destroy(machine.instance())
         assert machine.links() == {other.default.interface}
-        assert nft("list", "tables") == f"table ip {machine.instance('other').nft_table}\n"
+        left = machine.instance("other").nft_table
+        assert nft("list", "tables") == f"table ip {left}\ntable ip6 {left}\n"
 
 
 async def test_a_restarted_machine_gives_the_subnet_it_had(machine: Machine) -> None:

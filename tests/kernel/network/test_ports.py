@@ -18,6 +18,7 @@ from kernel_engine.network import firewall, nat
 from kernel_engine.network.endpoint import Published
 from kernel_engine.network.networks import Endpoint, Networks
 from kernel_engine.network.ports import Ports, Wish, hold, local_range
+from kernel_engine.network.rules import Ways, ruleset
 from kernel_engine.syscalls.netlink import Netlink
 from kernel_engine.syscalls.nfnetlink import Nfnetlink
 
@@ -34,7 +35,7 @@ def loopback(machine: Machine) -> None:
 
 
 def wish(container: int = 80, host: int = 0, *, last: int = 0, address: str = "0.0.0.0", protocol: str = "tcp") -> Wish:
-    return Wish(container_port=container, protocol=protocol, host_address=address, first=host, last=last or host)
+    return Wish(container_port=container, protocol=protocol, host_addresses=(address,), first=host, last=last or host)
 
 
 async def published(machine: Machine, bridge: Networks, *wishes: Wish) -> tuple[Place, Endpoint]:
@@ -251,15 +252,12 @@ async def test_by_hand_as_by_nft(machine: Machine) -> None:
         Published(container_port=65535, protocol="udp", host_address="127.0.0.1", host_port=1),
         Published(container_port=9, protocol="sctp", host_address="0.0.0.0", host_port=65535),
     )
-    nat.publish(table, ports, "172.17.0.200")
+    led = [(port, "172.17.0.200") for port in ports]
+    nat.publish(table, led)
     by_hand = nft("list", "table", "ip", table)
     assert "tcp . 8080 : 172.17.0.200 . 80" in by_hand and "127.0.0.1 . udp . 1 : 172.17.0.200 . 65535" in by_hand
     bridge = machine.instance().bridge
-    nat.load(
-        nat.ruleset(
-            table, [nat.Ways(bridge=bridge, subnet="172.17.0.0/16")], [(port, "172.17.0.200") for port in ports]
-        )
-    )
+    nat.load(ruleset(table, [Ways(bridge=bridge, subnet="172.17.0.0/16")], led))
     assert elements(machine) == 3
     for line in ("tcp . 8080 : ", "sctp . 65535 : ", "127.0.0.1 . udp . 1 : "):
         assert line in nft("list", "table", "ip", table)

@@ -35,9 +35,19 @@ def test_names_of_images_hold_slashes_and_colons() -> None:
 def test_ids_do_not() -> None:
     assert routes.find("POST", "/containers/c1/start")[0].handler is containers.start
     with pytest.raises(NotFound, match="page not found"):
-        routes.find("POST", "/containers/a/b/start")
+        routes.find("POST", "/networks/a/b/connect")
     with pytest.raises(NotFound, match="page not found"):
         routes.find("GET", "/containers/c1/start")
+
+
+def test_names_of_links() -> None:
+    for method, path, handler in (
+        ("GET", "/containers/web/database/json", containers.inspect),
+        ("DELETE", "/containers/web/database", containers.remove),
+        ("POST", "/containers/web/database/stop", containers.stop),
+    ):
+        route, parameters = routes.find(method, path)
+        assert (route.handler, parameters) == (handler, {"id": "web/database"})
 
 
 def test_no_route_hides_another() -> None:

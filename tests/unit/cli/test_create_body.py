@@ -270,7 +270,7 @@ def test_host_options_that_are_refused(words: tuple[str, ...], sentence: str) ->
 
 def test_host_options_that_fit() -> None:
     made = host("--pid", "container:web", "--dns", "::1", "--add-host", "v6=::1", "--sysctl", "kernel.msgmax=1")
-    assert (made["PidMode"], made["Dns"], made["ExtraHosts"]) == ("container:web", ["::1"], ["v6=::1"])
+    assert (made["PidMode"], made["Dns"], made["ExtraHosts"]) == ("container:web", ["::1"], ["v6:::1"])
 
 
 def test_health() -> None:

@@ -10,7 +10,7 @@ import pytest
 from kernel_engine.containers.options import ContainerOptions, HostOptions
 from kernel_engine.containers.publishing import is_exposed, is_published, normal, opened, port_range, wishes
 from kernel_engine.containers.record import Container, State
-from kernel_engine.errors import InvalidRequest, NotSupported
+from kernel_engine.errors import InvalidRequest
 from kernel_engine.network.endpoint import Endpoint, Published
 from kernel_engine.network.ports import Wish
 
@@ -23,7 +23,7 @@ def options(bindings: Bindings, *exposed: str, all_of_them: bool = False) -> Con
 
 
 def wish(port: int, first: int = 0, last: int = 0, protocol: str = "tcp", address: str = "0.0.0.0") -> Wish:
-    return Wish(container_port=port, protocol=protocol, host_address=address, first=first, last=last or first)
+    return Wish(container_port=port, protocol=protocol, host_addresses=(address,), first=first, last=last or first)
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,12 @@ def test_what_is_refused(bindings: Bindings, sentence: str) -> None:
     assert caught.value.message == sentence
 
 
-def test_ipv6_is_refused_clearly() -> None:
-    with pytest.raises(NotSupported, match="::1: ports on IPv6 addresses are not served yet"):
-        wishes(options({"80/tcp": (("::1", "9"),)}))
+def test_addresses_of_both_kinds() -> None:
+    both = ("0.0.0.0", "::")
+    found = wishes(options({"80/tcp": (("", "8080"), ("::1", "8081"))}), everywhere=both)
+    assert [item.host_addresses for item in found] == [both, ("::1",)]
+    with pytest.raises(InvalidRequest, match="invalid IP address: zz"):
+        wishes(options({"80/tcp": (("zz", "8080"),)}))
 
 
 def test_normal() -> None:
