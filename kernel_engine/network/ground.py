@@ -140,7 +140,7 @@ def stand_alone(netlink: Netlink, name: str, recorded: IPv4Interface | None) -> 
     OSError."""
     bridge = next((link for link in netlink.links() if link.name == name), None)
     gateway = _standing_address(netlink, bridge) or _free_subnet(netlink, bridge, None, recorded)
-    _stand(netlink, name, bridge, gateway)
+    _stand(netlink, bridge, Plan(interface=name, gateway=gateway))
     return gateway
 
 
@@ -256,17 +256,24 @@ def _unused6(netlink: Netlink, wish: Wish, instance: Instance) -> IPv6Interface 
 
 def _stand_up(netlink: Netlink, instance: Instance, links: Sequence[Link], plan: Plan) -> Ground:
     bridge = next((link for link in links if link.name == plan.interface), None)
+    new = bridge is None
+    bridge = _stand(netlink, bridge, plan)
+    if new:
+        netlink.set_link(bridge.index, alias=_mark(instance))
+    mtu = plan.mtu or way_out_mtu(netlink, links)
+    return Ground(gateway=plan.gateway, gateway6=plan.gateway6, index=bridge.index, mtu=mtu)
+
+
+def _stand(netlink: Netlink, bridge: Link | None, plan: Plan) -> Link:
+    """The bridge, up, with its addresses. Its MAC is given, or it would change with each container."""
     if bridge is None:
-        # a MAC of its own, or it would change with each container
         netlink.add_bridge(plan.interface, mac=mac_address(plan.gateway.ip))
         bridge = netlink.link(plan.interface)
-        netlink.set_link(bridge.index, alias=_mark(instance))
     _address(netlink, bridge, plan)
     netlink.set_link(bridge.index, up=True)
     # or a connection from 127.0.0.1 to a published port could not leave; the rules' chain guard answers for it
     Path(f"/proc/sys/net/ipv4/conf/{plan.interface}/route_localnet").write_text("1")
-    mtu = plan.mtu or way_out_mtu(netlink, links)
-    return Ground(gateway=plan.gateway, gateway6=plan.gateway6, index=bridge.index, mtu=mtu)
+    return bridge
 
 
 def _address(netlink: Netlink, bridge: Link, plan: Plan) -> None:
