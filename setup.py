@@ -94,8 +94,8 @@ setup(
     },
     install_requires=[*ENGINE, *COURSE],
     extras_require={"authors": AUTHORS, "test": TEST},
-    # a script and not an entry point: it starts Python without `site`, which takes half of a short command's time
-    scripts=["packaging/bin/docker"],
+    # scripts and not entry points: they start Python without `site`, which takes half of a short command's time
+    scripts=["packaging/bin/docker", "packaging/bin/docker-compose"],
     entry_points={
         "console_scripts": [
             "kernel-engine = kernel_engine.daemon.__main__:main",

@@ -83,6 +83,9 @@ GROUPS = {
     "system": "엔진을 살펴봐요",
 }
 
+#: what `docker` hands over to another program of ours
+PLUGINS = {"compose": "여러 컨테이너를 파일 하나로 정하고 함께 다뤄요"}
+
 #: option → what it does; `command.option` where one command means something of its own
 OPTIONS = {
     "add-host": "/etc/hosts에 이름을 더해요 (이름:주소)",

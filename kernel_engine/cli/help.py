@@ -6,6 +6,10 @@ from kernel_engine.cli import descriptions
 from kernel_engine.cli.commands import COMMANDS, COMMON, GLOBAL_OPTIONS, GROUPS, Command
 from kernel_engine.cli.grammar import Option, options_of
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Set
+
 SHOWN_DEFAULT = frozenset(("true", "missing", "all", "info", "-1"))
 #: older names that still work and are not shown, as in Docker
 HIDDEN = frozenset(("net", "net-alias", "time"))
@@ -17,9 +21,9 @@ def overview() -> str:
     parts = [
         "사용법:  docker [OPTIONS] COMMAND",
         "컨테이너를 만들고 실행하는 명령이에요",
-        _section("자주 쓰는 명령", [(name, descriptions.COMMANDS[name]) for name in COMMON]),
-        _section("묶음 명령", sorted(descriptions.GROUPS.items())),
-        _section("명령", [(name, descriptions.COMMANDS[name]) for name in others]),
+        section("자주 쓰는 명령", [(name, descriptions.COMMANDS[name]) for name in COMMON]),
+        section("묶음 명령", sorted({**descriptions.GROUPS, **descriptions.PLUGINS}.items())),
+        section("명령", [(name, descriptions.COMMANDS[name]) for name in others]),
         _options("", options_of(GLOBAL_OPTIONS), "모든 명령에 쓰는 옵션"),
         "명령마다 더 알고 싶으면 'docker COMMAND --help'를 실행해 보세요.",
     ]
@@ -36,7 +40,7 @@ def group_help(group: str) -> str:
         [
             f"사용법:  docker {group} COMMAND",
             descriptions.GROUPS[group],
-            _section("명령", rows),
+            section("명령", rows),
             f"명령마다 더 알고 싶으면 'docker {group} COMMAND --help'를 실행해 보세요.",
         ]
     )
@@ -61,17 +65,21 @@ def aliases(name: str) -> list[str]:
     return sorted(set(found)) + ([name] if " " not in name else [])
 
 
-def _section(title: str, rows: list[tuple[str, str]]) -> str:
+def _options(command: str, options: list[Option], title: str) -> str:
+    return options_section(title, options, lambda name: descriptions.option(command, name), HIDDEN)
+
+
+def section(title: str, rows: list[tuple[str, str]]) -> str:
     width = max(12, *(len(name) + 2 for name, _ in rows))
     return f"{title}:\n" + "\n".join(f"  {name:<{width}}{text}" for name, text in rows)
 
 
-def _options(command: str, options: list[Option], title: str) -> str:
-    rows = [(_spelled(option), _described(command, option)) for option in sorted(options, key=lambda item: item.name)]
-    shown = [row for row, option in zip(rows, sorted(options, key=lambda item: item.name), strict=True)
-             if option.name not in HIDDEN]  # fmt: skip
-    width = max(len(left) for left, _ in shown) + 3
-    return f"{title}:\n" + "\n".join(f"  {left:<{width}}{text}" for left, text in shown)
+def options_section(title: str, options: list[Option], described: Callable[[str], str], hidden: Set[str]) -> str:
+    """The options in the order of their names; `described` says what an option of this name does."""
+    shown = [option for option in sorted(options, key=lambda item: item.name) if option.name not in hidden]
+    rows = [(_spelled(option), described(option.name) + _default(option)) for option in shown]
+    width = max(len(left) for left, _ in rows) + 3
+    return f"{title}:\n" + "\n".join(f"  {left:<{width}}{text}" for left, text in rows)
 
 
 def _spelled(option: Option) -> str:
@@ -83,6 +91,5 @@ def _spelled(option: Option) -> str:
 KINDS = {"cpus": "decimal", "swap": "bytes"}
 
 
-def _described(command: str, option: Option) -> str:
-    default = f" (기본값 {option.default})" if option.default in SHOWN_DEFAULT else ""
-    return descriptions.option(command, option.name) + default
+def _default(option: Option) -> str:
+    return f" (기본값 {option.default})" if option.default in SHOWN_DEFAULT else ""

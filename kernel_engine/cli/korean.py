@@ -11,6 +11,7 @@ import os
 import re
 import sys
 
+from kernel_engine.cli.cell import cell
 from kernel_engine.cli.korean_table import TABLE
 
 TYPE_CHECKING = False
@@ -55,17 +56,9 @@ def place() -> TextIO | None:
     """Where a Korean line belongs: the stream that is the cell's own pipe, standard error on a terminal, or nowhere."""
     if os.environ.get("DOCKER_LABS_LANG", "").lower() == "off":
         return None
-    cell = os.environ.get("DOCKER_LABS_CELL")
-    if cell:
-        return next((stream for stream in (sys.stdout, sys.stderr) if _inode(stream) == cell), None)
+    if os.environ.get("DOCKER_LABS_CELL"):
+        return cell()
     return sys.stderr if sys.stderr.isatty() else None
-
-
-def _inode(stream: TextIO) -> str:
-    try:
-        return str(os.fstat(stream.fileno()).st_ino)
-    except (OSError, ValueError):  # closed, or no file at all
-        return ""
 
 
 def line(message: str, words: Sequence[str] = ()) -> str:

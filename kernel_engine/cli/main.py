@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 #: what Docker's own client prints for --version; the engine's version is in `docker version`
 LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
+#: first words that another room of ours answers, as Docker hands them to a plugin: word → `module:function`, which gets
+#: the engine's client and the words that follow. Loaded when it is called, so that nothing else has to know it
+PLUGINS = {"compose": "kernel_engine.compose.main:command"}
 GLOBAL_USAGE = "[OPTIONS] COMMAND [ARG...]"
 
 
@@ -64,15 +67,25 @@ def _dispatch(words: list[str]) -> int:
 
         print(client_line())
         return 0
+    if rest[:1] == ["help"] and rest[1:2] and rest[1] in PLUGINS:
+        rest = [rest[1], "help", *rest[2:]]
     if parsed.wants_help or not rest or rest[0] == "help":
         return _help(rest[1:] if rest and rest[0] == "help" else rest)
     if parsed["log-level"] not in LOG_LEVELS:
         raise Failed(f"Unable to parse logging level: {parsed['log-level']}")
+    if rest[0] in PLUGINS:
+        return _hand_over(_target(parsed, rest[0])[0], rest)
     path, command, arguments = find(rest)
     if command is None:
         return _no_command(path, arguments)
     client, context = _target(parsed, path)
     return carry_out(client, path, command, arguments, context)
+
+
+def _hand_over(client: Client, rest: list[str]) -> int:
+    module, _, name = PLUGINS[rest[0]].partition(":")
+    answer: Callable[[Client, list[str]], int] = getattr(__import__(module, fromlist=[name]), name)
+    return answer(client, rest[1:])
 
 
 def _target(parsed: Parsed, path: str) -> tuple[Client, str]:

@@ -256,7 +256,7 @@ HELP = "\n\nRun 'docker run --help' for more information\n"
          'unknown type: "foo": must be one of "config", "container", "image", "network", "node", "plugin", "secret", '
          '"service", "task", "volume"\n'),
         (["nosuch"], 1, "docker: unknown command: docker nosuch\n\nRun 'docker --help' for more information\n"),
-        (["compose", "up"], 1, "docker: unknown command: docker compose\n\nRun 'docker --help' for more information\n"),
+        (["dump", "up"], 1, "docker: unknown command: docker dump\n\nRun 'docker --help' for more information\n"),
         (["container", "nosuch"], 1,
          "docker: unknown command: docker container nosuch\n\nUsage:  docker container\n\n"
          "Run 'docker container --help' for more information\n"),

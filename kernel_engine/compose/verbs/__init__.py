@@ -1,0 +1,1 @@
+"""What each `docker compose` command does; which there are stands in `commands.py`."""
