@@ -21,7 +21,6 @@ PROCESSES = Listing(
     "*formatter.ContainerContext",
     {**CONTAINERS.headings, "Name": "NAME", "Service": "SERVICE", "Project": "PROJECT", "Health": "HEALTH",
      "ExitCode": "EXIT CODE", "Publishers": "PUBLISHERS", "RunningFor": "CREATED"},
-    error="failed to execute template",
 )  # fmt: skip
 DEFAULT = ("Name", "Image", "Command", "Service", "RunningFor", "Status", "Ports")
 #: compose's tables of projects and images are wider than docker's
