@@ -41,10 +41,11 @@ class Scope:
 class Combining:
     """One reading. Keeps the documents, so that a refusal can show its line."""
 
-    def __init__(self, warn: Warn, *, interpolated: bool = True) -> None:
+    def __init__(self, warn: Warn, *, interpolated: bool = True, whole_paths: bool = True) -> None:
         self._documents: dict[str, Document] = {}
         self._warn = warn
         self._interpolated = interpolated
+        self._whole_paths = whole_paths
 
     def combine(self, files: Iterable[str], scope: Scope) -> Values:
         """The files' values together, in long forms with whole paths. Refused."""
@@ -54,7 +55,9 @@ class Combining:
                 values = self._with_root(values, plain(root), tuple(replaced(root)), file, scope)
         values = with_defaults(values)
         check_values(values)
-        return with_surroundings(with_whole_paths(values, scope.directory), scope.environment)
+        if self._whole_paths:
+            values = with_whole_paths(values, scope.directory)
+        return with_surroundings(values, scope.environment)
 
     def document(self, file: str) -> Document:
         if file not in self._documents:

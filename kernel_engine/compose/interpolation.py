@@ -12,7 +12,8 @@ A word may hold more of the same. A `$` before anything else is a plain `$`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from kernel_engine.compose.places import ITEM, Path, Patterns, dotted
@@ -34,31 +35,35 @@ class Missing(ValueError):
     """A variable that the file requires has no value."""
 
 
-def substitute(text: str, variables: Mapping[str, str], warn: Warn, depth: int = 0) -> str:
-    """The text with its variables replaced. Invalid or Missing."""
-    if "$" not in text:
-        return text
-    if depth > DEEPEST:
-        raise Invalid(text)
-    result, at = [], 0
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One variable in a text: `${NAME:-word}` is NAME, ":-", "word"; `$NAME` has neither operator nor word."""
+
+    name: str
+    operator: str = ""
+    word: str = ""
+
+
+def pieces(text: str) -> Iterator[str | Reference]:
+    """The text's own letters and its variables, in order. Invalid."""
+    at = 0
     while (start := text.find("$", at)) >= 0:
-        result.append(text[at:start])
+        yield text[at:start]
         following = text[start + 1 : start + 2]
         if following == "$":
-            result.append("$")
+            yield "$"
             at = start + 2
         elif following == "{":
             end = _closing(text, start + 1)
-            result.append(_braced(text[start + 2 : end], variables, warn, depth))
+            yield _braced(text[start + 2 : end])
             at = end + 1
         elif found := NAME.match(text, start + 1):
-            result.append(_value(found[0], variables, warn))
+            yield Reference(found[0])
             at = found.end()
         else:
-            result.append("$")
+            yield "$"
             at = start + 1
-    result.append(text[at:])
-    return "".join(result)
+    yield text[at:]
 
 
 def _closing(text: str, opening: int) -> int:
@@ -74,15 +79,30 @@ def _closing(text: str, opening: int) -> int:
     raise Invalid(text)
 
 
-def _braced(content: str, variables: Mapping[str, str], warn: Warn, depth: int) -> str:
+def _braced(content: str) -> Reference:
     found = NAME.match(content)
     rest = content[found.end() :] if found else content
     if found and not rest:
-        return _value(found[0], variables, warn)
+        return Reference(found[0])
     operator = next((operator for operator in OPERATORS if rest.startswith(operator)), None)
     if found is None or operator is None:
         raise Invalid(content)
-    name, word = found[0], rest[len(operator) :]
+    return Reference(found[0], operator, rest[len(operator) :])
+
+
+def substitute(text: str, variables: Mapping[str, str], warn: Warn, depth: int = 0) -> str:
+    """The text with its variables replaced. Invalid or Missing."""
+    if "$" not in text:
+        return text
+    if depth > DEEPEST:
+        raise Invalid(text)
+    return "".join(piece if isinstance(piece, str) else _meant(piece, variables, warn, depth) for piece in pieces(text))
+
+
+def _meant(reference: Reference, variables: Mapping[str, str], warn: Warn, depth: int) -> str:
+    name, operator, word = reference.name, reference.operator, reference.word
+    if not operator:
+        return _value(name, variables, warn)
     value = variables.get(name)
     present = bool(value) if operator[0] == ":" else value is not None
     if operator[-1] == "+":
@@ -93,6 +113,24 @@ def _braced(content: str, variables: Mapping[str, str], warn: Warn, depth: int) 
     if operator[-1] == "?":
         raise Missing(f"required variable {name} is missing a value{': ' if word else ''}{word}")
     return word
+
+
+def references(value: Any) -> Iterator[Reference]:
+    """All variables in `value`'s words, also those in the words of others. What is invalid has none."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from references(item)
+    elif isinstance(value, str):
+        try:
+            found = [piece for piece in pieces(value) if isinstance(piece, Reference)]
+        except Invalid:
+            return
+        for reference in found:
+            yield reference
+            if reference.operator and reference.operator[-1] != "?":
+                yield from references(reference.word)
 
 
 def _value(name: str, variables: Mapping[str, str], warn: Warn) -> str:

@@ -24,12 +24,14 @@ from kernel_engine.compose.settling import settled
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Care:
-    """What `config` can leave out."""
+    """What is done with the files; `config` can leave each of these out."""
 
     interpolate: bool = True
+    settle: bool = True  #: fill in what no file needs to say
+    whole_paths: bool = True
     check: bool = True
     env_files: bool = True
-    prune: bool = True
+    prune: bool = True  #: leave out networks, volumes, … that no service uses
 
 
 def print_warning(text: str) -> None:
@@ -63,7 +65,7 @@ class _Reading:
         self._care = care
         self._said: set[str] = set()
         self._tell = warn
-        self._combining = Combining(self._warn, interpolated=care.interpolate)
+        self._combining = Combining(self._warn, interpolated=care.interpolate, whole_paths=care.whole_paths)
         self._found = Found(files=(), directory="", environment={}, env_files=(), profiles=(), name="")
 
     def _warn(self, text: str) -> None:
@@ -81,7 +83,7 @@ class _Reading:
         )
         if not values:
             raise Refused("empty compose file")
-        return settled(values, name, environment)
+        return settled(values, name, environment) if self._care.settle else {**values, "name": name}
 
     def project(self) -> Project:
         values = self.values()

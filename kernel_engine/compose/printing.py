@@ -46,7 +46,7 @@ def printed(project: Project) -> Values:
         "name": project.name,
         "services": services,
         **_said(sections),
-        **dict(sorted(project.extensions.items())),
+        **_by_key(project.extensions),
     }
 
 
@@ -73,7 +73,7 @@ def printed_service(service: Service) -> Values:
         "cpuset": service.cpuset,
         "cpu_shares": service.cpu_shares,
         "command": _Kept(service.command),
-        "configs": [_grant(grant) for grant in service.configs],
+        "configs": [_grant(grant, f"/{grant.source}") for grant in service.configs],
         "container_name": service.container_name,
         "depends_on": {
             name: _said({"condition": item.condition, "restart": item.restart}) | {"required": item.required}
@@ -143,7 +143,7 @@ def printed_service(service: Service) -> Values:
         "working_dir": service.working_dir,
         "post_start": [_hook(hook) for hook in service.post_start],
         "pre_stop": [_hook(hook) for hook in service.pre_stop],
-        **dict(sorted(service.extensions.items())),
+        **_by_key(service.extensions),
     }
     return _said(values)
 
@@ -171,6 +171,13 @@ def _said(values: Mapping[str, Any]) -> Values:
 
 def _sorted(mapping: Mapping[str, Any]) -> Values:
     return dict(sorted(mapping.items()))
+
+
+def _by_key(value: Any) -> Any:
+    """What is the user's own, all the way down."""
+    if isinstance(value, Mapping):
+        return {key: _by_key(item) for key, item in sorted(value.items())}
+    return [_by_key(item) for item in value] if isinstance(value, list) else value
 
 
 def _size(value: int) -> str:
@@ -271,10 +278,13 @@ def _mount(mount: Mount) -> Values:
     )
     if mount.type == "bind":
         values["bind"] = _said(
-            {"selinux": mount.selinux, "propagation": mount.propagation, "recursive": mount.recursive}
+            {
+                "selinux": mount.selinux,
+                "propagation": mount.propagation,
+                "create_host_path": None if mount.create_host_path else _Kept(False),
+                "recursive": mount.recursive,
+            }
         )
-        if not mount.create_host_path:
-            values["bind"]["create_host_path"] = False
     elif mount.type == "volume":
         values["volume"] = _said({"labels": _sorted(mount.labels), "nocopy": mount.no_copy, "subpath": mount.subpath})
     elif mount.type == "tmpfs" and (mount.size or mount.mode is not None):
@@ -284,11 +294,11 @@ def _mount(mount: Mount) -> Values:
     return values
 
 
-def _grant(grant: Grant) -> Values:
+def _grant(grant: Grant, unsaid: str = "") -> Values:
     return _said(
         {
             "source": grant.source,
-            "target": grant.target,
+            "target": grant.target if grant.target != unsaid else "",
             "uid": grant.uid,
             "gid": grant.gid,
             "mode": _mode(grant.mode),
@@ -392,7 +402,7 @@ def _device_request(item: DeviceRequest) -> Values:
         {
             "capabilities": list(item.capabilities),
             "driver": item.driver,
-            "count": "all" if item.count == -1 else item.count,
+            "count": item.count,
             "device_ids": list(item.device_ids),
             "options": _sorted(item.options),
         }
@@ -412,8 +422,8 @@ def _hook(hook: Hook) -> Values:
 
 
 def _block_io(item: BlockIO) -> Values:
-    def limits(given: Iterable[Any], value: str = "rate") -> list[Values]:
-        return [{"path": limit.path, value: limit.value} for limit in given]
+    def limits(given: Iterable[Any], key: str = "rate") -> list[Values]:
+        return [{"path": limit.path, key: limit.value if key == "weight" else str(limit.value)} for limit in given]
 
     return _said(
         {
@@ -451,7 +461,7 @@ def _network(network: Network) -> Values:
             "labels": _sorted(network.labels),
             "enable_ipv4": None if network.enable_ipv4 is None else _Kept(network.enable_ipv4),
             "enable_ipv6": None if network.enable_ipv6 is None else _Kept(network.enable_ipv6),
-            **_sorted(network.extensions),
+            **_by_key(network.extensions),
         }
     )
 
@@ -464,7 +474,7 @@ def _volume(volume: Volume) -> Values:
             "driver_opts": _sorted(volume.driver_opts),
             "external": volume.external,
             "labels": _sorted(volume.labels),
-            **_sorted(volume.extensions),
+            **_by_key(volume.extensions),
         }
     )
 
@@ -479,6 +489,6 @@ def _file_object(item: FileObject, *, secret: bool = False) -> Values:
             "content": None if secret or item.environment or item.content is None else _Kept(item.content),
             "external": item.external,
             "labels": _sorted(item.labels),
-            **_sorted(item.extensions),
+            **_by_key(item.extensions),
         }
     )

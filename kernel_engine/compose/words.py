@@ -68,7 +68,7 @@ def parse_port(value: Any, path: Path) -> list[dict[str, Any]]:
     text = text_of(value)
     rest, _, protocol = text.partition("/")
     protocol = protocol or "tcp"
-    address, published, target = _split_port(rest, text, path)
+    address, published, target = _split_port(rest, path)
     if not target:
         raise Refused(f"No port specified: {text}<empty>", path)
     inside = _range(target, "Invalid containerPort", path)
@@ -90,21 +90,21 @@ def parse_port(value: Any, path: Path) -> list[dict[str, Any]]:
     return result
 
 
-def _split_port(rest: str, text: str, path: Path) -> tuple[str, str, str]:
+def _split_port(rest: str, path: Path) -> tuple[str, str, str]:
     head, colon, target = rest.rpartition(":")
     if not colon:
         return "", "", rest
     address, colon, published = head.rpartition(":")
     if not colon:
         return "", published, target
+    if ":" in address and not address.startswith("["):
+        raise Refused(f"Invalid ip address {address}: address {address}:: too many colons in address", path)
     bare = address.removeprefix("[").removesuffix("]") if address.startswith("[") else address
     if bare:
         try:
             ip_address(bare.partition("%")[0])
         except ValueError:
             raise Refused(f"Invalid ip address: {address}", path) from None
-    if ":" in bare and not address.startswith("[") and bare.count(":") < 2:
-        raise Refused(f"Invalid port specification: {text}", path)
     return bare, published, target
 
 

@@ -1,0 +1,182 @@
+"""`docker compose config`: what the files mean, in docker compose's canonical form, or one aspect of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from graphlib import TopologicalSorter
+from typing import Any
+
+from kernel_engine.cli.failures import Failed
+from kernel_engine.cli.grammar import Parsed
+from kernel_engine.cli.table import columns
+from kernel_engine.compose.hashes import config_hash
+from kernel_engine.compose.interpolation import Reference, references
+from kernel_engine.compose.loading import Care, load, load_values
+from kernel_engine.compose.model import Project, Service, Wanted
+from kernel_engine.compose.printing import printed
+from kernel_engine.compose.selecting import selected
+from kernel_engine.compose.settling import VALUE
+from kernel_engine.compose.words import text_of
+
+#: a name of an image → its digest; asks the registry
+Digest = Callable[[str], str]
+
+
+def show(wanted: Wanted, words: Parsed, digest: Digest) -> int:
+    """Prints what the options of `config` ask for. `wanted` names no services; those of the words count."""
+    text = _aspect(wanted, words)
+    if text is None:
+        text = _whole(wanted, words, digest)
+    if words["quiet"]:
+        return 0
+    if words["output"]:
+        try:
+            with open(words["output"], "w", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise Failed(f"open {words['output']}: {(error.strerror or str(error)).lower()}") from None
+    else:
+        print(text, end="")
+    return 0
+
+
+def _aspect(wanted: Wanted, words: Parsed) -> str | None:
+    """What an option asks for instead of the whole; None when none does."""
+    care = _care(words)
+    if words["services"]:
+        if words["no-interpolate"]:
+            return _lines(load_values(wanted, care=care).get("services") or ())
+        return _lines(_in_order(load(wanted, care=_without_env_files(care))))
+    for option, section in (("volumes", "volumes"), ("networks", "networks")):
+        if words[option]:
+            return _lines(getattr(load(wanted, care=_without_env_files(care)), section))
+    if words["models"]:
+        return _lines(model["model"] for model in (load_values(wanted, care=care).get("models") or {}).values())
+    if words["hash"]:
+        return _hashes(load(wanted, care=care), words["hash"])
+    if words["profiles"]:
+        project = load(wanted, care=_without_env_files(care))
+        services = (*project.services.values(), *project.disabled.values())
+        return _lines(sorted({profile for service in services for profile in service.profiles}))
+    if words["images"]:
+        project = _selected(load(wanted, care=_without_env_files(care)), words)
+        return _lines(image_of(project.services[name], project) for name in _in_order(project))
+    if words["variables"]:
+        return _variables(load_values(wanted, care=_without_variables(care)), words["format"])
+    if words["environment"]:
+        environment = load(wanted, care=_without_env_files(care)).environment
+        return _lines(f"{name}={value}" for name, value in sorted(environment.items()))
+    return None
+
+
+def _whole(wanted: Wanted, words: Parsed, digest: Digest) -> str:
+    form = words["format"] or "yaml"
+    if form not in {"yaml", "json"}:
+        raise Failed(f'unsupported format "{form}"')
+    if words["no-interpolate"]:
+        return _in_form(_by_key(load_values(wanted, care=_care(words))), form)
+    project = _selected(load(wanted, care=_care(words)), words)
+    values = printed(project)
+    if words["resolve-image-digests"] or words["lock-image-digests"]:
+        for service in values["services"].values():
+            if service.get("image") and "@" not in service["image"]:
+                service["image"] += f"@{digest(service['image'])}"
+    if words["lock-image-digests"]:
+        images = {name: {"image": item["image"]} for name, item in values["services"].items() if "image" in item}
+        values = {"services": images}
+    return _in_form(_in_json(values) if form == "json" else values, form).replace("$", "$$")
+
+
+def _care(words: Parsed) -> Care:
+    return Care(
+        interpolate=not words["no-interpolate"],
+        settle=not words["no-normalize"],
+        whole_paths=not words["no-path-resolution"],
+        check=not words["no-consistency"],
+        env_files=not words["no-env-resolution"],
+    )
+
+
+def _without_env_files(care: Care) -> Care:
+    from dataclasses import replace
+
+    return replace(care, env_files=False)
+
+
+def _without_variables(care: Care) -> Care:
+    from dataclasses import replace
+
+    return replace(care, interpolate=False)
+
+
+def _selected(project: Project, words: Parsed) -> Project:
+    return selected(project, words.arguments)
+
+
+def _in_order(project: Project) -> Iterable[str]:
+    """What others need comes first."""
+    names = project.services
+    needs = {name: [needed for needed in names[name].depends_on if needed in names] for name in names}
+    return TopologicalSorter(needs).static_order()
+
+
+def image_of(service: Service, project: Project) -> str:
+    return service.image or f"{project.name}-{service.name}"
+
+
+def _hashes(project: Project, names: str) -> str:
+    if names != "*":
+        project = selected(project, names.split(","), dependencies=False)
+    return _lines(f"{name} {config_hash(service, project)}" for name, service in sorted(project.services.items()))
+
+
+def _variables(values: dict[str, Any], form: str) -> str:
+    found: dict[str, Reference] = {}
+    for reference in references(values):
+        if not found.get(reference.name, Reference("")).operator:
+            found[reference.name] = reference
+    rows = [_variable(reference) for reference in found.values()]
+    if form == "yaml":
+        return _in_form({row["name"]: row for row in rows}, form)
+    if form == "json":
+        return json.dumps({row["name"]: row for row in rows}, ensure_ascii=False) + "\n"
+    head = ["NAME", "REQUIRED", "DEFAULT VALUE", "ALTERNATE VALUE"]
+    return columns([head, *([text_of(cell) for cell in row.values()] for row in rows)])
+
+
+def _variable(reference: Reference) -> dict[str, Any]:
+    kind = reference.operator[-1:]
+    return {
+        "name": reference.name,
+        "required": kind == "?",
+        "defaultvalue": reference.word if kind == "-" else "",
+        "presencevalue": reference.word if kind == "+" else "",
+    }
+
+
+def _lines(items: Iterable[str]) -> str:
+    return "".join(f"{item}\n" for item in items)
+
+
+def _in_form(values: Any, form: str) -> str:
+    if form == "json":
+        return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+    from kernel_engine.compose.writing import written
+
+    return written(values)
+
+
+def _in_json(values: dict[str, Any]) -> dict[str, Any]:
+    """docker compose's JSON says what its YAML leaves out: no command, no entrypoint, no ipam; sections by name."""
+    services = {name: {"command": None, "entrypoint": None, **service} for name, service in values["services"].items()}
+    networks = {name: {"ipam": {}, **network} for name, network in values.get("networks", {}).items()}
+    sections = {**values, "services": services, **({"networks": networks} if networks else {})}
+    return dict(sorted(sections.items()))
+
+
+def _by_key(values: Any) -> Any:
+    """Sorted, without what only the reading knows."""
+    if isinstance(values, dict):
+        return {key: _by_key(item) for key, item in sorted(values.items()) if key != VALUE}
+    return [_by_key(item) for item in values] if isinstance(values, list) else values
