@@ -90,7 +90,7 @@ def _check_sources(service: Service) -> None:
         )
     if build and build.platforms and service.platform and service.platform not in build.platforms:
         raise Refused(
-            f'service.build.platforms MUST include service.platform "{service.platform}" {INVALID}', (*path, "platform")
+            f'service.build.platforms MUST include service.platform "{service.platform}"{INVALID}', (*path, "platform")
         )
     test = service.healthcheck.test if service.healthcheck else ()
     if test and test[0] not in {"CMD", "CMD-SHELL", "NONE"}:

@@ -104,8 +104,7 @@ class _Reader:
         if quote and quote in "'\"":
             return self._quoted(quote)
         rest = self._line_rest()
-        comment = rest.find(" #") if not rest.startswith("#") else 0
-        return self._expanded((rest if comment < 0 else rest[:comment]).rstrip())
+        return self._expanded(rest.partition(" #")[0].rstrip())
 
     def _quoted(self, quote: str) -> str:
         line, start = self._line, self._at

@@ -19,6 +19,9 @@ from kernel_engine.compose.refusals import Refused
 
 Schema = dict[str, Any]
 
+#: the one thing that a file may leave out because an earlier one says it (`depends_on`)
+CONDITION = ["condition"]
+
 TYPES: dict[str, Callable[[Any], bool]] = {
     "object": lambda value: isinstance(value, dict),
     "array": lambda value: isinstance(value, list),
@@ -104,7 +107,9 @@ def _in_mapping(schema: Schema, value: dict[str, Any], path: Path) -> Iterator[F
     missing = [name for name in schema.get("required", ()) if name not in value]
     if missing:
         names = ", ".join(f"'{name}'" for name in missing)
-        yield Fault(path, f"missing propert{'y' if len(missing) == 1 else 'ies'} {names}", mendable=True)
+        yield Fault(
+            path, f"missing propert{'y' if len(missing) == 1 else 'ies'} {names}", mendable=missing == CONDITION
+        )
     named, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
     unknown = []
     for key, item in value.items():

@@ -115,7 +115,7 @@ def _range(text: str, fault: str, path: Path) -> tuple[int, int]:
         raise Refused(f"{fault}: {text}", path)
     low, high = int(numbers[0]), int(numbers[-1])
     if high < low:
-        raise Refused(f"Invalid range specified for the Port: {text}", path)
+        raise Refused(f"{fault}: {text}", path)
     return low, high
 
 

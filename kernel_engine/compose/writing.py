@@ -20,6 +20,8 @@ _OLD = re.compile(
     r"|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?"
     r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?"
 )
+#: letters that YAML takes for the end of a line, beside the newline
+_BREAKS = re.compile("[\r\x85\u2028\u2029]")
 
 
 class _Dumper(yaml.SafeDumper):
@@ -32,7 +34,9 @@ class _Dumper(yaml.SafeDumper):
 
 def _word(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     style = None
-    if "\n" in text:
+    if _BREAKS.search(text):
+        style = '"'
+    elif "\n" in text:
         style = "|"
     elif not isinstance(resolved(text), str) or _OLD.fullmatch(text):
         style = '"'
