@@ -320,10 +320,12 @@ class Containers:
             return steps
 
     def _made_from(self, record: Container, word: str) -> bool:
-        """`--filter ancestor=`: the container's own image, or one that it stands on."""
+        """`--filter ancestor=`: the container's own image, or one that it was made from here."""
         try:
-            wanted = self._house.images.get(word)
-            mine = self._house.images.get(record.image_id)
+            wanted = self._house.images.get(word).id
+            mine = record.image_id
+            while mine and mine != wanted:
+                mine = self._house.images.get(mine).parent
         except NotFound:
             return False
-        return mine.diff_ids[: len(wanted.diff_ids)] == wanted.diff_ids and bool(wanted.diff_ids)
+        return mine == wanted

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from kernel_engine.containers.publishing import is_exposed, is_published, port_range
 from kernel_engine.containers.record import Container
 from kernel_engine.errors import InvalidRequest
-from kernel_engine.formats.filters import all_labels
+from kernel_engine.formats.filters import all_labels, flag, pattern
 
 Filters = Mapping[str, tuple[str, ...]]
 
@@ -31,7 +31,7 @@ def select(
     """Newest first. `resolve` finds the container of before/since, `same_image` decides `ancestor`."""
     _check(filters)
     found = sorted(containers, key=lambda item: item.created, reverse=True)
-    if not all and limit <= 0 and not (filters.get("status") or filters.get("exited")):
+    if not all and limit <= 0 and not filters.get("status"):
         found = [item for item in found if item.state.running]
     if before := filters.get("before"):
         oldest = min(resolve(word).created for word in before)
@@ -57,8 +57,12 @@ def _check(filters: Filters) -> None:
         for value in filters.get(key, ()):
             port_range(key, value)
     for value in filters.get("exited", ()):
-        if not value.lstrip("-").isdigit():
-            raise InvalidRequest(f"invalid filter 'exited={value}'")
+        if not value.isascii() or not value.removeprefix("-").isdigit():
+            raise InvalidRequest(f'strconv.Atoi: parsing "{value}": invalid syntax')
+    flag(filters, "is-task")
+    for key in ("id", "name"):
+        for value in filters.get(key, ()):
+            pattern(key, value)
 
 
 def _fits(item: Container, filters: Filters, same_image: Callable[[Container, str], bool]) -> bool:
@@ -67,8 +71,10 @@ def _fits(item: Container, filters: Filters, same_image: Callable[[Container, st
         return not values or any(test(value) for value in values)
 
     return (
-        any_of("id", item.id.startswith)
-        and any_of("name", lambda word: word.removeprefix("/") in item.name)
+        any_of("id", lambda word: pattern("id", word).search(item.id) is not None)
+        and any_of(
+            "name", lambda word: any(pattern("name", word).search(name) for name in (item.name, f"/{item.name}"))
+        )
         and any_of("status", lambda word: item.state.status == word)
         and any_of("exited", lambda code: item.state.status == "exited" and item.state.exit_code == int(code))
         and any_of("ancestor", lambda word: same_image(item, word))
@@ -77,7 +83,7 @@ def _fits(item: Container, filters: Filters, same_image: Callable[[Container, st
         and any_of("publish", lambda word: is_published(item, word))
         and any_of("expose", lambda word: is_exposed(item, word))
         and any_of("volume", lambda word: any(word in (one.name, one.destination) for one in item.mounts))
-        and any_of("is-task", lambda word: word.lower() in ("false", "0"))
+        and not flag(filters, "is-task")
         and all_labels(item.config.labels, filters.get("label", ()))
     )
 
