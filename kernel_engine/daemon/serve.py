@@ -94,7 +94,8 @@ async def _serve(settings: Settings, notifier: Notifier) -> None:
         if api is not None:
             await api.close()
         try:
-            await asyncio.wait_for(engine.close(), _CLOSING)
+            async with asyncio.timeout(_CLOSING):
+                await engine.close()
         except TimeoutError:
             log.warning("the engine was not closed within %.0f seconds", _CLOSING)
 

@@ -120,7 +120,8 @@ class LogWriter:
         if id in self._drained:
             return True
         try:
-            await asyncio.wait_for(self._ask({"verb": "drained", "id": id}), timeout)
+            async with asyncio.timeout(timeout):
+                await self._ask({"verb": "drained", "id": id})
         except TimeoutError:
             return False
         return True
