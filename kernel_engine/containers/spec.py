@@ -183,6 +183,7 @@ def resources(host: HostOptions) -> Resources:
         cpuset_mems=host.cpuset_mems,
         pids=max(host.pids_limit, 0),
         oom_kill_disable=host.oom_kill_disable,
+        every_controller=host.privileged,
     )
 
 

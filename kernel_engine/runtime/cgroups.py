@@ -20,10 +20,10 @@ from kernel_engine.runtime.spec import DeviceRule, Resources
 from kernel_engine.syscalls import bpf, cgroupfs
 
 ROOT = "/sys/fs/cgroup"
-#: what a container's group is made in on v1, cpuset only where it is asked for: entering one costs
+#: what a container's group is made in on v1, cpuset only where it is asked for, or may be: entering one costs
 CONTROLLERS_V1 = ("memory", "cpu", "cpuacct", "pids", "devices", "freezer", "blkio")
 CONTROLLERS_V2 = ("memory", "cpu", "pids", "cpuset", "io")
-CPUSET = "cpuset"
+CPUSET, NAMED = "cpuset", "name="
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,22 +42,30 @@ def mode() -> Literal["v1", "v2"]:
 
 
 @cache
-def hierarchies() -> dict[str, str]:
-    """v1: controller → mount point, from /proc/self/mountinfo (proc_pid_mountinfo(5))."""
+def _mounted() -> dict[str, str]:
+    """v1: controller, or name of a hierarchy without one ("name=systemd") → mount point, from /proc/self/mountinfo
+    (proc_pid_mountinfo(5))."""
     found: dict[str, str] = {}
     for line in cgroupfs.read("/proc/self/mountinfo").splitlines():
         before, _, after = line.partition(" - ")
         kind, _source, options = after.split(" ", 2)
         if kind == "cgroup":
             point = before.split()[4]
-            found |= {word: point for word in options.split(",") if word in (*CONTROLLERS_V1, CPUSET)}
+            known = (*CONTROLLERS_V1, CPUSET)
+            found |= {word: point for word in options.split(",") if word in known or word.startswith(NAMED)}
     return found
 
 
-def controllers(resources: Resources) -> tuple[str, ...]:
-    """The v1 hierarchies that a container with these limits has a group in."""
+@cache
+def hierarchies() -> dict[str, str]:
+    """v1: controller → mount point."""
+    return {name: point for name, point in _mounted().items() if not name.startswith(NAMED)}
+
+
+def groups_v1(resources: Resources) -> dict[str, str]:
+    """The v1 hierarchies that a container with these limits has a group in, with their mount points."""
     wanted = (*CONTROLLERS_V1, CPUSET) if resources.cpuset_cpus or resources.cpuset_mems else CONTROLLERS_V1
-    return tuple(name for name in wanted if name in hierarchies())
+    return {name: point for name, point in _mounted().items() if resources.every_controller or name in wanted}
 
 
 def directories(cgroup: str, id: str) -> tuple[str, ...]:
@@ -65,7 +73,7 @@ def directories(cgroup: str, id: str) -> tuple[str, ...]:
     tail = f"{cgroup}/{id}" if id else cgroup
     if mode() == "v2":
         return (f"{ROOT}/{tail}",)
-    return tuple(f"{point}/{tail}" for point in dict.fromkeys(hierarchies().values()))
+    return tuple(f"{point}/{tail}" for point in dict.fromkeys(_mounted().values()))
 
 
 # what to write: pure ------------------------------------------------------------------------------------------------
@@ -142,8 +150,8 @@ def device_lines(rules: Sequence[DeviceRule]) -> Iterator[Setting]:
 # the instance -------------------------------------------------------------------------------------------------------
 def prepare_instance(cgroup: str) -> None:
     """Makes the instance's own groups, idempotent. On v2 controllers are enabled for the children."""
-    for directory in directories(cgroup, ""):
-        os.makedirs(directory, exist_ok=True)
+    for point in dict.fromkeys(hierarchies().values()) if mode() == "v1" else (ROOT,):
+        os.makedirs(f"{point}/{cgroup}", exist_ok=True)
     if mode() == "v2":
         available = cgroupfs.read(f"{ROOT}/cgroup.controllers").split()
         wanted = [name for name in CONTROLLERS_V2 if name in available]
@@ -181,8 +189,10 @@ def create(cgroup: str, id: str, resources: Resources, rules: Sequence[DeviceRul
         _write_all(plan_v2(resources), {"": f"{ROOT}/{cgroup}/{id}"})
         _attach_devices(f"{ROOT}/{cgroup}/{id}", rules)
         return
-    places = {name: f"{hierarchies()[name]}/{cgroup}/{id}" for name in controllers(resources)}
-    for directory in dict.fromkeys(places.values()):
+    places = {name: f"{point}/{cgroup}/{id}" for name, point in groups_v1(resources).items()}
+    for name, directory in places.items():
+        if name.startswith(NAMED):  # where the instance has no group of its own
+            _mkdir(os.path.dirname(directory))
         _mkdir(directory)
     settings = (*plan_v1(resources), *device_lines(rules))
     _write_all(tuple(setting for setting in settings if setting.controller in places), places)

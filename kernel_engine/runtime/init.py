@@ -169,7 +169,7 @@ def _build_root(spec: Spec) -> tuple[int, int] | None:
     sources = rootfs.open_sources(mounts)
     nodes = (*spec.devices, *(devices.of_host() if spec.privileged else ()))
     mode = cgroups.mode()
-    points = {name: cgroups.hierarchies()[name] for name in cgroups.controllers(spec.resources)} if mode == "v1" else {}
+    points = cgroups.groups_v1(spec.resources) if mode == "v1" else {}
     rootfs.detach_from_host()
     sources += rootfs.open_inside(mounts, spec.rootfs.target)
     root = rootfs.mount_overlay(spec.rootfs)

@@ -107,7 +107,7 @@ def _cgroups(spec: Spec, mode: str, hierarchies: Mapping[str, str]) -> tuple[Fil
     found = [FileSystem(type="tmpfs", source="tmpfs", target=CGROUP_ROOT, flags=_NOTHING, data="mode=755")]
     for point in dict.fromkeys(hierarchies.values()):
         names = ",".join(name for name, place in hierarchies.items() if place == point)
-        target = f"{CGROUP_ROOT}/{names}"
+        target = f"{CGROUP_ROOT}/{names.removeprefix('name=')}"
         if private:
             found.append(FileSystem(type="cgroup", source="cgroup", target=target, flags=flags, data=names))
         else:

@@ -84,6 +84,7 @@ class Resources:
     cpuset_mems: str = ""
     pids: int = 0  #: -1 or 0 = unlimited
     oom_kill_disable: bool = False
+    every_controller: bool = False  #: groups of its own in all of them: an engine may run in it (privileged)
     devices: tuple[DeviceRule, ...] = ()
 
 
