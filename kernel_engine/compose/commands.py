@@ -19,6 +19,7 @@ compatibility bool
 dry-run bool
 env-file list
 file,f list
+legacy bool
 no-ansi bool
 parallel int -1
 profile list
@@ -29,8 +30,8 @@ verbose bool
 version,v bool
 workdir string
 """
-#: older names that still work
-HIDDEN = frozenset(("no-ansi", "verbose", "version", "workdir"))
+#: older names that still work, and what `docker-compose` says of itself
+HIDDEN = frozenset(("legacy", "no-ansi", "verbose", "version", "workdir"))
 
 CREATE_OPTIONS = """
 build bool
@@ -94,6 +95,27 @@ user,u string
 volume,v list
 workdir,w string
 """
+CONFIG_OPTIONS = """
+environment bool
+format string
+hash string
+images bool
+lock-image-digests bool
+models bool
+networks bool
+no-consistency bool
+no-env-resolution bool
+no-interpolate bool
+no-normalize bool
+no-path-resolution bool
+output,o string
+profiles bool
+quiet,q bool
+resolve-image-digests bool
+services bool
+variables bool
+volumes bool
+"""
 SERVICES = "[OPTIONS] [SERVICE...]"
 FORMAT = "format string table\n"
 
@@ -103,6 +125,8 @@ COMMANDS: Mapping[str, Command] = {
         "verbs.build:build",
         "build-arg list\nmemory,m bytes\nno-cache bool\npull bool\npush bool\nquiet,q bool\nwith-dependencies bool\n",
     ),
+    "config": Command(SERVICES, "verbs.config:config", CONFIG_OPTIONS),
+    "convert": Command(SERVICES, "verbs.config:config", CONFIG_OPTIONS),
     "cp": Command(
         "[OPTIONS] SERVICE:SRC_PATH DEST_PATH|-",
         "verbs.one:copy",

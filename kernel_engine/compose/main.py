@@ -1,7 +1,7 @@
 """`docker compose`: words in, exit code out. `docker` hands over to `command` once it knows which engine is meant;
 `docker-compose` is the same under its older name.
 
-Exit codes as Docker Compose's: 14 no usable file, 16 words that do not fit, 130 stopped by the user, 1 for the rest.
+Exit codes as Docker Compose's: 16 words that do not fit, 130 stopped by the user, 1 for the rest.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ MISUSED = 16
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """`docker-compose WORDS` is `docker compose WORDS`."""
+    """`docker-compose WORDS` is `docker compose WORDS`, with a project's name as `docker-compose` 1.29 makes it."""
     from kernel_engine.cli.main import main as docker
 
-    return docker(["compose", *(sys.argv[1:] if argv is None else argv)])
+    return docker(["compose", "--legacy", *(sys.argv[1:] if argv is None else argv)])
 
 
 def command(client: Client, words: list[str]) -> int:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from kernel_engine.cli.grammar import Parsed
     from kernel_engine.client import Client
-    from kernel_engine.compose.model import Project
+    from kernel_engine.compose.model import Project, Wanted
     from kernel_engine.compose.progress import Silent
 
 TRUE = ("1", "true", "yes", "on", "t", "y")
@@ -37,11 +37,16 @@ class Session:
 
     def project(self, services: Iterable[str] = ()) -> Project:
         """The project of the files. Services that are named count as in an active profile."""
-        from kernel_engine.compose.loading import load
+        from kernel_engine.compose.loading import Care, load
+
+        return load(self.wanted(services), care=Care(prune=not self.options["all-resources"]))
+
+    def wanted(self, services: Iterable[str] = ()) -> Wanted:
+        """Which files, under which name, the options before the command mean."""
         from kernel_engine.compose.model import Wanted
 
         options = self.options
-        wanted = Wanted(
+        return Wanted(
             files=tuple(options["file"]),
             directory=options["project-directory"] or options["workdir"],
             project_name=options["project-name"],
@@ -49,8 +54,8 @@ class Session:
             env_files=tuple(options["env-file"]),
             services=tuple(services),
             environment=os.environ,
+            legacy=options["legacy"],
         )
-        return load(wanted)
 
     def project_or_name(self) -> tuple[Project | None, str]:
         """The project where there are files, else its name alone: it is known by its labels then."""

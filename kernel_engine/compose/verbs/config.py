@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from graphlib import TopologicalSorter
 from typing import Any
+from urllib.parse import quote
 
 from kernel_engine.cli.failures import Failed
 from kernel_engine.cli.grammar import Parsed
 from kernel_engine.cli.table import columns
+from kernel_engine.compose.converge.body import image_name
 from kernel_engine.compose.hashes import config_hash
 from kernel_engine.compose.interpolation import Reference, references
 from kernel_engine.compose.loading import Care, load, load_values
-from kernel_engine.compose.model import Project, Service, Wanted
+from kernel_engine.compose.model import Project, Wanted
 from kernel_engine.compose.printing import printed
 from kernel_engine.compose.selecting import selected
+from kernel_engine.compose.session import Session
 from kernel_engine.compose.settling import VALUE
 from kernel_engine.compose.words import text_of
 
@@ -23,11 +27,20 @@ from kernel_engine.compose.words import text_of
 Digest = Callable[[str], str]
 
 
-def show(wanted: Wanted, words: Parsed, digest: Digest) -> int:
+def config(session: Session) -> int:
+    def digest(image: str) -> str:
+        answer = session.client.get(f"/distribution/{quote(image)}/json").json()
+        return str(answer["Descriptor"]["digest"])
+
+    return show(session.wanted(), session.words, digest, prune=not session.options["all-resources"])
+
+
+def show(wanted: Wanted, words: Parsed, digest: Digest, *, prune: bool = True) -> int:
     """Prints what the options of `config` ask for. `wanted` names no services; those of the words count."""
-    text = _aspect(wanted, words)
+    care = _care(words, prune=prune)
+    text = _aspect(wanted, words, care)
     if text is None:
-        text = _whole(wanted, words, digest)
+        text = _whole(wanted, words, care, digest)
     if words["quiet"]:
         return 0
     if words["output"]:
@@ -41,42 +54,41 @@ def show(wanted: Wanted, words: Parsed, digest: Digest) -> int:
     return 0
 
 
-def _aspect(wanted: Wanted, words: Parsed) -> str | None:
+def _aspect(wanted: Wanted, words: Parsed, care: Care) -> str | None:
     """What an option asks for instead of the whole; None when none does."""
-    care = _care(words)
     if words["services"]:
         if words["no-interpolate"]:
             return _lines(load_values(wanted, care=care).get("services") or ())
-        return _lines(_in_order(load(wanted, care=_without_env_files(care))))
+        return _lines(_in_order(load(wanted, care=replace(care, env_files=False))))
     for option, section in (("volumes", "volumes"), ("networks", "networks")):
         if words[option]:
-            return _lines(getattr(load(wanted, care=_without_env_files(care)), section))
+            return _lines(getattr(load(wanted, care=replace(care, env_files=False)), section))
     if words["models"]:
         return _lines(model["model"] for model in (load_values(wanted, care=care).get("models") or {}).values())
     if words["hash"]:
         return _hashes(load(wanted, care=care), words["hash"])
     if words["profiles"]:
-        project = load(wanted, care=_without_env_files(care))
+        project = load(wanted, care=replace(care, env_files=False))
         services = (*project.services.values(), *project.disabled.values())
         return _lines(sorted({profile for service in services for profile in service.profiles}))
     if words["images"]:
-        project = _selected(load(wanted, care=_without_env_files(care)), words)
-        return _lines(image_of(project.services[name], project) for name in _in_order(project))
+        project = _selected(load(wanted, care=replace(care, env_files=False)), words)
+        return _lines(image_name(project, project.services[name]) for name in _in_order(project))
     if words["variables"]:
-        return _variables(load_values(wanted, care=_without_variables(care)), words["format"])
+        return _variables(load_values(wanted, care=replace(care, interpolate=False)), words["format"])
     if words["environment"]:
-        environment = load(wanted, care=_without_env_files(care)).environment
+        environment = load(wanted, care=replace(care, env_files=False)).environment
         return _lines(f"{name}={value}" for name, value in sorted(environment.items()))
     return None
 
 
-def _whole(wanted: Wanted, words: Parsed, digest: Digest) -> str:
+def _whole(wanted: Wanted, words: Parsed, care: Care, digest: Digest) -> str:
     form = words["format"] or "yaml"
     if form not in {"yaml", "json"}:
         raise Failed(f'unsupported format "{form}"')
     if words["no-interpolate"]:
-        return _in_form(_by_key(load_values(wanted, care=_care(words))), form)
-    project = _selected(load(wanted, care=_care(words)), words)
+        return _in_form(_by_key(load_values(wanted, care=care)), form)
+    project = _selected(load(wanted, care=care), words)
     values = printed(project)
     if words["resolve-image-digests"] or words["lock-image-digests"]:
         for service in values["services"].values():
@@ -88,26 +100,15 @@ def _whole(wanted: Wanted, words: Parsed, digest: Digest) -> str:
     return _in_form(_in_json(values) if form == "json" else values, form).replace("$", "$$")
 
 
-def _care(words: Parsed) -> Care:
+def _care(words: Parsed, *, prune: bool) -> Care:
     return Care(
+        prune=prune,
         interpolate=not words["no-interpolate"],
         settle=not words["no-normalize"],
         whole_paths=not words["no-path-resolution"],
         check=not words["no-consistency"],
         env_files=not words["no-env-resolution"],
     )
-
-
-def _without_env_files(care: Care) -> Care:
-    from dataclasses import replace
-
-    return replace(care, env_files=False)
-
-
-def _without_variables(care: Care) -> Care:
-    from dataclasses import replace
-
-    return replace(care, interpolate=False)
 
 
 def _selected(project: Project, words: Parsed) -> Project:
@@ -119,10 +120,6 @@ def _in_order(project: Project) -> Iterable[str]:
     names = project.services
     needs = {name: [needed for needed in names[name].depends_on if needed in names] for name in names}
     return TopologicalSorter(needs).static_order()
-
-
-def image_of(service: Service, project: Project) -> str:
-    return service.image or f"{project.name}-{service.name}"
 
 
 def _hashes(project: Project, names: str) -> str:

@@ -9,30 +9,10 @@ import pytest
 
 from kernel_engine.cli.failures import Failed
 from kernel_engine.cli.grammar import options_of, parse
-from kernel_engine.compose.showing import show
+from kernel_engine.compose.commands import COMMANDS
+from kernel_engine.compose.verbs.config import show
 from tests.unit.compose.cases import wanted
 
-OPTIONS = """
-environment bool
-format string
-hash string
-images bool
-lock-image-digests bool
-models bool
-networks bool
-no-consistency bool
-no-env-resolution bool
-no-interpolate bool
-no-normalize bool
-no-path-resolution bool
-output,o string
-profiles bool
-quiet,q bool
-resolve-image-digests bool
-services bool
-variables bool
-volumes bool
-"""
 TEXT = """
 name: shop
 services:
@@ -56,7 +36,12 @@ def place(tmp_path: Path) -> Path:
 
 
 def _shown(place: Path, capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    assert show(wanted(place, []), parse(options_of(OPTIONS), words), lambda name: f"sha256:{len(name)}") == 0
+    assert (
+        show(
+            wanted(place, []), parse(options_of(COMMANDS["config"].options), words), lambda name: f"sha256:{len(name)}"
+        )
+        == 0
+    )
     return capsys.readouterr().out
 
 
