@@ -104,7 +104,7 @@ DOCKERFILE: tuple[tuple[str, str], ...] = (
     (r"cannot normalize nothing", "WORKDIR의 경로가 비어 있어요. 변수를 썼다면 값이 들어 있는지 확인해 보세요."),
     (
         r"Invalid (containerPort|hostPort|ranges specified)|No port specified",
-        "EXPOSE에는 컨테이너가 쓰는 포트 번호를 적어 주세요. 80, 53/udp, 7000-7010 같은 형태이고 65535까지예요.",
+        "컨테이너가 쓰는 포트 번호를 적어 주세요. 80, 53/udp, 7000-7010 같은 형태이고 65535까지예요.",
     ),
     (r"Invalid proto: (?P<word>\S+)", "포트의 종류는 tcp, udp, sctp 가운데 하나예요. 80/tcp처럼 적어 주세요."),
     (

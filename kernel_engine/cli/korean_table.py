@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from kernel_engine.cli.korean_building import BUILDING
+from kernel_engine.cli.korean_compose import COMPOSE
 from kernel_engine.cli.korean_dockerfile import DOCKERFILE
 
 _TEXTS: tuple[tuple[str, str], ...] = (
@@ -338,7 +339,8 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "-v의 형태가 맞지 않아요. 호스트 경로:컨테이너 경로[:ro] 형태로, 컨테이너 경로는 /로 시작하게 적어 주세요.",
     ),
     *BUILDING,
-    # networks and compose -------------------------------------------------------------------------------------------
+    *COMPOSE,
+    # networks -----------------------------------------------------------------------------------------------------
     (
         r"network with name (?P<name>\S+) already exists",
         "{name} 네트워크가 이미 있어요. docker network ls로 확인하고, 다른 이름을 쓰거나 "

@@ -35,7 +35,12 @@ class Care:
 
 
 def print_warning(text: str) -> None:
+    """As docker compose prints it, with its Korean line."""
+    from kernel_engine.cli.korean import hint
+
+    sys.stdout.flush()
     print(f"WARN[0000] {text} ", file=sys.stderr, flush=True)
+    hint(text, ())
 
 
 def load(wanted: Wanted, *, warn: Warn | None = None, care: Care = Care()) -> Project:

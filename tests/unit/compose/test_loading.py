@@ -11,6 +11,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kernel_engine.cli import korean
 from kernel_engine.cli.failures import Failed
 from kernel_engine.compose.loading import load
 from kernel_engine.compose.model import Wanted
@@ -224,3 +225,8 @@ def test_any_bytes_are_a_project_or_one_sentence(tmp_path: Path, data: bytes) ->
     (tmp_path / "compose.yaml").write_bytes(data)
     with pytest.raises(Failed):
         load(wanted(tmp_path, []), warn=_silent)
+
+
+@pytest.mark.parametrize("case", cases("refused.cases"), ids=lambda case: case.name)
+def test_what_is_wrong_has_its_korean_line(case: Case) -> None:
+    assert korean.line(case.expected.rstrip("\n"), ["compose", "up"])
