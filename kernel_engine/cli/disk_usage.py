@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from kernel_engine.cli.failures import Failed
 from kernel_engine.cli.images import IMAGES, image_rows
 from kernel_engine.cli.listing import CONTAINERS, row
 from kernel_engine.cli.table import Listing, short_id
@@ -41,6 +42,9 @@ CACHE = Listing(
 
 def disk_usage(call: Call) -> int:
     facts = call.client.get("/system/df").json()
+    if call.words["verbose"] and call.words["format"] not in ("", "table"):
+        print(_templated(facts, call.words["format"]))
+        return 0
     if call.words["verbose"]:
         print(verbose(facts, time.time()), end="")
         return 0
@@ -98,32 +102,57 @@ def _row(kind: str, count: int, active: int, size: int, reclaimable: int) -> dic
 
 def verbose(facts: Mapping[str, Any], now: float) -> str:
     """`docker system df -v`: every single thing."""
-    images = [line for item in facts["Images"] or () for line in image_rows(item, whole=False, digests=False, now=now)]
-    containers = [
-        {**row(item, whole=False, now=now), "Size": human_size(item.get("SizeRw", 0), 3)}
-        for item in facts["Containers"] or ()
-    ]
-    volumes = [
-        {
-            "Name": item["Name"],
-            "Links": str(item["UsageData"]["RefCount"]),
-            "Size": human_size(item["UsageData"]["Size"], 3),
-        }
-        for item in facts["Volumes"] or ()
-    ]
-    records = facts["BuildCache"] or ()
+    every = everything(facts, now, whole=False)
     return "\n".join(
         (
             "Images space usage:\n",
-            IMAGES.text("", IMAGE_COLUMNS, images),
+            IMAGES.text("", IMAGE_COLUMNS, every["Images"]),
             "Containers space usage:\n",
-            CONTAINERS.text("", CONTAINER_COLUMNS, containers),
+            CONTAINERS.text("", CONTAINER_COLUMNS, every["Containers"]),
             "Local Volumes space usage:\n",
-            VOLUMES.text("", ("Name", "Links", "Size"), volumes),
-            f"Build cache usage: {human_size(sum(item['Size'] for item in records))}\n",
-            CACHE.text("", tuple(CACHE.headings), [_cache_record(item, now) for item in records]),
+            VOLUMES.text("", ("Name", "Links", "Size"), every["Volumes"]),
+            f"Build cache usage: {human_size(sum(item['Size'] for item in facts['BuildCache'] or ()))}\n",
+            CACHE.text("", tuple(CACHE.headings), every["BuildCache"]),
         )
     )
+
+
+def everything(facts: Mapping[str, Any], now: float, *, whole: bool) -> dict[str, list[dict[str, Any]]]:
+    """What a template of `docker system df -v` sees: a row for each thing. whole: ids are not shortened."""
+    return {
+        "Images": [
+            line for item in facts["Images"] or () for line in image_rows(item, whole=whole, digests=False, now=now)
+        ],
+        "Containers": [
+            {**row(item, whole=whole, now=now), "Size": human_size(item.get("SizeRw", 0), 3)}
+            for item in facts["Containers"] or ()
+        ],
+        "Volumes": [
+            {
+                "Name": item["Name"],
+                "Driver": item["Driver"],
+                "Mountpoint": item["Mountpoint"],
+                "Links": str(item["UsageData"]["RefCount"]),
+                "Size": human_size(item["UsageData"]["Size"], 3),
+            }
+            for item in facts["Volumes"] or ()
+        ],
+        "BuildCache": [_cache_record(item, now) for item in facts["BuildCache"] or ()],
+    }
+
+
+def _templated(facts: Mapping[str, Any], form: str) -> str:
+    from kernel_engine.formats.templates import Fields, TemplateError, compile_template
+
+    try:
+        template = compile_template("{{json .}}" if form == "json" else form)
+        every = {
+            name: [Fields(line, "*formatter.diskUsageContext") for line in lines]
+            for name, lines in everything(facts, time.time(), whole=True).items()
+        }
+        return template.execute(Fields(every, "*formatter.DiskUsageContext", every))
+    except TemplateError as error:
+        raise Failed(f"template parsing error: {error}") from error
 
 
 def _cache_record(item: Mapping[str, Any], now: float) -> dict[str, str]:

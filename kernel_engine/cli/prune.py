@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from kernel_engine.cli.failures import Failed
 from kernel_engine.cli.listing import filters_json
 from kernel_engine.formats.sizes import human_size
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 SURE = "Are you sure you want to continue? [y/N] "
 CONTAINERS = "WARNING! This will remove all stopped containers."
 DANGLING = "WARNING! This will remove all dangling images."
-DANGLING_CACHE = "WARNING! This will remove all dangling build cache."
-BUILD_CACHE = "WARNING! This will remove all build cache."
+DANGLING_CACHE = "WARNING! This will remove all dangling build cache. "
+BUILD_CACHE = "WARNING! This will remove all build cache. "
 UNUSED = "WARNING! This will remove all images without at least one container associated to them."
 
 
@@ -51,14 +52,16 @@ def system(call: Call) -> int:
     """Everything that the prunes of containers, networks, images and the build cache take."""
     everything = call.words["all"]
     what = ["all stopped containers", "all networks not used by at least one container"]
-    what.append("all images without at least one container associated to them" if everything else "all dangling images")
     if call.words["volumes"]:
+        if any(name == "until" for name, _ in call.words["filter"]):
+            raise Failed('ERROR: The "until" filter is not supported with "--volumes"')
         what.append("all anonymous volumes not used by at least one container")
-    what.append("unused build cache")
+    what.append("all images without at least one container associated to them" if everything else "all dangling images")
+    what.append("all build cache" if everything else "unused build cache")
     notes = [f"  - {line}\n" for line in what]
     if call.words["filter"]:
-        shown = ", ".join("=".join(pair) for pair in call.words["filter"])
-        notes.append(f"\n  Items to be pruned will be filtered with:\n  - {shown}\n")
+        shown = "".join(f"  - {name}={value}\n" for name, value in call.words["filter"])
+        notes.append(f"\n  Items to be pruned will be filtered with:\n{shown}")
     if not sure(call, "WARNING! This will remove:\n" + "".join(notes)):
         return 0
     freed = _containers(call)
@@ -74,7 +77,8 @@ def sure(call: Call, warning: str) -> bool:
     """Asks, unless -f says so already. Without anybody to answer it is a no."""
     if call.words["force"]:
         return True
-    print(f"{warning}\n{SURE}", end="", flush=True)
+    mark = "" if warning.endswith(" ") else "\n"
+    print(f"{warning}{mark}{SURE}", end="", flush=True)
     answer = sys.stdin.readline()
     if not answer.endswith("\n"):
         print()

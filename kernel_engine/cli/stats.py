@@ -133,15 +133,13 @@ class _Board:
 
 
 def row(name: str, sample: Mapping[str, Any] | None, *, whole: bool) -> dict[str, Any]:
-    """One line of the table. None: nothing has come yet."""
-    if sample is None or not sample.get("memory_stats"):
-        shown = (sample or {}).get("id", name)
-        unknown = dict.fromkeys(("CPUPerc", "MemPerc", "PIDs"), UNKNOWN)
+    """One line of the table. None: nothing has come yet. One that does not run uses nothing."""
+    if sample is None:
+        unknown = dict.fromkeys(("Name", "CPUPerc", "MemPerc", "PIDs"), UNKNOWN)
         pairs = dict.fromkeys(("MemUsage", "NetIO", "BlockIO"), f"{UNKNOWN} / {UNKNOWN}")
-        title = (sample or {}).get("name", "").removeprefix("/") or UNKNOWN
-        return {"Container": name, "ID": shown if whole else shown[:12], "Name": title, **unknown, **pairs}
+        return {"Container": name, "ID": name if whole else name[:12], **unknown, **pairs}
     memory = sample["memory_stats"]
-    used, limit = used_memory(memory), memory["limit"]
+    used, limit = used_memory(memory), memory.get("limit", 0)
     networks = (sample.get("networks") or {}).values()
     blocks = (sample.get("blkio_stats") or {}).get("io_service_bytes_recursive") or ()
     return {
@@ -171,7 +169,7 @@ def used_memory(memory: Mapping[str, Any]) -> int:
     """Without the page cache that the kernel would give back first (total_inactive_file on v1)."""
     details = memory.get("stats") or {}
     spare = details.get("total_inactive_file", details.get("inactive_file", 0))
-    usage = int(memory["usage"])
+    usage = int(memory.get("usage", 0))
     return usage - spare if spare < usage else usage
 
 

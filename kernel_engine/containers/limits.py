@@ -1,9 +1,13 @@
-"""Are the caller's options possible? Docker's checks and texts, before anything is made. Pure but for the CPU count."""
+"""Are the caller's options possible? Docker's checks and texts, before anything is made.
+
+Pure but for what this machine has: its processors and memory nodes.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 from kernel_engine.containers.health import check_possible
 from kernel_engine.containers.identity import extra_host
@@ -40,9 +44,13 @@ def check_options(options: ContainerOptions) -> None:
         raise InvalidRequest(f"logger: no log driver named '{host.log.driver}' is registered")
 
 
-def _check_memory(host: HostOptions) -> None:
+def check_memory(host: HostOptions) -> None:
     if 0 < host.memory < MINIMUM_MEMORY:
         raise InvalidRequest("Minimum memory limit allowed is 6MB")
+
+
+def _check_memory(host: HostOptions) -> None:
+    check_memory(host)
     if host.memory_swap > 0 and host.memory_swap < host.memory:
         raise InvalidRequest("Minimum memoryswap limit should be larger than memory limit, see usage")
     if host.memory_swap > 0 and not host.memory:
@@ -61,8 +69,33 @@ def _check_cpus(host: HostOptions) -> None:
         raise InvalidRequest("conflicting options: Nano CPUs and CPU Period cannot both be set")
     if host.cpu_period and not 1000 <= host.cpu_period <= 1_000_000:
         raise InvalidRequest("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)")
+    _check_set("cpus", "CPUs", host.cpuset_cpus, Path("/sys/devices/system/cpu/online"))
+    _check_set("mems", "memory nodes", host.cpuset_mems, Path("/sys/devices/system/node/online"))
     if 0 < host.cpu_quota < 1000:
         raise InvalidRequest("CPU cfs quota can not be less than 1ms (i.e. 1000)")
+
+
+def _check_set(kind: str, name: str, wanted: str, there: Path) -> None:
+    """--cpuset-cpus and --cpuset-mems."""
+    if not wanted:
+        return
+    numbers = _set_of(wanted)
+    if numbers is None:
+        raise InvalidRequest(f"invalid value {wanted} for cpuset {kind}: invalid format: {wanted}")
+    available = there.read_text().strip() if there.exists() else "0"
+    if not numbers <= (_set_of(available) or frozenset()):
+        raise InvalidRequest(f"requested {name} are not available - requested {wanted}, available: {available}")
+
+
+def _set_of(text: str) -> frozenset[int] | None:
+    """`0-2,5` as numbers; None where it is no such list (cpuset(7), "List format")."""
+    found: set[int] = set()
+    for part in text.split(","):
+        pair = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", part, re.ASCII)
+        if pair is None or int(pair[2] or pair[1]) < int(pair[1]):
+            return None
+        found.update(range(int(pair[1]), int(pair[2] or pair[1]) + 1))
+    return frozenset(found)
 
 
 def _check_restart(policy: RestartPolicy, auto_remove: bool) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from kernel_engine.containers.house import House
-from kernel_engine.containers.limits import check_options
+from kernel_engine.containers.limits import check_memory, check_options
 from kernel_engine.containers.options import HostOptions
 from kernel_engine.containers.roster import Live
 from kernel_engine.containers.spec import resources
@@ -29,6 +29,7 @@ async def update(house: House, live: Live, wanted: HostOptions) -> tuple[str, ..
             raise Conflict(
                 f'Cannot update container {record.id}: Container is marked for removal and cannot be "update".'
             )
+        check_memory(wanted)
         _check(record.id, record.config.host, wanted)
         host = merged(record.config.host, wanted)
         config = replace(record.config, host=host)

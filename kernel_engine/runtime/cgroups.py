@@ -243,7 +243,22 @@ def update(cgroup: str, id: str, resources: Resources) -> None:
         now = int(cgroupfs.read(f"{places['memory']}/memory.memsw.limit_in_bytes"))
         if resources.memory > now:  # memory may never exceed memory + swap, so the larger one goes first
             settings = (settings[1], settings[0], *settings[2:])
+    late = any(setting.controller == CPUSET for setting in settings) and not os.path.isdir(places[CPUSET])
+    if late:
+        _mkdir(places[CPUSET])
     _write_all(settings, places)
+    if late:
+        _fill(places[CPUSET], cgroup, id)
+
+
+def _fill(directory: str, cgroup: str, id: str) -> None:
+    """v1: moves a container that runs into one more group; what it forks meanwhile is moved in the next round."""
+    while left := set(processes(cgroup, id)) - {int(pid) for pid in cgroupfs.read(f"{directory}/cgroup.procs").split()}:
+        for pid in left:
+            try:
+                cgroupfs.write(f"{directory}/cgroup.procs", str(pid))
+            except ProcessLookupError:
+                continue  # it has just ended
 
 
 def freeze(cgroup: str, id: str, *, timeout: float = 2.0) -> None:

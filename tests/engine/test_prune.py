@@ -31,6 +31,15 @@ def test_prune_asks_first(clean: Daemon) -> None:
             "WARNING! This will remove:\n  - all stopped containers\n"
             "  - all networks not used by at least one container\n  - all dangling images\n  - unused build cache\n",
         ),
+        (
+            ("system", "prune", "-a", "--volumes", "--filter", "label=a", "--filter", "label=b"),
+            "WARNING! This will remove:\n  - all stopped containers\n"
+            "  - all networks not used by at least one container\n"
+            "  - all anonymous volumes not used by at least one container\n"
+            "  - all images without at least one container associated to them\n  - all build cache\n\n"
+            "  Items to be pruned will be filtered with:\n  - label=a\n  - label=b\n\n",
+        ),
+        (("builder", "prune"), "WARNING! This will remove all dangling build cache. Are you sure"),
     ):
         for answer in ("", "n\n", "what\n"):
             shown = clean.docker(*words, input=answer).stdout
@@ -39,6 +48,11 @@ def test_prune_asks_first(clean: Daemon) -> None:
     assert clean.out("ps", "-aq") != ""
     assert clean.docker("container", "prune", input="y\n").stdout.endswith("Total reclaimed space: 0B\n")
     assert clean.out("ps", "-aq") == ""
+
+
+def test_volumes_have_no_age(clean: Daemon) -> None:
+    refused = clean.docker("system", "prune", "-f", "--volumes", "--filter", "until=1h", check=False)
+    assert (refused.returncode, refused.stderr) == (1, 'ERROR: The "until" filter is not supported with "--volumes"\n')
 
 
 def test_bad_filters(clean: Daemon) -> None:
@@ -91,6 +105,14 @@ def steps(daemon: Daemon) -> set[str]:
     """Images that only `images -a` shows."""
     every, shown = (set(daemon.out("images", "-q", "--no-trunc", *words).split()) for words in (("-a",), ()))
     return every - shown
+
+
+def test_disk_usage_through_a_template(clean: Daemon) -> None:
+    clean.docker("run", "--name", "one", "busybox", "true")
+    every = json.loads(clean.out("system", "df", "-v", "--format", "json"))
+    assert sorted(every) == ["BuildCache", "Containers", "Images", "Volumes"]
+    assert [row["Names"] for row in every["Containers"]] == ["one"]
+    assert clean.out("system", "df", "-v", "--format", "{{range .Containers}}{{.Names}} {{.Size}}{{end}}") == "one 0B"
 
 
 def test_builder_prune_takes_steps_that_lead_nowhere(clean: Daemon) -> None:

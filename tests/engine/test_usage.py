@@ -27,7 +27,7 @@ def test_stats_without_a_stream(clean: Daemon) -> None:
 def test_stats_of_one_that_does_not_run(clean: Daemon) -> None:
     clean.docker("create", "--name", "still", "busybox", "true")
     assert clean.out("stats", "--no-stream", "--format", "{{.Name}} {{.CPUPerc}} {{.MemUsage}}", "still") == (
-        "still -- -- / --"
+        "still 0.00% 0B / 0B"
     )
     assert clean.out("stats", "--no-stream").splitlines()[1:] == []
     assert len(clean.out("stats", "--no-stream", "--all").splitlines()) == 2
@@ -65,6 +65,16 @@ def test_update_changes_a_running_container(clean: Daemon) -> None:
     assert _pids_limit(clean) == 7
 
 
+def test_update_of_the_processors(clean: Daemon) -> None:
+    """On cgroup v1 a container without such a limit has no group for it yet."""
+    clean.docker("run", "-d", "--name", "one", "busybox", "sh", "-c", "sleep 100 & sleep 100")
+    clean.docker("update", "--cpuset-cpus", "0", "one")
+    shown = clean.out("exec", "one", "sh", "-c", "grep -h Cpus_allowed_list /proc/[0-9]*/status")
+    assert {line.split()[1] for line in shown.splitlines()} == {"0"}
+    clean.docker("restart", "-t", "0", "one")
+    assert clean.out("exec", "one", "grep", "Cpus_allowed_list", "/proc/1/status").split()[1] == "0"
+
+
 def test_update_of_a_restart_policy(clean: Daemon) -> None:
     clean.docker("run", "-d", "--name", "one", "busybox", "sleep", "100")
     clean.docker("update", "--restart", "on-failure:3", "one")
@@ -78,9 +88,14 @@ def test_refused_updates_change_nothing(clean: Daemon) -> None:
     clean.docker("run", "-d", "--name", "one", "-m", "64m", "busybox", "sleep", "100")
     before = clean.inspect("one")["HostConfig"]
     for words, text in (
-        (("-m", "1m"), "Minimum memory limit allowed is 6MB"),
+        (("-m", "1m"), "Error response from daemon: Minimum memory limit allowed is 6MB"),
         (("-m", "200m"), "Memory limit should be smaller than already set memoryswap limit"),
-        (("--pids-limit", "9", "--cpuset-cpus", "999"), "Cannot update container"),
+        (
+            ("--pids-limit", "9", "--cpuset-cpus", "999"),
+            "requested CPUs are not available - requested 999, available: 0",
+        ),
+        (("--cpuset-cpus", "0-x"), "invalid value 0-x for cpuset cpus: invalid format: 0-x"),
+        (("--cpuset-mems", "99"), "requested memory nodes are not available - requested 99, available: 0"),
         ((), "you must provide one or more flags when using this command"),
     ):
         refused = clean.docker("update", *words, "one", check=False)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from kernel_engine.cli.stats import STATS, cpu_percent, row, used_memory
 
 ID = "e6c4a1b76ff5385829386dcc8fbafd414b21a0e82b91aa4c06703bc07fd76bc7"
@@ -45,10 +43,15 @@ def test_the_table_is_headed_as_dockers() -> None:
     ] == ("CONTAINER ID")
 
 
-@pytest.mark.parametrize("given", [None, sample(memory_stats={})])
-def test_nothing_is_known(given: Any) -> None:
-    found = row(ID, given, whole=False)
+def test_nothing_is_known() -> None:
+    found = row(ID, None, whole=False)
     assert (found["ID"], found["CPUPerc"], found["MemUsage"], found["PIDs"]) == (ID[:12], "--", "-- / --", "--")
+
+
+def test_what_does_not_run_uses_nothing() -> None:
+    empty: dict[str, Any] = {"memory_stats": {}, "pids_stats": {}, "networks": {}, "blkio_stats": {}}
+    found = row("web", sample(**empty, cpu_stats={"cpu_usage": {"total_usage": 0}}), whole=False)
+    assert list(found.values()) == ["web", ID[:12], "web", "0.00%", "0B / 0B", "0.00%", "0B / 0B", "0B / 0B", "0"]
 
 
 def test_the_first_sample_has_no_share() -> None:
