@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import builds, wiki
+from benchmarks import builds, debian, wiki
 from benchmarks.rivals import Engine, buildah, kernel_engine, podman, real_docker
 from benchmarks.timing import Figure, interleaved, table, timed
 from tests.dockerd import Unavailable
@@ -99,13 +99,13 @@ def measure_builds(engines: list[Engine], quick: bool, scratch: Path) -> dict[st
 def measure_wiki(engines: list[Engine], scratch: Path) -> dict[str, dict[str, Figure]]:
     """Seconds, of one build each: dpkg works for most of it."""
     try:
-        image = wiki.base_image(scratch)
+        image = debian.base_image(scratch)
         context = wiki.lay_out(scratch / "wiki", image)
     except Unavailable as reason:
         print(f"left out: the wiki, because it needs {reason}", file=sys.stderr)
         return {}
     for engine in engines:
-        engine.load(image, wiki.BASE)
+        engine.load(image, debian.BASE)
     measures = {engine.name: lambda engine=engine: builds.cold(engine, context) / 1000 for engine in engines}
     label = "build of a wiki server, nothing known, command (s)"
     return {label: interleaved(label, measures, 1, warm_up=0)}

@@ -19,6 +19,9 @@ class Figure(NamedTuple):
         return f"{self.median:.1f}" if self.median == self.fastest else f"{self.median:.1f} ({self.fastest:.1f})"
 
 
+_NONE = Figure(float("nan"), float("nan"))
+
+
 def timed(work: Callable[[], object]) -> float:
     """Milliseconds."""
     start = time.perf_counter()
@@ -47,7 +50,8 @@ def table(names: Sequence[str], results: Mapping[str, Mapping[str, Figure]]) -> 
     lines = ["| | " + " | ".join(names) + " | " + " | ".join(f"× {name}" for name in others) + " |"]
     lines.append("|" + " --- |" * (1 + len(names) + len(others)))
     for label, row in results.items():
-        cells = [str(row[name]) for name in names]
-        cells += [f"{row[name].median / row[names[0]].median:.1f}".replace("nan", "–") for name in others]
+        figures = [row.get(name, _NONE) for name in names]
+        cells = [str(figure) for figure in figures]
+        cells += [f"{other.median / figures[0].median:.1f}".replace("nan", "–") for other in figures[1:]]
         lines.append(f"| {label} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from kernel_engine.errors import NotSupported
@@ -27,6 +28,9 @@ from kernel_engine.images.tar_reader import (
 )
 from kernel_engine.images.unpack import OPAQUE, OPAQUE_XATTR, WHITEOUT
 
+#: what ends an archive
+END = bytes(2 * BLOCK)
+_ZEROS = bytes(BLOCK)
 _READ = 1 << 18
 _SECOND = 1_000_000_000
 _OCTAL_7 = 0o7777777
@@ -69,27 +73,57 @@ def pack_file(directory: int, name: bytes, sink: Sink, shown: bytes) -> None:
     if kind is None:
         raise NotSupported(f"{os.fsdecode(name)}: a socket cannot be copied")
     entry = _entry(shown, kind, status)
-    entry.xattrs = {key: value for key, value in _xattrs(name, directory).items() if not key.startswith(_OVERLAY)}
-    if kind == SYMLINK:
-        entry.target = os.readlink(name, dir_fd=directory)
-    sink.write(header(entry))
     if kind == REGULAR:
-        _content(name, directory, entry.size, sink)
-    sink.write(bytes(2 * BLOCK))
+        with _opened(name, directory) as file:
+            _attributes(entry, _xattrs(file), layer=False)
+            _write(entry, _pieces(file, entry.size), sink)
+    else:
+        _attributes(entry, _xattrs(f"/proc/self/fd/{directory}/{os.fsdecode(name)}"), layer=False)
+        if kind == SYMLINK:
+            entry.target = os.readlink(name, dir_fd=directory)
+        _write(entry, (), sink)
+    sink.write(END)
 
 
 def _pack(root: int, sink: Sink, prefix: bytes, *, layer: bool, stay: bool) -> int:
     size = 0
-    links: dict[tuple[int, int], bytes] = {}
     if prefix:
         prefix = prefix.rstrip(b"/")
         sink.write(header(_entry(prefix, DIRECTORY, os.fstat(root))))
         prefix += b"/"
-    for folder, name, directory in _walk(root, stay=stay):
+    for entry, content in members(root, prefix, layer=layer, stay=stay):
+        _write(entry, content, sink)
+        size += size_of(entry)
+    sink.write(END)
+    return size
+
+
+def size_of(entry: Entry) -> int:
+    """What an entry adds to a layer's size, as Docker counts it."""
+    return len(entry.target) if entry.kind == SYMLINK else entry.size
+
+
+def _write(entry: Entry, content: Iterable[bytes], sink: Sink) -> None:
+    sink.write(header(entry))
+    if entry.size:
+        for piece in content:
+            sink.write(piece)
+        sink.write(padding(entry.size))
+
+
+def padding(size: int) -> bytes:
+    return _ZEROS[: -size % BLOCK]
+
+
+def members(
+    root: int, prefix: bytes = b"", *, layer: bool = True, stay: bool = False
+) -> Iterator[tuple[Entry, Iterable[bytes]]]:
+    """What the archive of a directory holds, in its order: each entry with its content, to be read before the next."""
+    links: dict[tuple[int, int], bytes] = {}
+    for folder, name, directory, status in _walk(root, stay=stay):
         path = prefix + folder + name
-        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
         if layer and _is_whiteout(status):
-            sink.write(header(_whiteout(folder + WHITEOUT + name, status)))
+            yield _whiteout(folder + WHITEOUT + name, status), ()
             continue
         kind = _KINDS.get(stat.S_IFMT(status.st_mode))
         if kind is None:  # a socket
@@ -98,25 +132,24 @@ def _pack(root: int, sink: Sink, prefix: bytes, *, layer: bool, stay: bool) -> i
             shown = path.decode("utf-8", "backslashreplace")
             raise NotSupported(f"/{shown}: no image can hold a name that begins with .wh., which means a deleted file")
         entry = _entry(path, kind, status)
-        if kind == REGULAR and status.st_nlink > 1:
-            first = links.setdefault((status.st_dev, status.st_ino), path)
-            if first != path:
-                entry.kind, entry.target, entry.size = HARD_LINK, first, 0
-        xattrs = _xattrs(name, directory) if entry.kind != HARD_LINK else {}
-        opaque = layer and xattrs.pop(OPAQUE_XATTR, b"") == b"y"
-        if layer:
-            _refuse_redirects(xattrs, path)
-        entry.xattrs = {key: value for key, value in xattrs.items() if not key.startswith(_OVERLAY)}
+        if kind == REGULAR:
+            if status.st_nlink > 1:
+                first = links.setdefault((status.st_dev, status.st_ino), path)
+                if first != path:
+                    entry.kind, entry.target, entry.size = HARD_LINK, first, 0
+                    yield entry, ()
+                    continue
+            with _opened(name, directory) as file:
+                _attributes(entry, _xattrs(file), layer)
+                yield entry, _pieces(file, entry.size)
+            continue
+        # no ...at() calls for attributes before Linux 6.13: go by the descriptor's own path
+        opaque = _attributes(entry, _xattrs(f"/proc/self/fd/{directory}/{os.fsdecode(name)}"), layer)
         if kind == SYMLINK:
             entry.target = os.readlink(name, dir_fd=directory)
-        sink.write(header(entry))
-        size += entry.size + (len(entry.target) if kind == SYMLINK else 0)
-        if entry.kind == REGULAR:
-            _content(name, directory, entry.size, sink)
+        yield entry, ()
         if opaque:
-            sink.write(header(_whiteout(path + b"/" + OPAQUE, status)))
-    sink.write(bytes(2 * BLOCK))
-    return size
+            yield _whiteout(path + b"/" + OPAQUE, status), ()
 
 
 def normalise(root: int, latest: int | None) -> None:
@@ -128,8 +161,7 @@ def normalise(root: int, latest: int | None) -> None:
     os.fchmod(root, 0o755)
     os.fchown(root, 0, 0)
     _drop_private(f"/proc/self/fd/{root}", keep=())
-    for _, name, directory in _walk(root):
-        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    for _, name, directory, status in _walk(root):
         if stat.S_ISSOCK(status.st_mode):
             before = os.fstat(directory)
             os.unlink(name, dir_fd=directory)
@@ -149,8 +181,9 @@ def _drop_private(path: str, keep: tuple[str, ...]) -> None:
             os.removexattr(path, key)
 
 
-def _walk(root: int, *, stay: bool = False) -> Iterator[tuple[bytes, bytes, int]]:
-    """(folder with a slash at its end, name, descriptor of the folder), a directory before what is in it, sorted."""
+def _walk(root: int, *, stay: bool = False) -> Iterator[tuple[bytes, bytes, int, os.stat_result]]:
+    """(folder with a slash at its end, name, descriptor of the folder, what lies there), a directory before what is
+    in it, sorted."""
     device = os.fstat(root).st_dev
     stack: list[tuple[bytes, int, list[bytes]]] = [(b"", os.dup(root), _names(root))]
     try:
@@ -160,7 +193,10 @@ def _walk(root: int, *, stay: bool = False) -> Iterator[tuple[bytes, bytes, int]
                 os.close(stack.pop()[1])
                 continue
             name = names.pop()
-            yield folder, name, directory
+            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            yield folder, name, directory, status
+            if not stat.S_ISDIR(status.st_mode):
+                continue
             try:
                 below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
             except OSError as error:
@@ -213,13 +249,13 @@ def _whiteout(path: bytes, status: os.stat_result) -> Entry:
     )
 
 
-def _xattrs(name: bytes, directory: int) -> dict[str, bytes]:
-    # no ...at() calls for attributes before Linux 6.13: go by the descriptor's own path
-    path = f"/proc/self/fd/{directory}/{os.fsdecode(name)}"
+def _xattrs(place: int | str) -> dict[str, bytes]:
+    """Of an open file, or of what lies at a path."""
+    follow = isinstance(place, int)
     try:
-        keys = os.listxattr(path, follow_symlinks=False)
+        keys = os.listxattr(place, follow_symlinks=follow)
         return {
-            key: os.getxattr(path, key, follow_symlinks=False)
+            key: os.getxattr(place, key, follow_symlinks=follow)
             for key in sorted(keys)
             if not key.startswith(_HOST_XATTRS)
         }
@@ -227,6 +263,17 @@ def _xattrs(name: bytes, directory: int) -> dict[str, bytes]:
         if error.errno in (errno.ENOTSUP, errno.ENODATA, errno.ENOENT):
             return {}
         raise
+
+
+def _attributes(entry: Entry, xattrs: dict[str, bytes], layer: bool) -> bool:
+    """Gives the entry its attributes, without overlayfs's own; whether they say that the directory is opaque."""
+    if not xattrs:
+        return False
+    opaque = layer and xattrs.pop(OPAQUE_XATTR, b"") == b"y"
+    if layer:
+        _refuse_redirects(xattrs, entry.name.rstrip(b"/"))
+    entry.xattrs = {key: value for key, value in xattrs.items() if not key.startswith(_OVERLAY)}
+    return opaque
 
 
 def _refuse_redirects(xattrs: dict[str, bytes], path: bytes) -> None:
@@ -237,18 +284,22 @@ def _refuse_redirects(xattrs: dict[str, bytes], path: bytes) -> None:
             raise NotSupported(f"cannot commit /{name}: overlayfs made it with {key.rpartition('.')[2]}")
 
 
-def _content(name: bytes, directory: int, size: int, sink: Sink) -> None:
-    """Exactly `size` bytes: a file that shrinks or grows meanwhile is padded or cut."""
+@contextmanager
+def _opened(name: bytes, directory: int) -> Iterator[int]:
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=directory)
     try:
-        left = size
-        while left:
-            data = os.read(descriptor, min(_READ, left)) or bytes(min(_READ, left))
-            sink.write(data)
-            left -= len(data)
+        yield descriptor
     finally:
         os.close(descriptor)
-    sink.write(bytes(-size % BLOCK))
+
+
+def _pieces(descriptor: int, size: int) -> Iterator[bytes]:
+    """Exactly `size` bytes: a file that shrinks or grows meanwhile is padded or cut."""
+    left = size
+    while left:
+        data = os.read(descriptor, min(_READ, left)) or bytes(min(_READ, left))
+        yield data
+        left -= len(data)
 
 
 # headers ----------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import errno
 import os
 import shutil
 import stat
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -30,6 +31,7 @@ _LINKS_FOLLOWED = 40
 _LATEST = (1 << 33) * 1_000_000_000
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LARGEST_ID = (1 << 32) - 2
+Content = Callable[[], Iterable[bytes | memoryview]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,15 +61,22 @@ class Unpacker:
 
     def unpack(self, reader: TarReader) -> Unpacked:
         for entry in reader:
-            try:
-                self._place(entry, reader)
-            except OSError as error:
-                raise _explained(entry, error) from error
+            self.place(entry, reader.content)
+        return self.finish()
+
+    def place(self, entry: Entry, content: Content) -> None:
+        """One entry. `content` is called at most once, for a regular file."""
+        try:
+            self._place(entry, content)
+        except OSError as error:
+            raise _explained(entry, error) from error
+
+    def finish(self) -> Unpacked:
         self._finish_times()
         return Unpacked(size=self._size, implied=tuple(sorted(self._implied)))
 
     # one entry --------------------------------------------------------------------------------------------------
-    def _place(self, entry: Entry, reader: TarReader) -> None:
+    def _place(self, entry: Entry, content: Content) -> None:
         name = clean(entry.name)
         if not name:  # the root itself: its attributes are the engine's
             return
@@ -81,12 +90,12 @@ class Unpacker:
         if base.startswith(WHITEOUT):
             self._white_out(parent, base[len(WHITEOUT) :], entry)
             return
-        self._make(entry, _join(parent, base), reader)
+        self._make(entry, _join(parent, base), content)
 
-    def _make(self, entry: Entry, path: bytes, reader: TarReader) -> None:
+    def _make(self, entry: Entry, path: bytes, content: Content) -> None:
         kind = entry.kind
         if kind == tar_reader.REGULAR:
-            self._file(entry, path, reader)
+            self._file(entry, path, content)
         elif kind == tar_reader.DIRECTORY:
             self._make_directory(entry, path)
         elif kind == tar_reader.SYMLINK:
@@ -98,7 +107,7 @@ class Unpacker:
         else:
             raise CorruptData(f"unhandled tar header type {kind[0] if kind else 0}")
 
-    def _file(self, entry: Entry, path: bytes, reader: TarReader) -> None:
+    def _file(self, entry: Entry, path: bytes, content: Content) -> None:
         own = (entry.uid, entry.gid) == self._owner
         mode = entry.mode if own else 0o600
         try:
@@ -108,10 +117,10 @@ class Unpacker:
             descriptor = os.open(path, _CREATE, mode)
         try:
             if entry.extents is None:
-                for piece in reader.content():
+                for piece in content():
                     _write(descriptor, piece)
             else:
-                _write_extents(descriptor, entry, reader)
+                _write_extents(descriptor, entry, content)
             if not own:
                 os.fchown(descriptor, *_ids(entry))
             if not own or entry.mode & 0o7000:  # both a change of owner and a write may take set-id bits away
@@ -338,16 +347,16 @@ def _time(entry: Entry) -> int:
     return entry.mtime if 0 <= entry.mtime <= _LATEST else 0
 
 
-def _write(descriptor: int, piece: memoryview) -> None:
-    while piece:
-        piece = piece[os.write(descriptor, piece) :]
+def _write(descriptor: int, piece: bytes | memoryview) -> None:
+    while (count := os.write(descriptor, piece)) < len(piece):
+        piece = memoryview(piece)[count:]
 
 
-def _write_extents(descriptor: int, entry: Entry, reader: TarReader) -> None:
+def _write_extents(descriptor: int, entry: Entry, content: Content) -> None:
     os.ftruncate(descriptor, entry.size)
     extents = iter(entry.extents or ())
     room = 0
-    for whole in reader.content():
+    for whole in content():
         piece = whole
         while piece:
             while not room:

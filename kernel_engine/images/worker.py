@@ -6,10 +6,9 @@ is never held up and a hostile archive meets a process that sees one directory o
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
-import queue
-import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -17,14 +16,13 @@ from typing import Any
 from kernel_engine.errors import CorruptData
 from kernel_engine.images.archive import normal
 from kernel_engine.images.compression import Deflater, Hasher, Inflater, plain_chunks, raw_chunks
-from kernel_engine.images.pack import normalise, pack
+from kernel_engine.images.pack import END, header, members, normalise, pack, padding
 from kernel_engine.images.tar_reader import HARD_LINK, REGULAR, SYMLINK, Stream, TarReader
 from kernel_engine.images.unpack import Unpacker, enter
 from kernel_engine.workers.pool import Say
 
 #: seconds between two lines of progress
 _EVERY = 0.1
-_AHEAD = 16
 #: more than any archive of images has
 _MEMBERS = 100_000
 
@@ -80,11 +78,21 @@ def settle_layer(order: dict[str, Any], descriptors: Sequence[int], say: Say) ->
 def copy_layer(order: dict[str, Any], descriptors: Sequence[int], say: Say) -> dict[str, Any]:
     """Descriptors: the directory, an empty one that becomes the layer: what the first one's archive unpacks to."""
     source, target = descriptors
-    through = _Through(source)
-    os.fchdir(target)  # no chroot: packing reads attributes through /proc, and this archive is our own
+    os.fchdir(target)  # no chroot: packing reads attributes through /proc, and these entries are our own
     os.umask(0)
-    unpacked = Unpacker().unpack(TarReader(Stream(through)))
-    return {"diff_id": through.hasher.finish(), "size": unpacked.size}
+    hasher, unpacker = Hasher(), Unpacker()
+    for entry, content in members(source):
+        hasher.write(header(entry))
+        unpacker.place(entry, functools.partial(_heard, content, hasher))
+        hasher.write(padding(entry.size))
+    hasher.write(END)
+    return {"diff_id": hasher.finish(), "size": unpacker.finish().size}
+
+
+def _heard(content: Iterable[bytes], hasher: Hasher) -> Iterator[bytes]:
+    for piece in content:
+        hasher.write(piece)
+        yield piece
 
 
 def spool_archive(order: dict[str, Any], descriptors: Sequence[int], say: Say) -> dict[str, Any]:
@@ -141,33 +149,3 @@ def _write_to(descriptor: int, pieces: Iterable[bytes | memoryview]) -> tuple[in
         while view:
             view = view[os.write(descriptor, view) :]
     return size, f"sha256:{hashed.hexdigest()}"
-
-
-class _Through:
-    """The archive of a directory as chunks, packed and hashed in a thread beside the one that unpacks."""
-
-    def __init__(self, source: int) -> None:
-        self.hasher = Hasher()
-        self._queue: queue.Queue[bytes | BaseException | None] = queue.Queue(_AHEAD)
-        self._thread = threading.Thread(target=self._produce, args=(source,), daemon=True)
-
-    def __iter__(self) -> Iterator[bytes]:
-        self._thread.start()
-        while (item := self._queue.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-        self._thread.join()
-
-    def write(self, data: bytes) -> None:
-        self.hasher.write(data)
-        if data:
-            self._queue.put(data)
-
-    def _produce(self, source: int) -> None:
-        try:
-            pack(source, self)
-        except Exception as error:  # carried to the consumer
-            self._queue.put(error)
-        else:
-            self._queue.put(None)
