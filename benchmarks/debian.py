@@ -1,4 +1,4 @@
-"""Debian for the benchmarks: the offline hub's base image, and packages from a mirror, fetched before any clock runs."""
+"""Debian for the benchmarks: the hub's base image, and packages from a mirror, fetched before any clock runs."""
 
 from __future__ import annotations
 

@@ -77,7 +77,11 @@ def send(wire: socket.socket, head: bytes, body: bytes | Iterable[bytes] | None)
             return
         wire.sendall(head)
         for chunk in body:
-            if chunk:
+            if len(chunk) > RECEIVE:  # copying it costs more than another call
+                wire.sendall(b"%x\r\n" % len(chunk))
+                wire.sendall(chunk)
+                wire.sendall(b"\r\n")
+            elif chunk:
                 wire.sendall(b"%x\r\n%b\r\n" % (len(chunk), chunk))
         wire.sendall(b"0\r\n\r\n")
     except (BrokenPipeError, ConnectionResetError):

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from kernel_engine.errors import CorruptData, EngineError, KernelRefused, NoSpace
 from kernel_engine.images.digest import Digest, hex_of
@@ -48,9 +48,9 @@ class Blobs:
         for digest in digests:
             self.path(digest).unlink(missing_ok=True)
 
-    def resume(self, digest: Digest) -> Incoming:
+    def resume(self, digest: Digest, watcher: Watcher) -> Incoming:
         """The blob on its way, with whatever an earlier attempt has left. Not for two writers at a time."""
-        return Incoming(self, digest, self._partial / hex_of(digest))
+        return Incoming(self, digest, self._partial / hex_of(digest), watcher)
 
     def temporary(self) -> Path:
         """An empty file for content whose digest is not known yet; `adopt` or unlink it."""
@@ -93,19 +93,29 @@ class Blobs:
         return reclaimed
 
 
+class Watcher(Protocol):
+    """Somebody who reads a blob while it arrives."""
+
+    def begin(self, path: Path) -> None: ...
+    def grown(self) -> None: ...
+    def restarted(self) -> None: ...
+
+
 class Incoming:
     """One blob that arrives. All work on the disk happens in threads; a context manager that closes the file."""
 
-    def __init__(self, blobs: Blobs, digest: Digest, path: Path) -> None:
+    def __init__(self, blobs: Blobs, digest: Digest, path: Path, watcher: Watcher) -> None:
         self._blobs = blobs
         self._digest = digest
         self._path = path
+        self._watcher = watcher
         self._descriptor = -1
         self._hash = hashlib.sha256()
         self.size = 0
 
     async def __aenter__(self) -> Incoming:
         await _on_disk(self._open)
+        self._watcher.begin(self._path)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -126,6 +136,7 @@ class Incoming:
         except NoSpace:
             self.discard()
             raise
+        self._watcher.grown()
 
     async def restart(self) -> None:
         """From the first byte on: the registry does not resume."""
@@ -136,6 +147,7 @@ class Incoming:
             self._hash = hashlib.sha256()
             self.size = 0
 
+        self._watcher.restarted()
         await _on_disk(work)
 
     async def finish(self) -> None:

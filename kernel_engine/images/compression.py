@@ -23,25 +23,34 @@ from kernel_engine.errors import CorruptData, NoSpace
 CHUNK = 1 << 18
 #: how many inflated chunks may wait
 _AHEAD = 16
+_WORDS = 1 << 16
 #: a zstd frame may ask for a window of any size; 128 MiB is what `zstd --long` writes
 _WINDOW = 1 << 27
 _ZSTD_SKIPPABLE = frozenset(bytes((0x50 + number, 0x2A, 0x4D, 0x18)) for number in range(16))
 
 
 class Compressed(io.RawIOBase):
-    """A file's bytes as they are on the disk; their digest and number grow as they are read."""
+    """A file's bytes as they are on the disk; their number grows as they are read, and their digest where it is
+    asked for.
 
-    def __init__(self, descriptor: int) -> None:
+    more: of a file that grows, a pipe that tells when there is more, and that nothing more comes by its end.
+    """
+
+    def __init__(self, descriptor: int, *, hashed: bool = True, more: int | None = None) -> None:
         self._descriptor = descriptor
-        self.hash = hashlib.sha256()
+        self._more = more
+        self.hash = hashlib.sha256() if hashed else None
         self.count = 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        count = os.readv(self._descriptor, [buffer])
-        self.hash.update(memoryview(buffer)[:count])
+        while not (count := os.readv(self._descriptor, [buffer])) and self._more is not None:
+            if not os.read(self._more, _WORDS):
+                self._more = None
+        if self.hash is not None:
+            self.hash.update(memoryview(buffer)[:count])
         self.count += count
         return count
 
@@ -95,19 +104,28 @@ def _limited(stream: IO[bytes] | io.BufferedReader, limit: int) -> Iterator[byte
 class Inflater:
     """Iterates over the inflated chunks of `descriptor`; afterwards `digest`, `diff_id` and `size` are known.
 
+    digest: of the file, where whoever writes it hashes it; it is not hashed again then. more: see `Compressed`.
     limit: how many inflated bytes are accepted; more is NoSpace (a decompression bomb cannot fill the disk).
     on_progress(compressed bytes read so far) is called in the consumer's thread.
     """
 
-    def __init__(self, descriptor: int, *, limit: int, on_progress: Callable[[int], None]) -> None:
-        self._raw = Compressed(descriptor)
+    def __init__(
+        self,
+        descriptor: int,
+        *,
+        limit: int,
+        on_progress: Callable[[int], None],
+        digest: str | None = None,
+        more: int | None = None,
+    ) -> None:
+        self._raw = Compressed(descriptor, hashed=digest is None, more=more)
         self._limit = limit
         self._on_progress = on_progress
-        self._diff = hashlib.sha256()
         self._queue: queue.Queue[bytes | BaseException | None] = queue.Queue(_AHEAD)
         self._abandoned = False
         self._thread = threading.Thread(target=self._produce, name="inflate", daemon=True)
-        self.digest = self.diff_id = ""
+        self.digest = digest or ""
+        self.diff_id = ""
         self.size = 0  #: compressed bytes
 
     def __iter__(self) -> Iterator[bytes]:
@@ -133,17 +151,21 @@ class Inflater:
     def _inflate(self) -> None:
         total = 0
         stream = inflated(self._raw)
+        # what is not compressed has one digest
+        diff = None if isinstance(stream, io.BufferedReader) else hashlib.sha256()
         while chunk := stream.read(CHUNK):
             if self._abandoned:
                 return
             total += len(chunk)
             if total > self._limit:
                 raise NoSpace(f"layer unpacks to more than the {self._limit} bytes that are free on the disk")
-            self._diff.update(chunk)
+            if diff is not None:
+                diff.update(chunk)
             self._queue.put(chunk)
         self._raw.drain()
-        self.digest = f"sha256:{self._raw.hash.hexdigest()}"
-        self.diff_id = f"sha256:{self._diff.hexdigest()}"
+        if self._raw.hash is not None:
+            self.digest = f"sha256:{self._raw.hash.hexdigest()}"
+        self.diff_id = self.digest if diff is None else f"sha256:{diff.hexdigest()}"
         self.size = self._raw.count
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +25,8 @@ from kernel_engine.workers.pool import Workers
 #: what unpacking leaves free on the disk: this many bytes, or this part of a small disk
 _RESERVE = 64 << 20
 _RESERVE_PART = 20
+#: bytes on their way to a worker: fewer turns between it and the daemon's loop
+_PIPE = 1 << 20
 
 
 class Changed(Protocol):
@@ -77,19 +80,28 @@ class Settled:
 
 
 async def unpack(
-    workers: Workers, blob: Path, target: Path, *, on_progress: Callable[[int], None] = lambda count: None
+    workers: Workers,
+    blob: Path,
+    target: Path,
+    *,
+    digest: Digest | None = None,
+    more: int | None = None,
+    on_progress: Callable[[int], None] = lambda count: None,
 ) -> Unpacked:
     """Unpacks the archive in `blob` into the empty directory `target`.
 
-    CorruptData for a damaged or hostile archive, NoSpace for a full disk; `target` is then half full. A cancelled
-    call ends the worker first.
+    digest: the blob's, where whoever writes it hashes it; it is not hashed again then. more: of a blob that still
+    grows, a pipe that tells when there is more, and by its end that there is not (`Arrival.heard`). CorruptData for a
+    damaged or hostile archive, NoSpace for a full disk; `target` is then half full. A cancelled call ends the worker
+    first.
     """
     with ExitStack() as opened:
         source = _open(opened, blob, os.O_RDONLY)
         root = _open(opened, target, os.O_RDONLY | os.O_DIRECTORY)
-        order = {"limit": _room(root)}
+        order = {"limit": _room(root), "digest": digest}
+        descriptors = (source, root) if more is None else (source, root, more)
         done = await _work(
-            workers, "unpack_layer", order, (source, root), on_said=lambda words: on_progress(words["progress"])
+            workers, "unpack_layer", order, descriptors, on_said=lambda words: on_progress(words["progress"])
         )
     return Unpacked(
         digest=parse(done["digest"]), diff_id=parse(done["diff_id"]), size=done["size"], implied=tuple(done["implied"])
@@ -152,6 +164,8 @@ async def _fed(workers: Workers, job: str, source: AsyncIterator[bytes], folder:
     with ExitStack() as opened:
         root = _open(opened, folder, os.O_RDONLY | os.O_DIRECTORY)
         reading, writing = os.pipe2(os.O_CLOEXEC)
+        with suppress(PermissionError):  # more than /proc/sys/fs/pipe-user-pages-soft allows
+            fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _PIPE)
         opened.callback(os.close, reading)
         feeding = asyncio.ensure_future(feed(source, writing))
         try:

@@ -81,14 +81,15 @@ async def _load(stock: Stock, folder: Path, found: Archived, progress: Listener)
             f"invalid manifest, layers length mismatch: expected {len(diff_ids)}, got {len(found.layers)}"
         )
     chain = chain_ids(diff_ids)
-    blobs: list[LayerBlob] = []
     with ExitStack() as held:
         held.enter_context(stock.hold([*chain, *(layer.digest for layer in found.layers)]))
-        for number, layer in enumerate(found.layers):
-            if stock.layers.has(chain[number]):
-                continue
-            parent = chain[number - 1] if number else None
-            blobs.append(await _layer(stock, folder, layer, diff_ids[number], chain[number], parent, held, progress))
+        missing = [number for number in range(len(chain)) if not stock.layers.has(chain[number])]
+        files = {number: await _common(stock, folder, found.layers[number]) for number in missing}
+        held.enter_context(stock.hold([file.digest for file in files.values()]))
+        await _unpack(stock, folder, files, diff_ids, progress)
+        blobs = [
+            await _kept(stock, folder / str(file.number), file, diff_ids[number]) for number, file in files.items()
+        ]
         async with stock.changing:
             image = stock.catalogue.make(of(raw), raw, "")
             owners = ((name, stock.catalogue.find(name)) for name in found.names)
@@ -98,28 +99,41 @@ async def _load(stock: Stock, folder: Path, found: Archived, progress: Listener)
     return Loaded(image=image, names=found.names, losers=losers)
 
 
-async def _layer(
-    stock: Stock,
-    folder: Path,
-    file: Spooled,
-    diff_id: Digest,
-    chain_id: str,
-    parent: str | None,
-    held: ExitStack,
-    progress: Listener,
-) -> LayerBlob:
-    """The layer in the store, and its bytes among the blobs."""
-    file = await _common(stock, folder, file)
-    held.enter_context(stock.hold([file.digest]))
-    name, total = short(diff_id), max(file.size, 1)
+async def _unpack(
+    stock: Stock, folder: Path, files: Mapping[int, Spooled], diff_ids: Sequence[Digest], progress: Listener
+) -> None:
+    """The layers with these numbers into the store, side by side, each after what is beneath it."""
+    chain = chain_ids(diff_ids)
 
-    def tell(count: int) -> None:
-        progress(Progress(status="Loading layer", id=name, current=count, total=total))
+    async def layer(number: int, file: Spooled, beneath: asyncio.Task[None] | None) -> None:
+        name, total = short(diff_ids[number]), max(file.size, 1)
 
-    path = folder / str(file.number)
-    await stock.add_layer(path, digest=file.digest, diff_id=diff_id, chain_id=chain_id, parent=parent, on_progress=tell)
-    tell(total)
-    return await _kept(stock, path, file, diff_id)
+        def tell(count: int) -> None:
+            progress(Progress(status="Loading layer", id=name, current=count, total=total))
+
+        async def settled() -> None:
+            if beneath is not None:
+                await asyncio.wait((beneath,))  # where it fails, the group ends this one too
+
+        await stock.add_layer(
+            folder / str(file.number),
+            digest=file.digest,
+            hashed=True,
+            diff_id=diff_ids[number],
+            chain_id=chain[number],
+            parent=chain[number - 1] if number else None,
+            before_commit=settled,
+            on_progress=tell,
+        )
+        tell(total)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            beneath = None
+            for number, file in files.items():
+                beneath = group.create_task(layer(number, file, beneath))
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
 
 
 async def _kept(stock: Stock, path: Path, file: Spooled, diff_id: Digest) -> LayerBlob:

@@ -1,6 +1,6 @@
 """docker pull: from a name to an image in the catalogue.
 
-Mirrors come first, then the origin. Layers are fetched three at a time and unpacked two at a time, each into a
+Mirrors come first, then the origin. Layers are fetched three at a time and unpacked while they come, each into a
 directory of its own; a layer is committed after its parent. What is fetched or unpacked already by another pull is
 shared with it. Words and order of the progress are Docker's (`distribution/pull_v2.go`, `xfer/download.go`).
 """
@@ -18,6 +18,7 @@ from kernel_engine.errors import CorruptData, EngineError, NotSupported
 from kernel_engine.formats.reference import Reference
 from kernel_engine.images import manifest as manifests
 from kernel_engine.images import platforms
+from kernel_engine.images.arrival import Arrival, Early
 from kernel_engine.images.catalogue import LayerBlob
 from kernel_engine.images.digest import Digest, chain_ids, short
 from kernel_engine.images.endpoints import Endpoint
@@ -194,28 +195,50 @@ class Pulls:
         await self._layers.run(layers[number].chain_id, make, progress)
 
     async def _make(self, remote: Remote, layers: tuple[_Layer, ...], number: int, report: Listener) -> None:
+        blob, stock = layers[number].blob, self._stock
+        if stock.blobs.has(blob.digest):
+            report(Progress(status="Download complete", id=short(blob.digest)))
+            await self._unpack(remote, layers, number, report)
+            return
+        early = Early(lambda arrival: self._unpack(remote, layers, number, report, arrival))
+        try:
+            await self._downloads.run(blob.digest, lambda heard: self._download(remote, blob, early, heard), report)
+        except BaseException:
+            await early.stop()
+            raise
+        if not await early.finish():
+            await self._unpack(remote, layers, number, report)
+
+    async def _unpack(
+        self,
+        remote: Remote,
+        layers: tuple[_Layer, ...],
+        number: int,
+        report: Listener,
+        arrival: Arrival | None = None,
+    ) -> None:
         layer, stock = layers[number], self._stock
-        name = short(layer.blob.digest)
-        if stock.blobs.has(layer.blob.digest):
-            report(Progress(status="Download complete", id=name))
-        else:
-            await self._downloads.run(
-                layer.blob.digest, lambda heard: self._download(remote, layer.blob, heard), report
-            )
-        total = max(layer.blob.size, 1)
+        name, total = short(layer.blob.digest), max(layer.blob.size, 1)
+
+        def extracting(count: int) -> None:
+            if arrival is None or arrival.whole:  # until then the download is told of
+                report(Progress(status="Extracting", id=name, current=count, total=total))
+
         await stock.add_layer(
-            stock.blobs.path(layer.blob.digest),
+            arrival.path if arrival is not None else stock.blobs.path(layer.blob.digest),
             digest=layer.blob.digest,
+            hashed=arrival is not None,
+            more=arrival.heard if arrival is not None else None,
             diff_id=layer.diff_id,
             chain_id=layer.chain_id,
             parent=layers[number - 1].chain_id if number else None,
             before_commit=lambda: self._ensure(remote, layers, number - 1, _nobody),
-            on_progress=lambda count: report(Progress(status="Extracting", id=name, current=count, total=total)),
+            on_progress=extracting,
         )
-        report(Progress(status="Extracting", id=name, current=total, total=total))
+        extracting(total)
         report(Progress(status="Pull complete", id=name))
 
-    async def _download(self, remote: Remote, blob: Descriptor, report: Listener) -> None:
+    async def _download(self, remote: Remote, blob: Descriptor, early: Early, report: Listener) -> None:
         name = short(blob.digest)
         if self._downloading.locked():
             report(Progress(status="Waiting", id=name))
@@ -223,7 +246,7 @@ class Pulls:
             attempt = 1
             while True:
                 try:
-                    await self._attempt(remote, blob, report)
+                    await self._attempt(remote, blob, early, report)
                     return
                 except Unreachable:
                     if attempt >= self._timeouts.attempts:
@@ -231,9 +254,9 @@ class Pulls:
                     await retry_pause(self._timeouts, attempt, name, report)
                     attempt += 1
 
-    async def _attempt(self, remote: Remote, blob: Descriptor, report: Listener) -> None:
+    async def _attempt(self, remote: Remote, blob: Descriptor, early: Early, report: Listener) -> None:
         name = short(blob.digest)
-        async with self._stock.blobs.resume(blob.digest) as incoming, remote.session() as session:
+        async with self._stock.blobs.resume(blob.digest, early) as incoming, remote.session() as session:
             await session.download(blob, incoming, _throttled(name, blob.size, report))
             report(Progress(status="Verifying Checksum", id=name))
             await incoming.finish()

@@ -20,8 +20,8 @@ from kernel_engine.images.digest import Digest
 from kernel_engine.images.layers import LayerStore
 from kernel_engine.workers.pool import Workers
 
-#: workers that unpack at the same time
-_UNPACKING = 2
+#: workers that unpack at the same time: one more than there are downloads, because each of those may keep one waiting
+_UNPACKING = 4
 
 
 class Stock:
@@ -57,6 +57,8 @@ class Stock:
         blob: Path,
         *,
         digest: Digest,
+        hashed: bool = False,
+        more: int | None = None,
         diff_id: Digest,
         chain_id: str,
         parent: str | None,
@@ -65,13 +67,21 @@ class Stock:
     ) -> None:
         """Unpacks a blob and makes it a layer. `before_commit` puts the parent in place.
 
-        CorruptData where blob or content is not what digest and diff id promise; nothing is left then, unless an
-        image has the blob.
+        hashed: whoever writes the blob answers for that digest, so its bytes are not hashed again. more: of a blob
+        that still grows (`Arrival.heard`). CorruptData where blob or content is not what digest and diff id promise;
+        nothing is left then, unless an image has the blob.
         """
         staged = self.layers.stage()
         try:
             async with self._unpacking:
-                unpacked = await work.unpack(self.workers, blob, staged, on_progress=on_progress)
+                unpacked = await work.unpack(
+                    self.workers,
+                    blob,
+                    staged,
+                    digest=digest if hashed else None,
+                    more=more,
+                    on_progress=on_progress,
+                )
             if unpacked.digest != digest:
                 raise CorruptData(f"filesystem layer verification failed for digest {digest}")
             if unpacked.diff_id != diff_id:
@@ -89,7 +99,8 @@ class Stock:
             )
         except BaseException as error:
             self.layers.discard(staged)
-            if isinstance(error, CorruptData | NoSpace) and digest not in self.catalogue.blobs:
+            refused = more is None and isinstance(error, CorruptData | NoSpace)  # a growing blob is its download's
+            if refused and digest not in self.catalogue.blobs:
                 await asyncio.to_thread(self.blobs.remove, digest)
             raise
 

@@ -42,10 +42,19 @@ class Progress:
 
 
 def unpack_layer(order: dict[str, Any], descriptors: Sequence[int], say: Say) -> dict[str, Any]:
-    """Descriptors: the blob, an empty directory. order: {"limit": bytes}."""
-    blob, root = descriptors
+    """Descriptors: the blob, an empty directory, and of a blob that grows the pipe that tells of it.
+
+    order: {"limit": bytes, "digest": of the blob, or null}.
+    """
+    blob, root, *more = descriptors
     enter(root)
-    inflater = Inflater(blob, limit=order["limit"], on_progress=Progress(say))
+    inflater = Inflater(
+        blob,
+        limit=order["limit"],
+        on_progress=Progress(say),
+        digest=order["digest"],
+        more=more[0] if more else None,
+    )
     unpacked = Unpacker().unpack(TarReader(Stream(inflater)))
     return {
         "digest": inflater.digest,
