@@ -13,15 +13,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from kernel_engine.errors import EngineError
-
 
 class Arrival:
-    """The growing file, and the pipe (`heard`: its reading end) that tells of it."""
+    """The growing file, open for reading (it may be renamed meanwhile), and the pipe's reading end (`heard`)."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         self.whole = False
+        self.file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self.heard, self._say = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._say, False)
 
@@ -34,22 +32,27 @@ class Arrival:
         os.close(self._say)
 
     def close(self) -> None:
+        os.close(self.file)
         os.close(self.heard)
         if not self.whole:
             os.close(self._say)
 
 
 class Early:
-    """Work on a blob that begins with its first bytes. It may come to nothing; then the whole blob is worked on."""
+    """Work on a blob that begins with its first bytes.
+
+    `begin`, `grown` and `restarted` are called by whoever fetches the blob, who may go on for others after `stop`.
+    """
 
     def __init__(self, work: Callable[[Arrival], Coroutine[Any, Any, None]]) -> None:
         self._work = work
         self._arrival: Arrival | None = None
         self._task: asyncio.Task[None] | None = None
+        self._over = False
 
     def begin(self, path: Path) -> None:
         """With the first attempt to fetch the blob; later ones go on in the same file."""
-        if self._task is None:
+        if self._task is None and not self._over:
             self._arrival = Arrival(path)
             self._task = asyncio.get_running_loop().create_task(self._work(self._arrival))
 
@@ -63,27 +66,27 @@ class Early:
             self._task.cancel()
 
     async def finish(self) -> bool:
-        """The blob is whole. Whether the work is done; where it is not, doing it again says why."""
-        if self._arrival is None or self._task is None:
-            return False
-        self._arrival.finished()
+        """The blob is whole. Whether the work is done; False where the whole blob is to be worked on. Its own error."""
+        if self._arrival is not None:
+            self._arrival.finished()
         try:
-            await asyncio.wait((self._task,))
-        except asyncio.CancelledError:
+            if self._task is not None:
+                await asyncio.wait((self._task,))
+        finally:
             await self.stop()
-            raise
-        self._arrival.close()
-        if self._task.cancelled() or isinstance(self._task.exception(), EngineError):
+        if self._task is None or self._task.cancelled():
             return False
         self._task.result()
         return True
 
     async def stop(self) -> None:
-        """The blob does not come. Returns when nobody works on it any more."""
-        if self._arrival is None or self._task is None:
-            return
-        self._task.cancel()
-        await asyncio.wait((self._task,))
-        if not self._task.cancelled():
-            self._task.exception()  # the download's error is the one to tell
-        self._arrival.close()
+        """Returns when nobody works on the blob any more."""
+        self._over = True
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            await asyncio.wait((self._task,))
+        if self._task is not None and not self._task.cancelled():
+            self._task.exception()  # where the blob does not come, the download's error is the one to tell
+        if self._arrival is not None:
+            self._arrival.close()
+            self._arrival = None

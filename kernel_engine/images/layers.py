@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from kernel_engine.errors import EngineError, KernelRefused, NoSpace, Unavailable
 from kernel_engine.images.archive import Contents, Spooled
+from kernel_engine.images.arrival import Arrival
 from kernel_engine.images.digest import Digest, parse
 from kernel_engine.workers.feeding import feed
 from kernel_engine.workers.pool import Workers
@@ -81,25 +82,24 @@ class Settled:
 
 async def unpack(
     workers: Workers,
-    blob: Path,
+    blob: Path | Arrival,
     target: Path,
     *,
     digest: Digest | None = None,
-    more: int | None = None,
     on_progress: Callable[[int], None] = lambda count: None,
 ) -> Unpacked:
-    """Unpacks the archive in `blob` into the empty directory `target`.
+    """Unpacks the archive in `blob`, which may still be growing, into the empty directory `target`.
 
-    digest: the blob's, where whoever writes it hashes it; it is not hashed again then. more: of a blob that still
-    grows, a pipe that tells when there is more, and by its end that there is not (`Arrival.heard`). CorruptData for a
-    damaged or hostile archive, NoSpace for a full disk; `target` is then half full. A cancelled call ends the worker
-    first.
+    digest: the blob's, where whoever writes it hashes it; it is not hashed again then. CorruptData for a damaged or
+    hostile archive, NoSpace for a full disk; `target` is then half full. A cancelled call ends the worker first.
     """
     with ExitStack() as opened:
-        source = _open(opened, blob, os.O_RDONLY)
         root = _open(opened, target, os.O_RDONLY | os.O_DIRECTORY)
+        if isinstance(blob, Arrival):
+            descriptors: tuple[int, ...] = (blob.file, root, blob.heard)
+        else:
+            descriptors = (_open(opened, blob, os.O_RDONLY), root)
         order = {"limit": _room(root), "digest": digest}
-        descriptors = (source, root) if more is None else (source, root, more)
         done = await _work(
             workers, "unpack_layer", order, descriptors, on_said=lambda words: on_progress(words["progress"])
         )

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from kernel_engine.errors import CorruptData, EngineError, NotSupported
+from kernel_engine.errors import CorruptData, EngineError, NoSpace, NotSupported
 from kernel_engine.formats.reference import Reference
 from kernel_engine.images import manifest as manifests
 from kernel_engine.images import platforms
@@ -206,7 +206,12 @@ class Pulls:
         except BaseException:
             await early.stop()
             raise
-        if not await early.finish():
+        try:
+            unpacked = await early.finish()
+        except (CorruptData, NoSpace):
+            await stock.refuse(blob.digest)
+            raise
+        if not unpacked:
             await self._unpack(remote, layers, number, report)
 
     async def _unpack(
@@ -225,10 +230,9 @@ class Pulls:
                 report(Progress(status="Extracting", id=name, current=count, total=total))
 
         await stock.add_layer(
-            arrival.path if arrival is not None else stock.blobs.path(layer.blob.digest),
+            arrival or stock.blobs.path(layer.blob.digest),
             digest=layer.blob.digest,
             hashed=arrival is not None,
-            more=arrival.heard if arrival is not None else None,
             diff_id=layer.diff_id,
             chain_id=layer.chain_id,
             parent=layers[number - 1].chain_id if number else None,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from kernel_engine.errors import Conflict, CorruptData, NoSpace, NotFound
 from kernel_engine.images import layers as work
+from kernel_engine.images.arrival import Arrival
 from kernel_engine.images.blobs import Blobs
 from kernel_engine.images.catalogue import Catalogue
 from kernel_engine.images.digest import Digest
@@ -54,11 +55,10 @@ class Stock:
 
     async def add_layer(
         self,
-        blob: Path,
+        blob: Path | Arrival,
         *,
         digest: Digest,
         hashed: bool = False,
-        more: int | None = None,
         diff_id: Digest,
         chain_id: str,
         parent: str | None,
@@ -67,9 +67,9 @@ class Stock:
     ) -> None:
         """Unpacks a blob and makes it a layer. `before_commit` puts the parent in place.
 
-        hashed: whoever writes the blob answers for that digest, so its bytes are not hashed again. more: of a blob
-        that still grows (`Arrival.heard`). CorruptData where blob or content is not what digest and diff id promise;
-        nothing is left then, unless an image has the blob.
+        hashed: whoever writes the blob answers for that digest, so its bytes are not hashed again. CorruptData where
+        blob or content is not what digest and diff id promise; nothing is left then, unless an image has the blob, or
+        it still grows: then it is its writer's to `refuse`.
         """
         staged = self.layers.stage()
         try:
@@ -79,7 +79,6 @@ class Stock:
                     blob,
                     staged,
                     digest=digest if hashed else None,
-                    more=more,
                     on_progress=on_progress,
                 )
             if unpacked.digest != digest:
@@ -99,10 +98,14 @@ class Stock:
             )
         except BaseException as error:
             self.layers.discard(staged)
-            refused = more is None and isinstance(error, CorruptData | NoSpace)  # a growing blob is its download's
-            if refused and digest not in self.catalogue.blobs:
-                await asyncio.to_thread(self.blobs.remove, digest)
+            if isinstance(blob, Path) and isinstance(error, CorruptData | NoSpace):
+                await self.refuse(digest)
             raise
+
+    async def refuse(self, digest: Digest) -> None:
+        """A blob that cannot be unpacked goes, unless an image has it."""
+        if digest not in self.catalogue.blobs:
+            await asyncio.to_thread(self.blobs.remove, digest)
 
     async def collect(self, first: Iterable[str] = ()) -> tuple[tuple[str, int], ...]:
         """Removes every layer that nobody needs, `first` ones first, and their blobs. (chain id, size) of each.

@@ -56,7 +56,9 @@ class Shop:
 
 
 @asynccontextmanager
-async def opened(root: Path, *, mirrors: tuple[str, ...] = (), hub: str = NOWHERE) -> AsyncIterator[Shop]:
+async def opened(
+    root: Path, *, mirrors: tuple[str, ...] = (), hub: str = NOWHERE, timeouts: Timeouts = QUICK
+) -> AsyncIterator[Shop]:
     instance = Instance.at(root, root / "run")
     for directory in (instance.blobs, instance.layers, instance.staging):
         directory.mkdir(parents=True, exist_ok=True)
@@ -65,7 +67,7 @@ async def opened(root: Path, *, mirrors: tuple[str, ...] = (), hub: str = NOWHER
     try:
         layer_store = Layers(instance, records)
         await layer_store.load()
-        images = Images(instance, records, layer_store, workers, mirrors=mirrors, timeouts=QUICK, hub=hub)
+        images = Images(instance, records, layer_store, workers, mirrors=mirrors, timeouts=timeouts, hub=hub)
         await images.open()
         yield Shop(root, images, layer_store, records)
         await layer_store.trash.emptied()

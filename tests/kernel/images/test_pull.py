@@ -14,6 +14,7 @@ import zstandard
 from kernel_engine.errors import CorruptData, NotFound, Unauthorized, Unavailable
 from kernel_engine.images.digest import short
 from kernel_engine.images.image import Auth
+from kernel_engine.images.registry import Timeouts
 from tests.kernel.images.conftest import NOWHERE, Shop, opened
 from tests.kernel.images.double import Double, running
 from tests.kernel.images.making import MACHINE, Made, Words, digest, directory, file, image, index, link, tar
@@ -26,6 +27,11 @@ def two_layers() -> Made:
     below = tar(directory("etc", mode=0o700), file("etc/name", b"lower"), file("big", NOISE))
     above = tar(file("etc/other", b"upper"))
     return image(below, above, config={"Cmd": ["sh"], "Labels": {"a": "b"}})
+
+
+def lowest(shop: Shop, reference: str, name: str) -> bytes:
+    """A file of an image's lowest layer."""
+    return (Path(shop.layers.paths(shop.images.get(reference).chain_id)[-1]) / name).read_bytes()
 
 
 def empty(found: dict[str, list[str]]) -> bool:
@@ -149,6 +155,7 @@ async def test_an_interrupted_layer_goes_on_where_it_stopped(shop: Shop, double:
     assert "Range" not in first
     assert int(second["Range"].removeprefix("bytes=").removesuffix("-")) > 1 << 20
     assert "Retrying in 1 second" in words.statuses(short(made.layers[0]))
+    assert lowest(shop, "demo", "big") == NOISE
 
 
 async def test_a_later_pull_resumes_after_a_restart(tmp_path: Path, double: Double) -> None:
@@ -174,6 +181,39 @@ async def test_a_registry_without_ranges_starts_over(shop: Shop, double: Double)
     double.ranges = False
     await shop.images.pull("demo")
     assert len(double.fetched(made.layers[0])) == 2
+    assert lowest(shop, "demo", "big") == NOISE
+
+
+async def test_a_layer_is_unpacked_while_it_comes(tmp_path: Path, double: Double) -> None:
+    made = double.serve("library/demo:latest", image(tar(file("first", b"1"), file("big", NOISE))))
+    double.stall.add(made.layers[0])
+    async with opened(tmp_path / "root", mirrors=(double.address,), timeouts=Timeouts(idle=60)) as shop:
+        pulling = asyncio.create_task(shop.images.pull("demo"))
+        async with asyncio.timeout(30):
+            while not list(shop.root.glob("staging/*/first")):
+                await asyncio.sleep(0.01)
+        assert (await shop.settled())["layers"] == []
+        pulling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await pulling
+        found = await shop.settled()
+        assert (found["layers"], found["staging"]) == ([], [])
+
+
+async def test_a_layer_is_nobodys_before_its_blob_is_right(shop: Shop, double: Double) -> None:
+    """What is wrong is no part of the archive (a frame that zstd skips), so that unpacking does not see it."""
+    data = tar(file("a", NOISE))
+    skipped = b"\x50\x2a\x4d\x18" + (9).to_bytes(4, "little") + b"x" * 9
+    packed = zstandard.ZstdCompressor().compress(data) + skipped
+    kind = "application/vnd.oci.image.layer.v1.tar+zstd"
+    made = double.serve("library/demo:latest", image(data, packed=[packed], layer_type=kind))
+    double.corrupt.add(made.layers[0])
+    with pytest.raises(CorruptData, match="filesystem layer verification failed"):
+        await shop.images.pull("demo")
+    found = await shop.settled()
+    assert (found["layers"], found["staging"]) == ([], [])
+    double.corrupt.clear()
+    await shop.images.pull("demo")
 
 
 async def test_a_registry_that_stops_answering_is_one_error_in_bounded_time(tmp_path: Path) -> None:
