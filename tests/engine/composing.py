@@ -56,7 +56,9 @@ class Composed:
             check=False,
         )
         if check:
-            assert result.returncode == 0, f"compose {' '.join(words)}: {result.returncode}\n{result.stdout}{result.stderr}"
+            assert result.returncode == 0, (
+                f"compose {' '.join(words)}: {result.returncode}\n{result.stdout}{result.stderr}"
+            )
         return result
 
     def start(self, *words: str, **more: str) -> subprocess.Popen[str]:

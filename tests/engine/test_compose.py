@@ -117,7 +117,9 @@ def test_a_rebuilt_image_makes_its_containers_anew(project: Composed) -> None:
     project("up", "-d", "--build")
     assert project.run("app", "cat", "/page") == "second one"
     assert project.ids()["demo-other-1"] == before["demo-other-1"]
-    label = project.daemon.out("image", "inspect", "-f", '{{index .Config.Labels "com.docker.compose.service"}}', "demo-app")
+    label = project.daemon.out(
+        "image", "inspect", "-f", '{{index .Config.Labels "com.docker.compose.service"}}', "demo-app"
+    )
     assert label == "app"
     project("down", "--rmi", "local")
     assert project.daemon.out("images", "-q", "demo-app") == ""
@@ -170,7 +172,7 @@ def test_dependencies_are_waited_for(project: Composed) -> None:
             command: sh -c 'sleep 0.2; echo done > /shared/b'
             volumes: [shared:/shared]
         volumes: {shared: {}}
-        """.replace("exec STAYS", "trap \"exit 0\" TERM; while :; do sleep 0.05; done")
+        """.replace("exec STAYS", 'trap "exit 0" TERM; while :; do sleep 0.05; done')
     )
     printed = project("up", "-d").stderr.splitlines()
     started = printed.index(" Container demo-web-1  Starting")
