@@ -56,9 +56,8 @@ class Composed:
             check=False,
         )
         if check:
-            assert result.returncode == 0, (
-                f"compose {' '.join(words)}: {result.returncode}\n{result.stdout}{result.stderr}"
-            )
+            printed = f"{result.returncode}\n{result.stdout}{result.stderr}"
+            assert result.returncode == 0, f"compose {' '.join(words)}: {printed}"
         return result
 
     def start(self, *words: str, **more: str) -> subprocess.Popen[str]:

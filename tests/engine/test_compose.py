@@ -117,10 +117,8 @@ def test_a_rebuilt_image_makes_its_containers_anew(project: Composed) -> None:
     project("up", "-d", "--build")
     assert project.run("app", "cat", "/page") == "second one"
     assert project.ids()["demo-other-1"] == before["demo-other-1"]
-    label = project.daemon.out(
-        "image", "inspect", "-f", '{{index .Config.Labels "com.docker.compose.service"}}', "demo-app"
-    )
-    assert label == "app"
+    marks = project.daemon.api.get("/images/demo-app/json").json()["Config"]["Labels"]
+    assert marks["com.docker.compose.service"] == "app"
     project("down", "--rmi", "local")
     assert project.daemon.out("images", "-q", "demo-app") == ""
     assert project.daemon.out("images", "-q", "busybox") != ""

@@ -98,9 +98,8 @@ def test_an_interrupt_stops_in_order(project: Composed) -> None:
 
 
 def test_a_second_interrupt_kills(project: Composed) -> None:
-    project.write(
-        "services: {deaf: {image: busybox, command: \"sh -c 'trap : TERM; echo here; while :; do sleep 0.1; done'\"}}"
-    )
+    deaf = "sh -c 'trap : TERM; echo here; while :; do sleep 0.1; done'"
+    project.write(f'services: {{deaf: {{image: busybox, command: "{deaf}"}}}}')
     process = project.start("up")
     until(process, "here")
     process.send_signal(signal.SIGINT)
@@ -195,12 +194,18 @@ def test_a_notebook_cell_shows_the_same_every_time(project: Composed) -> None:
     seen = set()
     for _ in range(2):
         reading, writing = os.pipe()
+        environment = {**project.environment, "DOCKER_LABS_CELL": str(os.fstat(writing).st_ino)}
         with open(reading, encoding="utf-8") as cell:
             for words in (["up", "-d"], ["down"]):
                 subprocess.run(
-                    [*COMPOSE, *words], stdout=writing, stderr=writing, stdin=subprocess.DEVNULL, check=True,
-                    cwd=project.directory, env={**project.environment, "DOCKER_LABS_CELL": str(os.fstat(writing).st_ino)},
-                )  # fmt: skip
+                    [*COMPOSE, *words],
+                    stdout=writing,
+                    stderr=writing,
+                    stdin=subprocess.DEVNULL,
+                    check=True,
+                    cwd=project.directory,
+                    env=environment,
+                )
             os.close(writing)
             seen.add(cell.read())
     assert seen == {

@@ -101,6 +101,10 @@ class Maker:
         self.client.post(f"/containers/{new}/rename", query={"name": name}).read()
         self.display.show(subject, "Recreated", DONE)
 
+    def _rename(self, step: Step, subject: str) -> None:
+        assert step.container is not None
+        self.client.post(f"/containers/{step.container.id}/rename", query={"name": step.name}).read()
+
     def _make(self, step: Step, name: str, final: str = "") -> str:
         service = self.project.services[step.service]
         peers = {other: self.peers(other) for other in self.project.services}

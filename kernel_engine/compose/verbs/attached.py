@@ -96,8 +96,9 @@ class _Foreground:
         """Those whose output is shown, before anything of it is printed."""
         self.shown = self._attached_to()
         everything = [item for name in self.project.services for item in observed.of(name)]
+        running = {item.id for item in everything if item.state == RUNNING}
         self.seen = {
-            item.id: _Seen(item=item, running=item.state == RUNNING, began=item.state == RUNNING) for item in everything
+            item.id: _Seen(item=item, running=item.id in running, began=item.id in running) for item in everything
         }
         shown = [item for item in everything if item.service in self.shown]
         self.printer.register(heading(item) for item in shown)
