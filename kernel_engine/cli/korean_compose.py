@@ -125,6 +125,12 @@ COMPOSE: tuple[tuple[str, str], ...] = (
         r"error while interpolating (?P<place>\S+): failed to cast to expected type",
         "{place}에는 숫자가 와야 해요. 변수를 썼다면 그 값을 확인해 보세요.",
     ),
+    # Kubernetes ---------------------------------------------------------------------------------------------------
+    (
+        r": no equivalent in Kubernetes|the claim asks for|Kubernetes builds nothing|compose does not do unasked",
+        "위의 줄들은 쿠버네티스에 같은 것이 없거나 뜻이 조금 다른 부분이에요. "
+        "매니페스트를 쓰기 전에 하나씩 확인해 보세요.",
+    ),
     # files ----------------------------------------------------------------------------------------------------------
     (
         r"no configuration file provided: not found",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from graphlib import TopologicalSorter
@@ -11,18 +12,21 @@ from urllib.parse import quote
 
 from kernel_engine.cli.failures import Failed
 from kernel_engine.cli.grammar import Parsed
+from kernel_engine.cli.korean import hint
 from kernel_engine.cli.table import columns
 from kernel_engine.compose.converge.body import image_name
+from kernel_engine.compose.finding import read_file
 from kernel_engine.compose.hashes import config_hash
 from kernel_engine.compose.interpolation import Reference, references
 from kernel_engine.compose.loading import Care, load, load_values
 from kernel_engine.compose.model import Project, Wanted
 from kernel_engine.compose.printing import printed
-from kernel_engine.compose.selecting import selected
+from kernel_engine.compose.selecting import selected, without_unused
 from kernel_engine.compose.session import Session
 from kernel_engine.compose.settling import VALUE
 from kernel_engine.compose.words import text_of
 
+KUBERNETES = "kubernetes"
 #: a name of an image → its digest; asks the registry
 Digest = Callable[[str], str]
 
@@ -84,11 +88,13 @@ def _aspect(wanted: Wanted, words: Parsed, care: Care) -> str | None:
 
 def _whole(wanted: Wanted, words: Parsed, care: Care, digest: Digest) -> str:
     form = words["format"] or "yaml"
-    if form not in {"yaml", "json"}:
+    if form not in {"yaml", "json", KUBERNETES}:
         raise Failed(f'unsupported format "{form}"')
     if words["no-interpolate"]:
         return _in_form(_by_key(load_values(wanted, care=care)), form)
     project = _selected(load(wanted, care=care), words)
+    if form == KUBERNETES:
+        return _as_manifests(without_unused(project))
     values = printed(project)
     if words["resolve-image-digests"] or words["lock-image-digests"]:
         for service in values["services"].values():
@@ -150,6 +156,32 @@ def _variable(reference: Reference) -> dict[str, Any]:
         "defaultvalue": reference.word if kind == "-" else "",
         "presencevalue": reference.word if kind == "+" else "",
     }
+
+
+def _as_manifests(project: Project) -> str:
+    """What they cannot say is printed on standard error."""
+    from kernel_engine.compose.kubernetes.manifests import manifests
+    from kernel_engine.compose.writing import written
+
+    made = manifests(project, _contents(project))
+    for note in made.notes:
+        print(f"WARN[0000] {note} ", file=sys.stderr, flush=True)
+    if made.notes:
+        hint(made.notes[0], ())
+    return "---\n".join(written(item) for item in made.objects)
+
+
+def _contents(project: Project) -> dict[str, bytes]:
+    """What the project's own secrets and configs hold."""
+    result = {}
+    for kind, items in (("secret", project.secrets), ("config", project.configs)):
+        for key, item in items.items():
+            if item.external:
+                continue
+            if item.environment and item.content is None:
+                raise Failed(f'environment variable "{item.environment}" required by {kind} "{key}" is not set')
+            result[f"{kind}s.{key}"] = read_file(item.file) if item.content is None else item.content.encode()
+    return result
 
 
 def _lines(items: Iterable[str]) -> str:
