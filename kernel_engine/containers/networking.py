@@ -238,6 +238,7 @@ async def _open_names(house: House, container_id: str, pid: int) -> None:
         pid,
         lookup=partial(found_by_name, house, container_id),
         reverse=partial(name_of, house, container_id),
+        version=lambda: house.roster.version,
         upstream=partial(_upstream, live),
     )
 
