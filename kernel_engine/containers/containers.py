@@ -287,7 +287,9 @@ class Containers:
         """Titles and rows, as `ps` prints them on the host."""
         live = self._live(reference)
         execs.check_running(live)
-        return await processes.top(self._house, live.record.id, ps_args)
+        found = await processes.top(self._house, live.record.id, ps_args)
+        self._house.announce(live, "top")
+        return found
 
     def stats(self, reference: str) -> AsyncIterator[sampling.Sample]:
         """What it uses, now and every second, until it is removed."""

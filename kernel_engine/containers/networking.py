@@ -266,5 +266,15 @@ def _free_interface(network: Network, endpoints: Sequence[Endpoint]) -> str:
     return next(name for number in range(len(used) + 1) if (name := f"{prefix}{number}") not in used)
 
 
+def announce(house: House, record: Container, action: str) -> None:
+    """`connect` and `disconnect` for each network of a container that starts or has ended, host and none too."""
+    for name in record.config.networks:
+        try:
+            network = house.networks.find(name)
+        except (NotFound, InvalidRequest):
+            continue  # `container:…`, or removed meanwhile
+        house.events.publish("network", action, network.id, _attributes(network, record))
+
+
 def _attributes(network: Network, record: Container) -> dict[str, str]:
     return {"container": record.id, "name": network.name, "type": network.driver}
