@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from kernel_engine.containers import probing
 from kernel_engine.containers.house import House, LiveExec
-from kernel_engine.containers.networking import announce, detach_all
+from kernel_engine.containers.networking import announce as announce_networks
+from kernel_engine.containers.networking import detach_all
 from kernel_engine.containers.record import WaitResult
 from kernel_engine.containers.remove import remove_locked
 from kernel_engine.containers.restart import next_delay
@@ -84,7 +85,7 @@ def _announce(house: House, live: Live, exited: Exited) -> None:
     if exited.oom_killed:
         house.announce(live, "oom")
     house.announce(live, "die", exitCode=str(exited.exit_code))
-    announce(house, live.record, "disconnect")
+    announce_networks(house, live.record, "disconnect")
 
 
 async def _let_go(house: House, process_id: str) -> None:
