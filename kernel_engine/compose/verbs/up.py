@@ -160,7 +160,7 @@ def create_all(session: Session, project: Project, making: Making, display: Sile
         inherit=making.inherit,
     )
     with display:
-        display.expect(maker.subject(step) for step in steps if step.what != "rename")
+        display.expect(maker.subject(step) for step in steps)
         carry_out(steps, maker.do, parallel=session.parallel)
 
 

@@ -13,6 +13,8 @@ from labs.directives import BadSource
 from labs.engine_view import CommandFailed, EngineView
 from labs.notebook import server
 from labs.notebook.learning import choices, dashboard, layers, lifecycle, live, pages, picture, preview, results
+from labs.notebook.learning import servers as sites
+from labs.servers import NameTaken
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -78,6 +80,19 @@ def show_layers(line: str) -> None:
     _said(lambda: layers.show_layers(server.require_this_engine(), names))
 
 
+def server_command(line: str) -> None:
+    """%server, %server create second, %server rm second: other servers, and variables for them."""
+    _said(lambda: sites.manage(server.require_this_engine(), line))
+
+
+def show_servers(line: str) -> None:
+    """%servers: what lies where, and what the registries hold."""
+    if line.strip():
+        print("%servers는 다른 말 없이 쓰세요. 서버를 만들려면 %server create 이름이에요.")
+        return
+    _said(lambda: sites.show_servers(server.require_this_engine()))
+
+
 def open_page(line: str) -> None:
     """%open web, %open 9999: the page of a published port."""
     _said(lambda: preview.show_open(server.require_this_engine(), line))
@@ -113,7 +128,7 @@ def _said(work: Callable[[], None]) -> None:
     """Runs it; what a learner can meet becomes a sentence, a fault of the course stays a traceback."""
     try:
         work()
-    except (catalogue.NoSuchLab, server.WrongServer, BadSource, CommandFailed) as error:
+    except (catalogue.NoSuchLab, server.WrongServer, BadSource, CommandFailed, NameTaken) as error:
         print(error)
     except EngineUnreachable as error:
         print(f"{error.message}\n{NOBODY}")
@@ -131,6 +146,8 @@ MAGICS: dict[str, Callable[[str], None]] = {
     "dashboard": show_dashboard,
     "open": open_page,
     "layers": show_layers,
+    "server": server_command,
+    "servers": show_servers,
     "check": check,
 }
 

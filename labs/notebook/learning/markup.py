@@ -36,6 +36,7 @@ SHEETS = {
     "lifecycle": ("things", "lifecycle"),
     "dashboard": ("things", "dashboard"),
     "port": ("things", "port"),
+    "servers": ("things", "live", "servers"),
     "timeline": ("things", "timeline"),
     "xray": ("things", "xray"),
 }
