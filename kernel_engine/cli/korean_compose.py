@@ -103,6 +103,10 @@ COMPOSE: tuple[tuple[str, str], ...] = (
         r"cannot override (?P<place>\S+)",
         "{place}을(를) 앞의 파일과 다른 모양(목록과 키)으로 적었어요. 같은 모양으로 적어 주세요.",
     ),
+    (
+        r"^services\.(?P<place>\S+) is not supported by this engine",
+        "{place}은(는) 이 엔진이 아직 하지 못하는 설정이라 건너뛰었어요.",
+    ),
     # variables ------------------------------------------------------------------------------------------------------
     (
         r"required variable (?P<name>\w+) is missing a value",

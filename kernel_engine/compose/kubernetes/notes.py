@@ -11,7 +11,7 @@ from kernel_engine.compose.model import Service
 SAID = frozenset(
     """name image command entrypoint environment scale profiles depends_on container_name labels annotations deploy
     restart healthcheck pull_policy platform hostname user group_add working_dir tty stdin_open stop_grace_period
-    post_start pre_stop networks network_mode ports expose links extra_hosts dns dns_opt dns_search volumes tmpfs
+    post_start pre_stop networks network_mode ports expose links extra_hosts dns dns_opt dns_search volumes tmpfs others
     secrets configs read_only shm_size privileged cap_add cap_drop security_opt gpus sysctls pid ipc nano_cpus mem_limit
     mem_reservation runtime attach build extensions""".split()
 )
@@ -31,7 +31,10 @@ class Notes:
         self.add(f"{place}: no equivalent in Kubernetes, left out{'; ' if instead else ''}{instead}")
 
     def unsaid(self, service: Service) -> None:
-        """Every attribute that is set and that no manifest says."""
+        """Every attribute that is set and that no manifest says. What is for development only is none."""
+        for name in service.others:
+            if name != "develop":
+                self.missing(f"services.{service.name}.{name}")
         for field in dataclasses.fields(service):
             if field.name not in SAID and getattr(service, field.name) != _default(field):
                 self.missing(

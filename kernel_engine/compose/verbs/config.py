@@ -21,9 +21,9 @@ from kernel_engine.compose.interpolation import Reference, references
 from kernel_engine.compose.loading import Care, load, load_values
 from kernel_engine.compose.model import Project, Wanted
 from kernel_engine.compose.printing import printed
+from kernel_engine.compose.printing_parts import by_key
 from kernel_engine.compose.selecting import selected, without_unused
 from kernel_engine.compose.session import Session
-from kernel_engine.compose.settling import VALUE
 from kernel_engine.compose.words import text_of
 
 KUBERNETES = "kubernetes"
@@ -91,7 +91,7 @@ def _whole(wanted: Wanted, words: Parsed, care: Care, digest: Digest) -> str:
     if form not in {"yaml", "json", KUBERNETES}:
         raise Failed(f'unsupported format "{form}"')
     if words["no-interpolate"]:
-        return _in_form(_by_key(load_values(wanted, care=care)), form)
+        return _in_form(by_key(load_values(wanted, care=care)), form)
     project = _selected(load(wanted, care=care), words)
     if form == KUBERNETES:
         return _as_manifests(without_unused(project))
@@ -202,10 +202,3 @@ def _in_json(values: dict[str, Any]) -> dict[str, Any]:
     networks = {name: {"ipam": {}, **network} for name, network in values.get("networks", {}).items()}
     sections = {**values, "services": services, **({"networks": networks} if networks else {})}
     return dict(sorted(sections.items()))
-
-
-def _by_key(values: Any) -> Any:
-    """Sorted, without what only the reading knows."""
-    if isinstance(values, dict):
-        return {key: _by_key(item) for key, item in sorted(values.items()) if key != VALUE}
-    return [_by_key(item) for item in values] if isinstance(values, list) else values
