@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 from kernel_engine.cli.failures import Failed
 from kernel_engine.cli.grammar import Parsed
-from kernel_engine.cli.korean import hint
 from kernel_engine.cli.table import columns
 from kernel_engine.compose.converge.body import image_name
 from kernel_engine.compose.finding import read_file
@@ -167,6 +166,8 @@ def _as_manifests(project: Project) -> str:
     for note in made.notes:
         print(f"WARN[0000] {note} ", file=sys.stderr, flush=True)
     if made.notes:
+        from kernel_engine.cli.korean import hint
+
         hint(made.notes[0], ())
     return "---\n".join(written(item) for item in made.objects)
 
