@@ -90,6 +90,29 @@ class EngineView:
         """Rows of `docker history`, newest first; [] when there is no such image."""
         return self._find(f"/images/{reference}/history") or []
 
+    def volume(self, name: str) -> dict[str, Any] | None:
+        """`docker volume inspect`; None when there is none."""
+        found: dict[str, Any] | None = self._find(f"/volumes/{name}")
+        return found
+
+    def volumes(self, **filters: str) -> list[dict[str, Any]]:
+        """Rows of `docker volume ls`; filters as the command's: volumes(dangling="true")."""
+        query = {"filters": {name: [value] for name, value in filters.items()}}
+        found: dict[str, Any] = self._client.get("/volumes", query=_worded(query)).json()
+        return sorted(found["Volumes"] or (), key=lambda row: str(row["Name"]))
+
+    def files_of_volume(self, name: str) -> dict[str, str] | None:
+        """Path beneath the volume → SHA-256 of each of its files; None when there is no such volume."""
+        if self.volume(name) is None:
+            return None  # mounting it would make it
+        script = "cd /volume && find . -type f -exec sha256sum {} +"
+        mount = f"type=volume,source={name},target=/volume,readonly"
+        _, said = self.docker(
+            "run", "--rm", "--label", LABEL, "--network", "none", "--mount", mount, "busybox", "sh", "-c", script
+        )
+        pairs = (line.split(maxsplit=1) for line in said.splitlines() if "  " in line)
+        return {path.removeprefix("./"): digest for digest, path in pairs}
+
     def changes(self, name: str) -> dict[str, str]:
         """`docker diff` as path → "A" | "C" | "D"; {} when nothing changed or there is no such container."""
         return {row["Path"]: _KINDS[row["Kind"]] for row in self._find(f"/containers/{name}/changes") or []}
@@ -200,6 +223,10 @@ class EngineView:
     def remove_container(self, name: str) -> None:
         """No error when there is none."""
         self._delete(f"/containers/{name}", {"force": "1", "v": "1"})
+
+    def remove_volume(self, name: str) -> None:
+        """No error when there is none."""
+        self._delete(f"/volumes/{name}", {"force": "1"})
 
     def remove_image(self, reference: str) -> None:
         """No error when there is none."""
