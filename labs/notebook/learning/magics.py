@@ -12,7 +12,18 @@ from labs import catalogue, checks
 from labs.directives import BadSource
 from labs.engine_view import CommandFailed, EngineView
 from labs.notebook import server
-from labs.notebook.learning import choices, dashboard, layers, lifecycle, live, pages, picture, preview, results
+from labs.notebook.learning import (
+    choices,
+    dashboard,
+    layers,
+    lifecycle,
+    live,
+    pages,
+    picture,
+    preview,
+    results,
+    volumes,
+)
 from labs.notebook.learning import servers as sites
 from labs.servers import NameTaken
 
@@ -69,6 +80,11 @@ def _takes_nothing(magic: str, line: str) -> bool:
     if line.strip():
         print(f"{magic}는 다른 말 없이 쓰세요.")
     return not line.strip()
+
+
+def show_volumes(line: str) -> None:
+    """%volumes: what holds data, and which containers have it."""
+    _said(lambda: volumes.show_volumes(server.require_this_engine()))
 
 
 def show_layers(line: str) -> None:
@@ -145,6 +161,7 @@ MAGICS: dict[str, Callable[[str], None]] = {
     "lifecycle": show_lifecycle,
     "dashboard": show_dashboard,
     "open": open_page,
+    "volumes": show_volumes,
     "layers": show_layers,
     "server": server_command,
     "servers": show_servers,
