@@ -10,6 +10,7 @@ import re
 from kernel_engine.cli.korean_building import BUILDING
 from kernel_engine.cli.korean_compose import COMPOSE
 from kernel_engine.cli.korean_dockerfile import DOCKERFILE
+from kernel_engine.cli.korean_services import SERVICES
 
 _TEXTS: tuple[tuple[str, str], ...] = (
     # images that cannot be removed ----------------------------------------------------------------------------------
@@ -339,6 +340,7 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "-v의 형태가 맞지 않아요. 호스트 경로:컨테이너 경로[:ro] 형태로, 컨테이너 경로는 /로 시작하게 적어 주세요.",
     ),
     *BUILDING,
+    *SERVICES,
     *COMPOSE,
     # networks -----------------------------------------------------------------------------------------------------
     (

@@ -286,3 +286,46 @@ def test_a_project_is_taken_down_without_its_file(project: Composed) -> None:
     order = project("-p", "demo", "down").stderr.splitlines()
     assert order.index(" Container demo-web-1  Removed") < order.index(" Container demo-db-1  Stopping")
     assert project.leftovers() == []
+
+
+def test_hooks_run_in_the_container(project: Composed) -> None:
+    project.write(
+        """
+        services:
+          web:
+            image: busybox
+            command: STAYS
+            volumes: [data:/data]
+            post_start: [{command: [sh, -c, "echo began >> /data/log"]}]
+            pre_stop: [{command: [sh, -c, "echo ends >> /data/log"]}]
+        volumes: {data: {}}
+        """
+    )
+    project("up", "-d")
+    project("stop")
+    project("start")
+    assert project.run("web", "cat", "/data/log").split() == ["began", "ends", "began"]
+    project.write((project.directory / "compose.yaml").read_text().replace("echo began", "exit 3; echo"))
+    result = project("up", "-d", check=False)
+    assert (result.returncode, result.stderr.splitlines()[-1]) == (1, "web hook exited with status 3")
+
+
+def test_a_dry_run_changes_nothing(project: Composed) -> None:
+    project.write(TWO)
+    printed = project("--dry-run", "up", "-d").stderr.splitlines()
+    assert printed == [
+        " DRY-RUN MODE -  create network demo_default (missing)",
+        " DRY-RUN MODE -  create demo-db-1 (missing)",
+        " DRY-RUN MODE -  create demo-web-1 (missing)",
+    ]
+    assert project.leftovers() == []
+    project("up", "-d")
+    before = project.states()
+    for words in (["down"], ["stop"], ["restart"], ["kill"], ["rm", "-f", "-s"], ["scale", "web=0"], ["pause"]):
+        assert "DRY-RUN MODE" in project("--dry-run", *words).stderr, words
+    assert project.states() == before
+    result = project("--dry-run", "run", "web", check=False)
+    assert (result.returncode, result.stderr) == (
+        1,
+        "--dry-run is not supported by docker compose run: it would do it\n",
+    )

@@ -135,7 +135,7 @@ class _Foreground:
 
         def start() -> None:
             try:
-                start_steps(self.session, watch, Silent(), steps, self.halt)
+                start_steps(self.session, self.project, watch, Silent(), steps, self.halt)
             except Stopped:
                 self.inbox.put(("started", None))
             except Exception as error:
