@@ -266,6 +266,12 @@ class Containers:
         except NotFound:
             return writable, writable
 
+    def directories(self, reference: str) -> dict[str, str] | None:
+        """Where its file system lies, as Docker's inspect tells it (GraphDriver.Data); None where it is removed."""
+        container_id = self._live(reference).record.id
+        there = self._house.snapshots.has(container_id)
+        return self._house.snapshots.directories(container_id) if there else None
+
     async def stat_path(self, reference: str, path: str) -> archive.PathStat:
         return await archive.stat(self._house, self._live(reference), path)
 
