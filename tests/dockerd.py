@@ -1,6 +1,6 @@
 """A real dockerd on state of its own, for tests and benchmarks that hold ours against it.
 
-It touches nothing of the machine's network: it runs in a namespace of its own, without internet, or without a bridge.
+It runs in a network namespace of its own, so that nothing of the machine's is touched: no internet for it either.
 """
 
 from __future__ import annotations
@@ -54,16 +54,12 @@ def installed() -> tuple[Path, Path]:
 
 
 @contextlib.contextmanager
-def running(state: Path, *, bridge: bool = True) -> Iterator[Dockerd]:
-    """Everything of it lies below `state` and is gone afterwards.
-
-    bridge: False is for one that reaches registries on this machine's loopback, and has no network for containers.
-    """
+def running(state: Path) -> Iterator[Dockerd]:
+    """Everything of it lies below `state` and is gone afterwards."""
     daemon, client = installed()
     state.mkdir(parents=True, exist_ok=True)
     address, log = state / "docker.sock", state / "dockerd.log"
-    alone = ["unshare", "-n", "sh", "-c", 'ip link set lo up; exec "$@"', "dockerd"]
-    arguments = [*alone, str(daemon)] if bridge else [str(daemon), "--bridge=none"]
+    arguments = ["unshare", "-n", "sh", "-c", 'ip link set lo up; exec "$@"', "dockerd", str(daemon)]
     arguments += ["--data-root", str(state / "data"), "--exec-root", str(state / "exec"), "-p", str(state / "pid")]
     arguments += ["-H", f"unix://{address}", "--iptables=false", "--storage-driver=overlay2"]
     with log.open("wb") as output:

@@ -158,8 +158,7 @@ def rows(call: Call, items: tuple[Image, ...], *, counted: bool) -> list[dict[st
 
 
 async def inspect(call: Call) -> web.StreamResponse:
-    image = call.engine.images.get(call.name)
-    return answer(wire.inspect_json(image, call.version, directories=call.engine.images.directories(image)))
+    return answer(wire.inspect_json(call.engine.images.get(call.name), call.version))
 
 
 async def history(call: Call) -> web.StreamResponse:

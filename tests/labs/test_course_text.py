@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter
+from typing import Any
 
 import pytest
 
-from kernel_engine.cli.commands import find
+from kernel_engine.cli.commands import Command, find
 from kernel_engine.cli.grammar import options_of, parse
+from kernel_engine.compose import commands as compose
 from labs import build
 from labs.catalogue import Lab, lab, labs
 from labs.checks import HINTS, EngineView, Exercise, NotYet, exercises
@@ -93,6 +95,9 @@ def test_every_exercise_has_wrong_solutions_and_three_hints(lab: Lab) -> None:
         def _find(self, path: str) -> None:
             return None
 
+        def containers(self, **filters: str) -> list[dict[str, Any]]:
+            return []
+
     for name, each in exercises(lab).items():
         assert len(each.wrong) + len(each.wrong_answers) >= 3, name
         found = each.check(Empty("unix:///nowhere"))
@@ -119,9 +124,17 @@ def test_what_an_exercise_sets_up_stands_in_the_lab(lab: Lab) -> None:
 def test_every_command_is_one_of_ours(lab: Lab) -> None:
     shown = [command for group in lab.card() for command, _ in group.commands if command.startswith("docker ")]
     for line in [*commands(lab), *shown]:
-        _, command, rest = find(before_the_shell_s_signs(line)[1:])
+        words = before_the_shell_s_signs(line)[1:]
+        command, rest = compose_command(words[1:]) if words[0] == "compose" else find(words)[1:]
         assert command is not None, line
         parse(options_of(command.options), rest, interspersed=command.interspersed)
+
+
+def compose_command(words: list[str]) -> tuple[Command | None, list[str]]:
+    """What `docker compose` makes of its words."""
+    given = parse(options_of(compose.GLOBAL_OPTIONS), words, interspersed=False)
+    name, *rest = given.arguments
+    return compose.COMMANDS.get(name), rest
 
 
 def before_the_shell_s_signs(line: str) -> list[str]:

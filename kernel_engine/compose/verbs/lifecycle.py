@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from kernel_engine.cli.failures import Failed
 from kernel_engine.client import APIError
+from kernel_engine.compose.converge.carry_out import carry_out
 from kernel_engine.compose.converge.making import Maker
 from kernel_engine.compose.converge.observed import RUNNING, Container, Observed, containers_of
 from kernel_engine.compose.converge.order import check_names
@@ -35,7 +36,7 @@ def stop(session: Session) -> int:
     steps = stopping(project, lambda name: [item for item in there.of(name) if item.state != "created"])
     with maker.display as display:
         display.expect(maker.subject(step) for step in steps)
-        session.carry_out(steps, maker.do)
+        carry_out(steps, maker.do, parallel=session.parallel)
     return 0
 
 
@@ -145,7 +146,7 @@ def _each(session: Session, steps: list[Step], do: Callable[[Container], None], 
                 raise
             display.show(f"Container {step.name}", done, DONE)
 
-        session.carry_out(steps, carry, told=lambda step: f"Container {step.name}  {doing}")
+        carry_out(steps, carry, parallel=session.parallel)
     return 0
 
 

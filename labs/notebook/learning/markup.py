@@ -35,9 +35,7 @@ SHEETS = {
     "build": ("things", "build"),
     "lifecycle": ("things", "lifecycle"),
     "dashboard": ("things", "dashboard"),
-    "volumes": ("things", "volumes"),
     "port": ("things", "port"),
-    "servers": ("things", "live", "servers"),
     "timeline": ("things", "timeline"),
     "xray": ("things", "xray"),
 }
