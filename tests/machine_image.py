@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tests.busybox_registry import root_tar
@@ -41,13 +41,19 @@ def missing() -> list[str]:
     return [name for name in PROGRAMS if shutil.which(name, path=_SEARCH) is None]
 
 
+def add_program(archive: tarfile.TarFile, *names: str, more: Iterable[Path] = ()) -> None:
+    """Programs of this machine, and `more`, with their libraries, to an archive that is a root file system."""
+    programs = [Path(shutil.which(name, path=_SEARCH) or name) for name in names]
+    present = set(archive.getnames())
+    for path in sorted(_with_libraries([*programs, *more])):
+        if str(path).lstrip("/") not in present:
+            archive.add(os.path.realpath(path), str(path).lstrip("/"), recursive=False)
+
+
 def machine_tar() -> bytes:
     buffer = io.BytesIO(root_tar())
     with tarfile.open(fileobj=buffer, mode="a") as archive:
-        present = set(archive.getnames())
-        for path in sorted(_files()):
-            if str(path).lstrip("/") not in present:
-                archive.add(os.path.realpath(path), str(path).lstrip("/"), recursive=False)
+        add_program(archive, *PROGRAMS, more=Path("/usr/lib/x86_64-linux-gnu/xtables").glob("*.so"))
         for program, names in _NAMES.items():
             for name in names:
                 _link(archive, f"usr/sbin/{name}", program)
@@ -69,11 +75,9 @@ def _link(archive: tarfile.TarFile, path: str, target: str) -> None:
     archive.addfile(entry)
 
 
-def _files() -> Iterable[Path]:
-    programs = [Path(shutil.which(name, path=_SEARCH) or name) for name in PROGRAMS]
-    extensions = list(Path("/usr/lib/x86_64-linux-gnu/xtables").glob("*.so"))
-    found = {*programs, *extensions}
-    for path in (*programs, *extensions):
+def _with_libraries(paths: Sequence[Path]) -> set[Path]:
+    found = set(paths)
+    for path in paths:
         shown = subprocess.run(["ldd", str(path)], capture_output=True, text=True, check=False).stdout
         found |= {Path(word) for word in re.findall(r"(/\S+) \(0x", shown)}
     return found

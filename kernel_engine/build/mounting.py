@@ -162,7 +162,6 @@ class _Making:
         image = item.source.image
         layers = self._site.house.layers
         lower = tuple(str(layer.number) for layer in layers.chain(image.chain_id)) if image is not None else ()
-        upper_words = {"upper": f"{upper}/{UPPER}", "work": f"{upper}/{WORK}"} if upper else {}
         self._add(
             Mount(
                 type="inside",
@@ -171,7 +170,8 @@ class _Making:
                 lower=lower or (str(self._new()),),
                 base=str(layers.root),  # one page of short names: an image may have many layers
                 read_only=read_only,
-                **upper_words,
+                upper=f"{upper}/{UPPER}" if upper else "",
+                work=f"{upper}/{WORK}" if upper else "",
             ),
             is_directory=self._is_directory(image, item.mount.source),
         )

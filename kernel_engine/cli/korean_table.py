@@ -335,6 +335,23 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "-v의 앞부분이 /나 ./로 시작하지 않으면 볼륨 이름으로 읽혀요. 폴더라면 $PWD/폴더처럼 전체 경로로 적어 주세요.",
     ),
     (
+        r"path (?P<path>\S+) is mounted on \S+ but it is not a (?P<kind>shared|shared or slave) mount",
+        "호스트의 {path} 마운트가 {kind}가 아니라서 마운트를 함께 볼 수 없어요. mount --make-rshared로 바꾸거나 "
+        "bind-propagation을 빼 보세요.",
+    ),
+    (
+        r"cannot access path (?P<path>\S+): lstat",
+        "볼륨 안에 그런 폴더가 없어요. 볼륨을 통째로 붙여 폴더를 먼저 만들거나 volume-subpath를 확인해 보세요.",
+    ),
+    (
+        r"Duplicate mount point: (?P<path>\S+)",
+        "{path} 자리에 두 가지를 함께 붙일 수는 없어요. 하나만 남겨 보세요.",
+    ),
+    (
+        r"cannot mix '(?P<kind>[a-z]+)-\*' options with mount type '(?P<type>[a-z]+)'",
+        "{kind}-로 시작하는 옵션은 type={type}에서 쓸 수 없어요. type을 {kind}(으)로 바꾸거나 그 옵션을 빼 주세요.",
+    ),
+    (
         r"invalid volume specification|invalid mode: |invalid mount path",
         "-v의 형태가 맞지 않아요. 호스트 경로:컨테이너 경로[:ro] 형태로, 컨테이너 경로는 /로 시작하게 적어 주세요.",
     ),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kernel_engine.containers.house import House
+from kernel_engine.containers.mounting import whole_source
 from kernel_engine.containers.record import Container
 from kernel_engine.containers.roster import Live
 from kernel_engine.errors import Conflict, EngineError, NotFound
@@ -105,7 +106,7 @@ def _view(house: House, record: Container) -> dict[str, Any]:
     if record.state.running and record.state.pid:
         return {"pid": record.state.pid}
     plan = house.snapshots.rootfs(record.id)
-    binds = [[point.source, point.destination] for point in record.mounts if point.type != "tmpfs"]
+    binds = [[whole_source(point), point.destination] for point in record.mounts if point.type != "tmpfs"]
     overlay = {"base": str(plan.base), "data": plan.data(), "target": str(plan.target)}
     return {"overlay": overlay, "binds": [pair for pair in binds if os.path.exists(pair[0])]}
 

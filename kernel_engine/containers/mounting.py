@@ -13,11 +13,29 @@ from dataclasses import replace
 from kernel_engine.containers.house import House
 from kernel_engine.containers.options import ContainerOptions, MountOptions
 from kernel_engine.containers.record import Container, MountPoint
-from kernel_engine.errors import InvalidRequest
+from kernel_engine.errors import EngineError, InvalidRequest
+from kernel_engine.runtime.beneath import Root
 from kernel_engine.storage.snapshots import OverlayPlan
 
 _PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
-_NEUTRAL = ("z", "Z", "consistent", "cached", "delegated")
+#: the words behind the second colon of `-v`, by kind
+_WORDS = {
+    "rights": ("ro", "rw"),
+    "label": ("z", "Z"),
+    "propagation": _PROPAGATIONS,
+    "copy": ("nocopy",),
+    "consistency": ("consistent", "cached", "delegated"),
+}
+#: what Docker shows as the mode of a named volume of which nothing is said
+_SHARED_LABEL = "z"
+_TMPFS_FLAGS = frozenset(
+    """
+    defaults ro rw suid nosuid dev nodev exec noexec sync async dirsync remount mand nomand atime noatime diratime
+    nodiratime bind rbind unbindable runbindable private rprivate shared rshared slave rslave relatime norelatime
+    strictatime nostrictatime
+    """.split()
+)
+_TMPFS_DATA = frozenset({"mode", "uid", "gid", "size", "nr_inodes", "nr_blocks", "mpol"})
 _SEED = "kernel_engine.containers.archive_worker:seed_volume"
 
 
@@ -30,7 +48,7 @@ def points(config: ContainerOptions, find: Callable[[str], Container]) -> tuple[
     for word in config.host.volumes_from:
         for point in _inherited(word, find):
             found[point.destination] = point
-    named: set[str] = set()
+    named = {check_tmpfs(target, words) for target, words in config.host.tmpfs.items()}
     asked = [parse_bind(word) for word in config.host.binds] + [_from_mount(item) for item in config.host.mounts]
     for point in asked:
         if point.destination in named:
@@ -38,7 +56,9 @@ def points(config: ContainerOptions, find: Callable[[str], Container]) -> tuple[
         named.add(point.destination)
         found[point.destination] = point
     for path in config.volumes:
-        destination = _destination(path, path)
+        destination = _destination(f"/{path}" if not path.startswith("/") else path)
+        if destination in named:
+            continue
         found.setdefault(destination, MountPoint(type="volume", destination=destination))
     return tuple(found.values())
 
@@ -49,64 +69,100 @@ def parse_bind(word: str) -> MountPoint:
     if len(parts) not in (2, 3) or not all(parts[:2]):
         raise InvalidRequest(f"invalid volume specification: '{word}'")
     source, target = parts[0], parts[1]
-    destination = _destination(target, word)
+    try:
+        destination = _destination(target)
+    except InvalidRequest as error:
+        raise InvalidRequest(f"invalid volume specification: '{word}': {error.message}") from None
     point = _with_words(MountPoint(type="bind", destination=destination), parts[2] if len(parts) == 3 else "")
     if source.startswith("/"):
         return replace(point, source=os.path.normpath(source), create_source=True)
     if point.propagation:
-        raise InvalidRequest(f"invalid volume specification: '{word}'")
-    return replace(point, type="volume", name=source)
+        raise InvalidRequest(
+            f"invalid volume specification: '{word}': invalid mount config for type \"volume\": "
+            "field BindOptions must not be specified"
+        )
+    return replace(point, type="volume", name=source, mode=point.mode or _SHARED_LABEL)
 
 
 def _with_words(point: MountPoint, words: str) -> MountPoint:
-    read_only, copy, propagation = False, True, ""
+    """At most one word of each kind."""
+    found: dict[str, str] = {}
     for option in filter(None, words.split(",")):
-        if option in ("ro", "readonly"):
-            read_only = True
-        elif option == "nocopy":
-            copy = False
-        elif option in _PROPAGATIONS:
-            propagation = option
-        elif option not in ("rw", *_NEUTRAL):
+        kind = next((kind for kind, choices in _WORDS.items() if option in choices), "")
+        if not kind or kind in found:
             raise InvalidRequest(f"invalid mode: {words}")
-    return replace(point, mode=words, read_only=read_only, copy=copy, propagation=propagation)
+        found[kind] = option
+    return replace(
+        point,
+        mode=words,
+        read_only=found.get("rights") == "ro",
+        copy="copy" not in found,
+        propagation=found.get("propagation", ""),
+    )
+
+
+def check_tmpfs(target: str, words: str) -> str:
+    """Where `--tmpfs TARGET:WORDS` is mounted. InvalidRequest with Docker's texts (moby, pkg/mount)."""
+    if not target.startswith("/"):
+        raise InvalidRequest(f"invalid mount path: '{target}' mount path must be absolute")
+    for word in filter(None, words.split(",")):
+        name, equals, _ = word.partition("=")
+        if (name not in _TMPFS_DATA) if equals else (name not in _TMPFS_FLAGS):
+            raise InvalidRequest(f'invalid tmpfs option ["{word}"]')
+    return _destination(target)
 
 
 def _from_mount(item: MountOptions) -> MountPoint:
     """`--mount`, which refuses where `-v` would make something up."""
-    destination = _destination(item.target, item.target)
+    destination = _destination(item.target, kind=item.type)
     point = MountPoint(
         type=item.type,
         destination=destination,
         read_only=item.read_only,
-        mode="",
         copy=not item.no_copy,
         propagation=item.propagation,
+        recursive=item.recursive,
+        read_only_below=item.read_only_below,
     )
     if item.type == "tmpfs":
         return replace(point, data=item.data)
     if item.type == "volume":
-        return replace(
-            point, name=item.source, labels=item.labels, driver=item.driver or "local", options=item.driver_options
-        )
+        return _volume(item, point)
     if not item.source.startswith("/"):
         raise InvalidRequest(
             f"invalid mount config for type \"bind\": invalid mount path: '{item.source}' mount path must be absolute"
         )
+    if item.propagation not in ("", *_PROPAGATIONS):
+        raise InvalidRequest(f'invalid mount config for type "bind": invalid propagation mode: {item.propagation}')
     if not os.path.exists(item.source) and not item.create_source:
         raise InvalidRequest(f'invalid mount config for type "bind": bind source path does not exist: {item.source}')
     return replace(point, source=os.path.normpath(item.source), create_source=item.create_source)
 
 
-def _destination(target: str, word: str) -> str:
-    if not target.startswith("/"):
+def _volume(item: MountOptions, point: MountPoint) -> MountPoint:
+    if item.subpath and (item.subpath.startswith("/") or ".." in item.subpath.split("/")):
         raise InvalidRequest(
-            f"invalid volume specification: '{word}': invalid mount config for type \"bind\": "
-            f"invalid mount path: '{target}' mount path must be absolute"
+            'invalid mount config for type "volume": subpath must be a relative path within the volume'
         )
+    return replace(
+        point,
+        name=item.source,
+        mode=_SHARED_LABEL if item.source else "",
+        labels=item.labels,
+        driver=item.driver or "local",
+        options=item.driver_options,
+        subpath=os.path.normpath(item.subpath) if item.subpath else "",
+        copy=point.copy and not item.subpath,
+    )
+
+
+def _destination(target: str, *, kind: str = "bind") -> str:
+    prefix = f'invalid mount config for type "{kind}": '
+    if not target.startswith("/"):
+        raise InvalidRequest(f"{prefix}invalid mount path: '{target}' mount path must be absolute")
     path = os.path.normpath(target)
     if path.strip("/") == "":
-        raise InvalidRequest(f"invalid volume specification: '{word}': invalid specification: destination can't be '/'")
+        raise InvalidRequest(f"{prefix}invalid specification: destination can't be '/'")
     return path.replace("//", "/", 1) if path.startswith("//") else path
 
 
@@ -178,3 +234,62 @@ async def leave(house: House, record: Container, *, anonymous: bool) -> None:
             house.events.publish("volume", "destroy", point.name, {"driver": "local"})
         else:
             await house.volumes.release(point.name)
+
+
+def check_sources(record: Container) -> None:
+    """Before a start: what can only be said of the host as it is now. EngineError with Docker's texts."""
+    for point in record.mounts:
+        kind = point.propagation.removeprefix("r")
+        if point.type == "bind" and kind in ("shared", "slave"):
+            _check_propagation(point, kind)
+        if point.subpath:
+            _check_subpath(point)
+
+
+def _check_propagation(point: MountPoint, kind: str) -> None:
+    place, fields = _mount_of(os.path.realpath(point.source))
+    if "shared:" in fields or (kind == "slave" and "master:" in fields):
+        return
+    wanted = "shared" if kind == "shared" else "shared or slave"
+    raise EngineError(f"path {point.source} is mounted on {place} but it is not a {wanted} mount")
+
+
+def _mount_of(path: str) -> tuple[str, str]:
+    """Where the file system that holds `path` is mounted, and its optional fields (proc_pid_mountinfo(5))."""
+    found = ("/", "")
+    with open("/proc/self/mountinfo", encoding="utf-8") as file:
+        for line in file:
+            words = line.partition(" - ")[0].split()
+            place = words[4].encode().decode("unicode_escape")
+            if (path == place or path.startswith(f"{place.rstrip('/')}/")) and len(place) >= len(found[0]):
+                found = (place, " ".join(words[6:]))
+    return found
+
+
+def _check_subpath(point: MountPoint) -> None:
+    root = Root.at(point.source)
+    try:
+        os.close(root.open(point.subpath))
+    except OSError as error:
+        whole = f"{point.source}/{point.subpath}"
+        reason = (error.strerror or "").lower()
+        raise InvalidRequest(f"cannot access path {whole}: lstat {whole}: {reason}") from None
+    finally:
+        root.close()
+
+
+def whole_source(point: MountPoint) -> str:
+    """The host's path of what is mounted; "" where a volume has no such part."""
+    if not point.subpath:
+        return point.source
+    root = Root.at(point.source)
+    try:
+        part = root.open(point.subpath)
+        try:
+            return os.readlink(f"/proc/self/fd/{part}")
+        finally:
+            os.close(part)
+    except OSError:
+        return ""
+    finally:
+        root.close()

@@ -52,6 +52,9 @@ class MountOptions:
     source: str = ""  #: bind: a path of the host; volume: its name, "" = a new one
     read_only: bool = False
     propagation: str = ""
+    recursive: bool = True  #: bind: with what is mounted below
+    read_only_below: bool = True  #: bind, read-only: what is mounted below is so too
+    subpath: str = ""  #: volume: only this part of it
     create_source: bool = False  #: bind-create-src
     no_copy: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)

@@ -68,6 +68,9 @@ class MountPoint:
     mode: str = ""  #: the words behind the second colon of `-v`
     read_only: bool = False
     propagation: str = ""
+    recursive: bool = True  #: bind: with what is mounted below
+    read_only_below: bool = True
+    subpath: str = ""  #: the part of a volume that is mounted; links in it are not trusted
     copy: bool = True  #: a new volume is filled from the image
     create_source: bool = False  #: a missing directory of the host is made, as `-v` does
     anonymous: bool = False

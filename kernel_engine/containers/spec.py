@@ -230,19 +230,31 @@ def _mounts(container: Container, identity_files: Mapping[str, str]) -> tuple[Mo
 def _mount(point: MountPoint) -> Mount:
     if point.type == "tmpfs":
         return Mount(type="tmpfs", target=point.destination, options=point.data, read_only=point.read_only)
+    if point.subpath:
+        base, _, volume = point.source.rpartition("/")
+        return Mount(
+            type="inside",
+            target=point.destination,
+            source=point.subpath,
+            base=base,
+            lower=(volume,),
+            read_only=point.read_only,
+        )
     return Mount(
         type="bind",
         target=point.destination,
         source=point.source,
         read_only=point.read_only,
         propagation=point.propagation or "rprivate",
+        recursive=point.recursive,
+        read_only_below=point.read_only_below,
     )
 
 
 def _tmpfs_data(words: str) -> str:
-    """Docker's --tmpfs options: what mount(2) takes as data (flags such as noexec are the defaults anyway)."""
+    """Docker's --tmpfs options, without those that change nothing on a file system in memory (atime and the like)."""
     flags = {"rw", "ro", "exec", "noexec", "suid", "nosuid", "dev", "nodev"}
-    return ",".join(word for word in words.split(",") if word and word not in flags)
+    return ",".join(word for word in words.split(",") if word in flags or "=" in word)
 
 
 def hostname_of(config: ContainerOptions, container_id: str, host_name: str) -> str:

@@ -16,6 +16,7 @@ from kernel_engine.containers.create import recorded
 from kernel_engine.containers.filtering import seccomp_program
 from kernel_engine.containers.house import House
 from kernel_engine.containers.links import check_links, tell_others, variables, write_hosts
+from kernel_engine.containers.mounting import check_sources
 from kernel_engine.containers.record import Container, WaitResult
 from kernel_engine.containers.remove import remove_locked
 from kernel_engine.containers.roster import Live
@@ -233,6 +234,7 @@ async def _prepare_mounts(house: House, record: Container) -> None:
             os.makedirs(point.source, mode=0o755)
         elif point.type == "volume":
             await house.volumes.prepare(point.name)
+    check_sources(record)
 
 
 def _keep_trace(house: House, record: Container, steps: Sequence[Step]) -> None:

@@ -59,7 +59,7 @@ def open_sources(mounts: Sequence[Mount]) -> tuple[Source, ...]:
     found = []
     for mount in mounts:
         if mount.type == "bind":
-            tree = sys.open_tree(mount.source)
+            tree = sys.open_tree(mount.source, recursive=mount.recursive)
             is_directory = stat.S_ISDIR(os.fstat(tree).st_mode)
             found.append(Source(mount=mount, tree=tree, is_directory=is_directory))
     return tuple(found)
@@ -140,11 +140,14 @@ def mount_extra(root: Root, mounts: Sequence[Mount], sources: Sequence[Source]) 
         if os.fstat(fd).st_dev == proc and mount.target not in PROC_TARGETS and mount.target != "/proc":
             raise KernelRefused("mount", 13, f'"{mount.target}" cannot be mounted because it is inside /proc')
         if source is None:
-            flags, data = tmpfs_options(mount.options)
+            flags, data = tmpfs_options(f"{mount.options},ro" if mount.read_only else mount.options)
             sys.fchdir(fd)
             sys.mount("tmpfs", ".", "tmpfs", flags, data, shown=mount.target)
         else:
             attributes = _RDONLY if mount.read_only else MountAttribute(0)
+            if attributes and not mount.read_only_below:
+                sys.mount_setattr(source.tree, set_attributes=attributes, recursive=False, shown=mount.target)
+                attributes = MountAttribute(0)
             _attach(source.tree, fd, mount.target, attributes, _PROPAGATION[mount.propagation.removeprefix("r")])
         os.close(fd)
 

@@ -44,6 +44,8 @@ class Mount:
     read_only: bool = False
     options: str = ""  #: tmpfs: the data string of mount(2), e.g. "size=65536k,mode=1777"
     propagation: str = "rprivate"
+    recursive: bool = True  #: bind: with what is mounted below the source
+    read_only_below: bool = True  #: read_only holds for what is mounted below, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

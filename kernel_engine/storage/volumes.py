@@ -120,7 +120,7 @@ class Volumes:
                 f'create {name}: "{name}" includes invalid characters for a local volume name, only '
                 '"[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path'
             )
-        _check(options or {})
+        _check(name, options or {})
         async with self._changing:
             if name in self._volumes:
                 return self._volumes[name], False
@@ -200,15 +200,15 @@ class Volumes:
             mounts.umount2(place, UmountFlag.MNT_DETACH)
 
 
-def _check(options: Mapping[str, str]) -> None:
+def _check(name: str, options: Mapping[str, str]) -> None:
     for key in options:
         if key not in _OPTIONS:
-            raise InvalidRequest(f'invalid option: "{key}"')
+            raise InvalidRequest(f'create {name}: invalid option: "{key}"')
     if "size" in options:
-        raise InvalidRequest("quota size requested but no quota support")
+        raise InvalidRequest(f"create {name}: quota size requested but no quota support")
     if ("device" in options) != ("type" in options):
         missing = "type" if "device" in options else "device"
-        raise InvalidRequest(f'missing required option: "{missing}"')
+        raise InvalidRequest(f'create {name}: missing required option: "{missing}"')
 
 
 def _parsed(words: str) -> tuple[MountFlag, str]:

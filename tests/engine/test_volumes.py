@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
+import shutil
+import subprocess
+import tarfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.busybox_registry import root_tar
 from tests.daemon import Daemon
+from tests.machine_image import add_program
 
 
 @pytest.fixture
@@ -141,6 +148,27 @@ def test_what_is_refused(volumes: Daemon) -> None:
         (("run", "-v", "aa:/d:what", "busybox", "true"), 125, "invalid mode: what"),
         (("run", "--mount", "type=ram,dst=/d", "busybox", "true"), 125, "mount type unknown"),
         (("run", "-v", "../up:/d:x:y", "busybox", "true"), 125, "invalid volume specification"),
+        (("run", "-v", "aa:/d:ro,rw", "busybox", "true"), 125, "invalid mode: ro,rw"),
+        (("run", "-v", "aa:/d:rslave", "busybox", "true"), 125, "field BindOptions must not be specified"),
+        (("run", "-v", "aa:/d", "--tmpfs", "/d", "busybox", "true"), 125, "Duplicate mount point: /d"),
+        (("run", "--tmpfs", "/d:zz", "busybox", "true"), 125, 'invalid tmpfs option ["zz"]'),
+        (("run", "--mount", "type=bind,src=/tmp,dst=d", "busybox"), 125, "invalid mount path: 'd' mount path must be"),
+        (("run", "--mount", "type=bind,src=/nowhere,dst=/d", "busybox"), 125, "bind source path does not exist"),
+        (
+            ("run", "--mount", "type=bind,src=/tmp,dst=/d,volume-nocopy", "busybox"),
+            125,
+            "cannot mix 'volume-*' options",
+        ),
+        (
+            ("run", "--mount", "type=bind,src=/tmp,dst=/d,bind-propagation=zz", "busybox"),
+            125,
+            "invalid propagation mode: zz",
+        ),
+        (
+            ("run", "--mount", "src=aa,dst=/d,volume-subpath=../up", "busybox"),
+            125,
+            "subpath must be a relative path within the volume",
+        ),
     ):
         refused = volumes.docker(*words, check=False)
         assert (refused.returncode, text in refused.stderr) == (code, True), (words, refused.stderr)
@@ -182,3 +210,114 @@ def test_copying_sees_volumes_of_a_stopped_container(volumes: Daemon, tmp_path: 
     (tmp_path / "g").write_text("put")
     volumes.docker("cp", str(tmp_path / "g"), "one:/d")
     assert run(volumes, "-v", "vol:/d", "busybox", "cat", "/d/g") == "put"
+
+
+def test_a_part_of_a_volume(volumes: Daemon, tmp_path: Path) -> None:
+    """`volume-subpath`; a link in the volume leads nowhere outside of it."""
+    (tmp_path / "secret").write_text("outside")
+    script = f"mkdir -p /d/a/b; echo part > /d/a/b/f; ln -s {tmp_path} /d/out; ln -s a /d/in"
+    run(volumes, "-v", "whole:/d", "busybox", "sh", "-c", script)
+    for path, shown in (("a/b", "part"), ("in/b", "part"), ("a/b/f", "part")):
+        target = "/p/f" if path != "a/b/f" else "/p"
+        mount = f"src=whole,dst=/p,volume-subpath={path}"
+        assert run(volumes, "--mount", mount, "busybox", "cat", target) == shown, path
+    run(volumes, "--mount", "src=whole,dst=/p,volume-subpath=a", "busybox", "touch", "/p/new")
+    assert "new" in run(volumes, "-v", "whole:/d", "busybox", "ls", "/d/a")
+    read_only = ("--mount", "src=whole,dst=/p,volume-subpath=a,ro", "busybox", "touch", "/p/x")
+    assert "Read-only file system" in volumes.docker("run", "--rm", *read_only, check=False).stderr
+    for path in ("nope", "out/secret"):
+        refused = volumes.docker("run", "--rm", "--mount", f"src=whole,dst=/p,volume-subpath={path}", "busybox",
+                                 check=False)  # fmt: skip
+        assert refused.returncode and "cannot access path" in refused.stderr, refused.stderr
+    volumes.docker("run", "--name", "stopped", "--mount", "src=whole,dst=/p,volume-subpath=a/b", "busybox", "true")
+    volumes.docker("cp", "stopped:/p/f", str(tmp_path / "copied"))
+    assert (tmp_path / "copied").read_text() == "part\n"
+    volumes.docker("rm", "stopped")
+
+
+def test_binds_with_what_is_mounted_below(volumes: Daemon, tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "below", str(tmp_path / "below")], check=True)
+    try:
+        (tmp_path / "below/f").write_text("deep")
+        mount = ("--mount", f"type=bind,src={tmp_path},dst=/d")
+        for words, shown in ((mount, "f"), ((mount[0], f"{mount[1]},bind-nonrecursive"), "")):
+            assert run(volumes, *words, "busybox", "ls", "/d/below") == shown, words
+        for more, refused in (("", True), (",bind-recursive=writable", False)):
+            words = ("run", "--rm", mount[0], f"{mount[1]},readonly{more}", "busybox", "touch", "/d/below/x")
+            assert bool(volumes.docker(*words, check=False).returncode) is refused, more
+    finally:
+        subprocess.run(["umount", str(tmp_path / "below")], check=True)
+
+
+def test_tmpfs_that_is_read_only_or_runs_programs(volumes: Daemon) -> None:
+    refused = volumes.docker("run", "--rm", "--mount", "type=tmpfs,dst=/t,ro", "busybox", "touch", "/t/x", check=False)
+    assert "Read-only file system" in refused.stderr
+    script = "cp /bin/busybox /t/true; /t/true && echo ran"
+    assert run(volumes, "--tmpfs", "/t:exec", "busybox", "sh", "-c", script) == "ran"
+    assert "noexec" in run(volumes, "--tmpfs", "/t", "busybox", "grep", " /t ", "/proc/mounts")
+
+
+def test_slaves_need_a_shared_mount(volumes: Daemon, tmp_path: Path) -> None:
+    """What the host mounts later is seen by a slave; a private mount has no slaves, and that is said."""
+    subprocess.run(["mount", "-t", "tmpfs", "top", str(tmp_path)], check=True)
+    try:
+        subprocess.run(["mount", "--make-private", str(tmp_path)], check=True)
+        words = ("--mount", f"type=bind,src={tmp_path},dst=/d,bind-propagation=rslave", "busybox")
+        refused = volumes.docker("run", "--rm", *words, "true", check=False)
+        text = f"path {tmp_path} is mounted on {tmp_path} but it is not a shared or slave mount"
+        assert (refused.returncode, text in refused.stderr) == (125, True), refused.stderr
+        subprocess.run(["mount", "--make-shared", str(tmp_path)], check=True)
+        volumes.docker("run", "-d", "--name", "slave", *words, "sleep", "100")
+        (tmp_path / "late").mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "late", str(tmp_path / "late")], check=True)
+        (tmp_path / "late/f").write_text("")
+        assert volumes.out("exec", "slave", "ls", "/d/late") == "f"
+    finally:
+        volumes.docker("rm", "-f", "slave", check=False)
+        subprocess.run(["umount", "-R", str(tmp_path)], check=True)
+
+
+#: asks sqlite for a row after the other, and says which ones it has been told are safe
+_WRITER = """
+i=$(sqlite3 /data/db "PRAGMA journal_mode=WAL; CREATE TABLE IF NOT EXISTS rows (n INTEGER PRIMARY KEY);
+SELECT ifnull(max(n), 0) FROM rows" | tail -1)
+while :; do
+    i=$((i + 1))
+    sqlite3 /data/db "PRAGMA synchronous=FULL; INSERT INTO rows VALUES ($i)" && echo $i
+done
+"""
+
+
+@pytest.mark.skipif(shutil.which("sqlite3") is None, reason="needs sqlite3")
+def test_a_database_killed_in_the_midst_keeps_every_row_that_it_acknowledged(volumes: Daemon) -> None:
+    """Four times -9 during writes; then every number up to the last one that was said is there, none is damaged."""
+    image = io.BytesIO(root_tar())
+    with tarfile.open(fileobj=image, mode="a") as archive:
+        add_program(archive, "sqlite3")
+    volumes.api.post("/images/create", query={"fromSrc": "-", "repo": "sqlite"}, body=image.getvalue()).read()
+    path = ("-e", "PATH=/bin:/usr/bin")
+    volumes.docker("run", "-d", "--name", "db", "-v", "rows:/data", *path, "sqlite", "sh", "-c", _WRITER)
+    last = 0
+    for _ in range(3):
+        deadline = time.monotonic() + 30
+        while acknowledged(volumes) < last + 10:
+            assert time.monotonic() < deadline, volumes.out("logs", "db")
+            time.sleep(0.05)
+        volumes.docker("kill", "-s", "KILL", "db")
+        volumes.docker("wait", "db")
+        last = acknowledged(volumes)
+        volumes.docker("start", "db")
+    volumes.docker("kill", "db")
+    volumes.docker("wait", "db")
+    last = acknowledged(volumes)
+    ask = f"PRAGMA integrity_check; SELECT count(*) >= {last} AND max(n) = count(*) FROM rows"
+    assert run(volumes, "-v", "rows:/data", *path, "sqlite", "sqlite3", "/data/db", ask).splitlines() == ["ok", "1"]
+    assert last >= 30
+    volumes.docker("rm", "-f", "db")
+    volumes.docker("rmi", "sqlite")
+
+
+def acknowledged(daemon: Daemon) -> int:
+    lines = daemon.out("logs", "db").split()
+    return max((int(line) for line in lines if line.isdigit()), default=0)

@@ -17,7 +17,7 @@ from kernel_engine.containers.options import (
     MountOptions,
     RestartPolicy,
 )
-from kernel_engine.errors import InvalidRequest, NotSupported
+from kernel_engine.errors import InvalidRequest
 
 
 def read_create(body: Mapping[str, Any]) -> ContainerOptions:
@@ -170,8 +170,6 @@ def _mount(item: Fields) -> MountOptions:
     if kind == "tmpfs" and source:
         raise InvalidRequest('invalid mount config for type "tmpfs": field Source must not be specified')
     binding, volume = item.inner("BindOptions"), item.inner("VolumeOptions")
-    if volume.text("Subpath"):
-        raise NotSupported("mounting a part of a volume (volume-subpath) is not served yet")
     driver = volume.inner("DriverConfig")
     return MountOptions(
         type=kind,
@@ -179,6 +177,9 @@ def _mount(item: Fields) -> MountOptions:
         source=source,
         read_only=item.flag("ReadOnly"),
         propagation=binding.text("Propagation"),
+        recursive=not binding.flag("NonRecursive"),
+        read_only_below=not binding.flag("ReadOnlyNonRecursive"),
+        subpath=volume.text("Subpath"),
         create_source=binding.flag("CreateMountpoint"),
         no_copy=volume.flag("NoCopy"),
         labels=volume.mapping("Labels"),

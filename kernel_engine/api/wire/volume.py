@@ -15,8 +15,8 @@ def volume_json(volume: Volume, place: str, usage: tuple[int, int] | None) -> di
         "Driver": "local",
         "Mountpoint": place,
         "CreatedAt": rfc3339(int(volume.created)),
-        "Labels": dict(volume.labels) or None,
-        "Options": dict(volume.options) or None,
+        "Labels": dict(sorted(volume.labels.items())) or None,
+        "Options": dict(sorted(volume.options.items())) or None,
         "Scope": "local",
     }
     if usage is not None:
