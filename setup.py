@@ -40,6 +40,7 @@ TEST = [
     *AUTHORS,
     "docker>=7.1",
     "hypothesis>=6.100",
+    "kubernetes-validate>=1.31",
     "mypy>=1.13",
     "nbval>=0.11",
     "pexpect>=4.9",

@@ -44,13 +44,15 @@ Work = str | Callable[[EngineView], object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exercise:
-    """`wrong` names solutions that must get NotYet. `containers` and `images` are removed by setup and cleanup."""
+    """`wrong` names solutions that must get NotYet. `containers`, `images` and `volumes` are removed by setup and
+    cleanup."""
 
     check: Callable[[EngineView], Result]
     solve: Work
     wrong: Mapping[str, Work]
     containers: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
     setup: Work = ""
     cleanup: Work = ""
     #: what the solution and the wrong ones write after `%check 00-3`; a function reads it off the engine
@@ -72,6 +74,8 @@ class Exercise:
             engine.remove_container(name)
         for reference in self.images:
             engine.remove_image(reference)
+        for name in self.volumes:
+            engine.remove_volume(name)
 
 
 def work(what: Work, engine: EngineView) -> None:

@@ -13,11 +13,12 @@ import sys
 
 from kernel_engine.client import APIError, Client, EngineUnreachable
 from kernel_engine.paths import DEFAULT_SOCKET
-from labs import catalogue, checks
+from labs import catalogue, checks, servers
 from labs.catalogue import COURSE, Lab, NoSuchLab
 from labs.directives import BadSource
 from labs.engine_view import CommandFailed, EngineView
 from labs.notebook.server import WrongServer
+from labs.servers import NameTaken
 
 PLAYGROUND = "놀이터"
 
@@ -26,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.work(options))
-    except (NoSuchLab, BadSource, WrongServer, CommandFailed) as error:
+    except (NoSuchLab, BadSource, WrongServer, CommandFailed, NameTaken) as error:
         print(error, file=sys.stderr)
     except EngineUnreachable as error:
         print(f"{error.message}\n엔진이 돌고 있지 않아요. ./lab up 을 실행해 주세요.", file=sys.stderr)
@@ -49,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     build = verb("build", "lab.md를 실행해서 lab.ipynb를 만들어요 (저자용)", _build)
     build.add_argument("lab", nargs="*", help=f"실습 번호 또는 {PLAYGROUND}. 없으면 모두")
     build.add_argument("--dry-run", action="store_true", help="실행하지 않고 두 파일이 맞는지만 봐요")
+    build.add_argument("--refresh", action="store_true", help="실행하지 않고 글과 강의 지도만 새로 고쳐요")
     check = verb("check", "과제를 확인해요", _check)
     check.add_argument("exercise", help="과제 번호. 예: 01-3")
     check.add_argument("answer", nargs="*", help="과제가 묻는 답")
@@ -56,6 +58,11 @@ def _parser() -> argparse.ArgumentParser:
     hub = verb("hub", "오프라인 허브가 만들 수 있는 이미지를 보고, 수업 전에 미리 만들어요", _hub)
     hub.add_argument("what", choices=("list", "fill"))
     hub.add_argument("image", nargs="*", help="미리 만들 이미지. 없으면 모두")
+    there = verb("server", "옆에 둘 다른 서버를 만들고, 보고, 지워요", _server)
+    there.add_argument(
+        "what", choices=("create", "list", "rm", "env"), help="env는 셸 변수로 보여요: eval $(labs server env)"
+    )
+    there.add_argument("name", nargs="?", default="", help="서버의 이름. 예: second")
     verb("reset", "실습의 과제가 남긴 것을 지워요", _reset).add_argument("lab", help="실습 번호")
     return parser
 
@@ -118,6 +125,23 @@ def _hub(options: argparse.Namespace) -> int:
     return 0
 
 
+def _server(options: argparse.Namespace) -> int:
+    client = Client(_address(options))
+    if options.what in ("create", "rm") and not options.name:
+        print(f"서버의 이름을 써 주세요. 예: labs server {options.what} second", file=sys.stderr)
+        return 2
+    if options.what == "env":
+        print("\n".join(f"export {name}={value}" for name, value in servers.variables(client).items()))
+        return 0
+    if options.what == "rm":
+        servers.remove(client, options.name)
+        print(f"서버 {options.name}을(를) 지웠어요.")
+        return 0
+    found = servers.create(client, options.name) if options.what == "create" else servers.read(client)
+    print(servers.as_text(found))
+    return 0
+
+
 def _build(options: argparse.Namespace) -> int:
     from labs import build
 
@@ -125,8 +149,10 @@ def _build(options: argparse.Namespace) -> int:
     if PLAYGROUND in wanted and not options.dry_run:
         build.write(build.playground(), COURSE / f"{PLAYGROUND}.ipynb")
     chosen = [catalogue.lab(name) for name in wanted if name != PLAYGROUND]
-    if options.dry_run:
-        differences = [found for found in map(build.difference, chosen) if found]
+    if options.dry_run or options.refresh:
+        all_labs = catalogue.labs()
+        looked = [build.refresh(lab, all_labs) if options.refresh else build.difference(lab) for lab in chosen]
+        differences = [f"{lab.number}: {found}" for lab, found in zip(chosen, looked, strict=True) if found]
         print("\n".join(differences) or "맞아요.")
         return 1 if differences else 0
     return max((_build_one(lab, _address(options)) for lab in chosen), default=0)

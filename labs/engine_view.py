@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from kernel_engine.client import APIError, Client
+from labs import servers
+from labs.servers import Servers
 
 #: a command of a check or a solution that takes longer is ended
 PATIENCE_SECONDS = 300
@@ -50,10 +52,14 @@ class StopTrial:
 
 
 class EngineView:
-    """`answer` is what the learner wrote after `%check 00-3`; `workspace` is the notebook's folder."""
+    """`answer` is what the learner wrote after `%check 00-3`; `workspace` is the notebook's folder; `address` is where
+    its published ports are open."""
 
-    def __init__(self, host: str, *, answer: str = "", workspace: Path | None = None) -> None:
+    def __init__(
+        self, host: str, *, answer: str = "", workspace: Path | None = None, address: str = "127.0.0.1"
+    ) -> None:
         self.host = host
+        self.address = address
         self.answer = answer
         self.workspace = workspace or Path.cwd()
         self._client = Client(host)
@@ -84,6 +90,29 @@ class EngineView:
         """Rows of `docker history`, newest first; [] when there is no such image."""
         return self._find(f"/images/{reference}/history") or []
 
+    def volume(self, name: str) -> dict[str, Any] | None:
+        """`docker volume inspect`; None when there is none."""
+        found: dict[str, Any] | None = self._find(f"/volumes/{name}")
+        return found
+
+    def volumes(self, **filters: str) -> list[dict[str, Any]]:
+        """Rows of `docker volume ls`; filters as the command's: volumes(dangling="true")."""
+        query = {"filters": {name: [value] for name, value in filters.items()}}
+        found: dict[str, Any] = self._client.get("/volumes", query=_worded(query)).json()
+        return sorted(found["Volumes"] or (), key=lambda row: str(row["Name"]))
+
+    def files_of_volume(self, name: str) -> dict[str, str] | None:
+        """Path beneath the volume → SHA-256 of each of its files; None when there is no such volume."""
+        if self.volume(name) is None:
+            return None  # mounting it would make it
+        script = "cd /volume && find . -type f -exec sha256sum {} +"
+        mount = f"type=volume,source={name},target=/volume,readonly"
+        _, said = self.docker(
+            "run", "--rm", "--label", LABEL, "--network", "none", "--mount", mount, "busybox", "sh", "-c", script
+        )
+        pairs = (line.split(maxsplit=1) for line in said.splitlines() if "  " in line)
+        return {path.removeprefix("./"): digest for digest, path in pairs}
+
     def changes(self, name: str) -> dict[str, str]:
         """`docker diff` as path → "A" | "C" | "D"; {} when nothing changed or there is no such container."""
         return {row["Path"]: _KINDS[row["Kind"]] for row in self._find(f"/containers/{name}/changes") or []}
@@ -110,12 +139,34 @@ class EngineView:
         return _page(address, port, path) if address else None
 
     def published_page(self, port: int, path: str = "/") -> Page | None:
-        """What the host's own 127.0.0.1:port answers; None when nothing answers."""
-        return _page("127.0.0.1", port, path)
+        """What the server's own port answers; None when nothing answers."""
+        return _page(self.address, port, path)
 
     def logs(self, name: str) -> str:
         """What `docker logs` prints; "" when there is no such container."""
         return self.docker("logs", name)[1] if self.container(name) else ""
+
+    # other servers ----------------------------------------------------------------------------------------------
+    def servers(self) -> Servers:
+        """Those beside this one, and this one's address among them."""
+        return servers.read(self._client)
+
+    def server(self, name: str) -> EngineView | None:
+        """Another server, with all that can be asked of this one; None when there is none of that name."""
+        found = self.servers().find(name)
+        if found is None:
+            return None
+        return EngineView(found.host, answer=self.answer, workspace=self.workspace, address=found.address)
+
+    def need_server(self, name: str) -> None:
+        """Makes it where it is not there."""
+        if self.servers().find(name) is None:
+            servers.create(self._client, name)
+
+    def remove_server(self, name: str) -> None:
+        """With all that is on it. No error when there is none."""
+        if self.servers().find(name) is not None:
+            servers.remove(self._client, name)
 
     # commands ---------------------------------------------------------------------------------------------------
     def run(self, image: str, *command: str) -> tuple[int, str]:
@@ -173,6 +224,10 @@ class EngineView:
         """No error when there is none."""
         self._delete(f"/containers/{name}", {"force": "1", "v": "1"})
 
+    def remove_volume(self, name: str) -> None:
+        """No error when there is none."""
+        self._delete(f"/volumes/{name}", {"force": "1"})
+
     def remove_image(self, reference: str) -> None:
         """No error when there is none."""
         self._delete(f"/images/{reference}", {"force": "1"})
@@ -187,7 +242,7 @@ class EngineView:
             text=True,
             timeout=PATIENCE_SECONDS,
             cwd=self.workspace,
-            env=command_environment(self.host),
+            env={**command_environment(self.host), **servers.variables(self._client)},
             check=False,
         )
         return done.returncode, done.stdout
@@ -234,9 +289,14 @@ def command_environment(host: str) -> dict[str, str]:
         **os.environ,
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "DOCKER_HOST": host,
+        "DOCKER_CONFIG": os.environ.get("DOCKER_CONFIG") or str(_workspace() / ".docker"),
         "DOCKER_LABS_HOST": "",  # this engine and no other, whatever context the learner has chosen
         "DOCKER_LABS_LANG": "off",
     }
+
+
+def _workspace() -> Path:
+    return Path(os.environ.get("DOCKER_LABS_WORKSPACE", Path.cwd()))
 
 
 def _program() -> Path:

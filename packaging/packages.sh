@@ -11,8 +11,8 @@ on_ubuntu() {
 }
 
 # nftables, iproute2: the engine's network. busybox-static, mmdebstrap: the hub's images.
-# docker-registry: the hub. tini: `docker run --init`. libseccomp2: the containers' system call filter.
-PACKAGES_UP="ca-certificates nftables iproute2 busybox-static mmdebstrap docker-registry tini
+# docker-registry: the hub. curl: lab 04 asks a registry. tini: `docker run --init`. libseccomp2: the containers' system call filter.
+PACKAGES_UP="ca-certificates nftables iproute2 busybox-static mmdebstrap docker-registry curl tini
  libseccomp2 fonts-nanum procps"
 # what the tests need beside that; Ubuntu has Chromium as a snap only, so there playwright brings its own
 # shellcheck disable=SC2034 # run_tests uses it

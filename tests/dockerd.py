@@ -1,6 +1,6 @@
 """A real dockerd on state of its own, for tests and benchmarks that hold ours against it.
 
-It runs in a network namespace of its own, so that nothing of the machine's is touched: no internet for it either.
+It touches nothing of the machine's network: it runs in a namespace of its own, without internet, or without a bridge.
 """
 
 from __future__ import annotations
@@ -54,12 +54,16 @@ def installed() -> tuple[Path, Path]:
 
 
 @contextlib.contextmanager
-def running(state: Path) -> Iterator[Dockerd]:
-    """Everything of it lies below `state` and is gone afterwards."""
+def running(state: Path, *, bridge: bool = True) -> Iterator[Dockerd]:
+    """Everything of it lies below `state` and is gone afterwards.
+
+    bridge: False is for one that reaches registries on this machine's loopback, and has no network for containers.
+    """
     daemon, client = installed()
     state.mkdir(parents=True, exist_ok=True)
     address, log = state / "docker.sock", state / "dockerd.log"
-    arguments = ["unshare", "-n", "sh", "-c", 'ip link set lo up; exec "$@"', "dockerd", str(daemon)]
+    alone = ["unshare", "-n", "sh", "-c", 'ip link set lo up; exec "$@"', "dockerd"]
+    arguments = [*alone, str(daemon)] if bridge else [str(daemon), "--bridge=none"]
     arguments += ["--data-root", str(state / "data"), "--exec-root", str(state / "exec"), "-p", str(state / "pid")]
     arguments += ["-H", f"unix://{address}", "--iptables=false", "--storage-driver=overlay2"]
     with log.open("wb") as output:

@@ -94,6 +94,7 @@ async def inspect(call: Call) -> web.StreamResponse:
             exec_ids=call.engine.containers.execs_of(item.id),
             networks=_networks(call, item),
             links=call.engine.containers.links(item),
+            directories=call.engine.containers.directories(item.id),
             sizes=await call.engine.containers.sizes(item.id) if call.flag("size") else None,
         )
     )

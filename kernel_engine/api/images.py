@@ -158,7 +158,8 @@ def rows(call: Call, items: tuple[Image, ...], *, counted: bool) -> list[dict[st
 
 
 async def inspect(call: Call) -> web.StreamResponse:
-    return answer(wire.inspect_json(call.engine.images.get(call.name), call.version))
+    image = call.engine.images.get(call.name)
+    return answer(wire.inspect_json(image, call.version, directories=call.engine.images.directories(image)))
 
 
 async def history(call: Call) -> web.StreamResponse:

@@ -103,6 +103,10 @@ COMPOSE: tuple[tuple[str, str], ...] = (
         r"cannot override (?P<place>\S+)",
         "{place}을(를) 앞의 파일과 다른 모양(목록과 키)으로 적었어요. 같은 모양으로 적어 주세요.",
     ),
+    (
+        r"^services\.(?P<place>\S+) is not supported by this engine",
+        "{place}은(는) 이 엔진이 아직 하지 못하는 설정이라 건너뛰었어요.",
+    ),
     # variables ------------------------------------------------------------------------------------------------------
     (
         r"required variable (?P<name>\w+) is missing a value",
@@ -124,6 +128,12 @@ COMPOSE: tuple[tuple[str, str], ...] = (
     (
         r"error while interpolating (?P<place>\S+): failed to cast to expected type",
         "{place}에는 숫자가 와야 해요. 변수를 썼다면 그 값을 확인해 보세요.",
+    ),
+    # Kubernetes ---------------------------------------------------------------------------------------------------
+    (
+        r": no equivalent in Kubernetes|the claim asks for|Kubernetes builds nothing|compose does not do unasked",
+        "위의 줄들은 쿠버네티스에 같은 것이 없거나 뜻이 조금 다른 부분이에요. "
+        "매니페스트를 쓰기 전에 하나씩 확인해 보세요.",
     ),
     # files ----------------------------------------------------------------------------------------------------------
     (

@@ -10,6 +10,7 @@ import re
 from kernel_engine.cli.korean_building import BUILDING
 from kernel_engine.cli.korean_compose import COMPOSE
 from kernel_engine.cli.korean_dockerfile import DOCKERFILE
+from kernel_engine.cli.korean_services import SERVICES
 
 _TEXTS: tuple[tuple[str, str], ...] = (
     # images that cannot be removed ----------------------------------------------------------------------------------
@@ -356,6 +357,7 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "-v의 형태가 맞지 않아요. 호스트 경로:컨테이너 경로[:ro] 형태로, 컨테이너 경로는 /로 시작하게 적어 주세요.",
     ),
     *BUILDING,
+    *SERVICES,
     *COMPOSE,
     # networks -----------------------------------------------------------------------------------------------------
     (
@@ -609,6 +611,19 @@ _TEXTS: tuple[tuple[str, str], ...] = (
     (
         r"cannot specify both --host and --context",
         "--host와 --context는 둘 다 엔진을 고르는 옵션이에요. 하나만 쓰세요.",
+    ),
+    # other servers ------------------------------------------------------------------------------------------------
+    (
+        r"server (?P<name>\S+) already exists",
+        "{name} 서버가 이미 있어요. 그대로 쓰거나, %server rm {name}으로 지우고 다시 만드세요.",
+    ),
+    (
+        r"No such server: (?P<name>\S+)",
+        "{name} 서버가 없어요. %server로 이름을 확인해 보세요.",
+    ),
+    (
+        r"invalid server name",
+        "서버의 이름은 소문자로 시작해서 소문자, 숫자, - 만 20글자까지 쓸 수 있어요.",
     ),
     # the engine itself ----------------------------------------------------------------------------------------------
     (

@@ -80,7 +80,7 @@ def check(project: Project) -> None:
 
 def _check_sources(service: Service) -> None:
     path: Path = ("services", service.name)
-    if service.build is None and not service.image:
+    if service.build is None and not service.image and "provider" not in service.others:
         raise Refused(f'service "{service.name}" has neither an image nor a build context specified{INVALID}', path)
     build = service.build
     if build and build.dockerfile and build.dockerfile_inline:

@@ -120,6 +120,13 @@ SERVICES = "[OPTIONS] [SERVICE...]"
 FORMAT = "format string table\n"
 
 COMMANDS: Mapping[str, Command] = {
+    "attach": Command(
+        "[OPTIONS] SERVICE",
+        "verbs.one:attach",
+        "detach-keys string\nindex int 0\nno-stdin bool\nsig-proxy bool true\n",
+        minimum=1,
+        maximum=1,
+    ),
     "build": Command(
         SERVICES,
         "verbs.build:build",
@@ -187,6 +194,12 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "scale": Command("[SERVICE=REPLICAS...]", "verbs.up:scale", "no-deps bool\n", minimum=1),
     "start": Command("[SERVICE...]", "verbs.lifecycle:start", "wait bool\nwait-timeout int\n"),
+    "stats": Command(
+        "[OPTIONS] [SERVICE]",
+        "verbs.listing:stats",
+        "all,a bool\nformat string\nno-stream bool\nno-trunc bool\n",
+        maximum=1,
+    ),
     "stop": Command(SERVICES, "verbs.lifecycle:stop", "timeout,t int\n"),
     "top": Command("[SERVICES...]", "verbs.listing:top"),
     "unpause": Command("[SERVICE...]", "verbs.lifecycle:unpause"),

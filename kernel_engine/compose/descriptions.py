@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 COMMANDS = {
+    "attach": "실행 중인 서비스의 화면과 입력에 연결해요",
     "build": "서비스의 이미지를 만들거나 다시 만들어요",
     "config": "compose 파일을 읽어 정리한 모양으로 보여요",
     "convert": "config와 같아요 (--format kubernetes로 쿠버네티스 매니페스트를 만들어요)",
@@ -25,6 +26,7 @@ COMMANDS = {
     "run": "서비스의 설정으로 명령을 한 번 실행해요",
     "scale": "서비스의 컨테이너 수를 바꿔요",
     "start": "정지한 서비스를 다시 실행해요",
+    "stats": "서비스의 컨테이너가 쓰는 CPU와 메모리를 보여요",
     "stop": "서비스를 정지해요",
     "top": "서비스의 컨테이너 안의 프로세스를 보여요",
     "unpause": "멈춘 서비스를 다시 움직여요",
@@ -78,6 +80,7 @@ OPTIONS = {
     "cap-add": "리눅스 권한(capability)을 더해요",
     "cap-drop": "리눅스 권한(capability)을 빼요",
     "compatibility": "예전 방식으로 이름을 지어요 (이 엔진에는 없어요)",
+    "detach-keys": "연결만 끊고 나올 때 누르는 키 (기본 ctrl-p,ctrl-q)",
     "detach": "백그라운드에서 실행해요",
     "run.detach": "백그라운드에서 실행하고 컨테이너 ID를 보여요",
     "down-project": "컨테이너 하나가 끝나면 프로젝트를 내려요",
@@ -119,6 +122,8 @@ OPTIONS = {
     "no-log-prefix": "줄 앞에 컨테이너 이름을 붙이지 않아요",
     "no-recreate": "컨테이너가 있으면 설정이 바뀌어도 새로 만들지 않아요",
     "no-start": "만들기만 하고 실행하지는 않아요",
+    "no-stdin": "표준 입력에는 연결하지 않아요",
+    "no-stream": "한 번만 보여 주고 끝나요",
     "no-trunc": "줄이지 않고 모두 보여요",
     "orphans": "파일에 없는 서비스의 컨테이너도 보여요",
     "parallel": "한꺼번에 할 일의 수 (-1은 엔진에 맡겨요)",
@@ -150,6 +155,7 @@ OPTIONS = {
     "services": "서비스 이름만 보여요",
     "short": "버전만 보여요",
     "signal": "보낼 신호",
+    "sig-proxy": "받은 신호를 컨테이너의 프로세스에 전달해요",
     "since": "이 시각 뒤의 것만 보여요 (시각, 또는 10분 전은 10m)",
     "status": "이 상태인 것만 보여요 (paused, restarting, running, created, exited 등)",
     "stop": "먼저 정지해요",

@@ -27,7 +27,8 @@ _TRUTHS = {word: truth for truth in (True, False) for word in (str(truth), str(t
 _INTEGER = re.compile(r"[-+]?(0[bB][01_]+|0[oO]?[0-7_]+|0[xX][0-9a-fA-F_]+|0|[1-9][0-9_]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?")
 _SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+#: libyaml refuses a little that YAML allows (`{a:}`); Python's own scanner is asked then
+_LOADERS: tuple[Any, ...] = (getattr(yaml, "CSafeLoader", yaml.SafeLoader), yaml.SafeLoader)
 
 
 class Node:
@@ -51,7 +52,7 @@ class Document:
         self.name = name  #: absolute, or "-"
         self.data = data
         try:
-            self.roots = list(_Composer(data).documents())
+            self.roots = _roots(data)
         except yaml.MarkedYAMLError as error:
             raise self._broken(_marked(error), error.context_mark or error.problem_mark) from None
         except yaml.YAMLError as error:
@@ -79,6 +80,18 @@ class Document:
         return f"\n{self.name}:{line}{excerpt(self.data, line, line)}" if line else ""
 
 
+def _roots(data: bytes) -> list[Node]:
+    """What went wrong at first is told, when nobody can read it."""
+    first: yaml.YAMLError | None = None
+    for loader in _LOADERS:
+        try:
+            return list(_Composer(loader(data)).documents())
+        except yaml.YAMLError as error:
+            first = first or error
+    assert first is not None
+    raise first
+
+
 class _Unfit(Exception):
     """What YAML allows and compose does not."""
 
@@ -90,8 +103,8 @@ class _Unfit(Exception):
 class _Composer:
     """Events → nodes, with merge keys and aliases resolved."""
 
-    def __init__(self, data: bytes) -> None:
-        self._loader = _LOADER(data)
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
         self._anchors: dict[str, Node | None] = {}
         self._seen = 0
 

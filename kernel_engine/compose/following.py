@@ -23,6 +23,12 @@ def heading(item: Container) -> str:
     return item.name[len(project) + 1 :] if item.name in usual else item.name
 
 
+def after(event: Mapping[str, Any]) -> str:
+    """The moment after an event, as the API takes it: what a container prints after it has died is of its next run."""
+    seconds, nanoseconds = divmod(event["timeNano"] + 1, 10**9)
+    return f"{seconds}.{nanoseconds:09d}"
+
+
 def log(client: Client, item: Container, printer: Printer, query: Mapping[str, Any]) -> None:
     """`query`: that of GET /containers/ID/logs. Returns at its end."""
     tty = bool(client.get(f"/containers/{item.id}/json").json()["Config"]["Tty"])

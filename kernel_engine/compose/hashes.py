@@ -15,7 +15,7 @@ from typing import Any
 from kernel_engine.compose.model import FileObject, Network, Project, Service
 
 #: attributes that say how many there are and when they start, not how each one is
-NOT_OF_A_CONTAINER = frozenset(("name", "build", "pull_policy", "scale", "depends_on", "profiles", "attach"))
+NOT_OF_A_CONTAINER = frozenset(("name", "build", "pull_policy", "scale", "depends_on", "profiles", "attach", "others"))
 
 
 def config_hash(service: Service, project: Project | None = None) -> str:

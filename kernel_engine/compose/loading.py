@@ -19,7 +19,7 @@ from kernel_engine.compose.places import Path
 from kernel_engine.compose.reading import project
 from kernel_engine.compose.refusals import Refused
 from kernel_engine.compose.selecting import selected, with_profiles, with_services, without_unused
-from kernel_engine.compose.settling import settled
+from kernel_engine.compose.settling import settled, without_looked_up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ def load_values(wanted: Wanted, *, warn: Warn | None = None, care: Care = Care()
     """The same as plain values in long forms, before they are a project: `config --no-interpolate`."""
     reading = _Reading(wanted, warn or print_warning, care)
     try:
-        return reading.values()
+        return without_looked_up(reading.values())
     except Refused as refused:
         raise reading.placed(refused) from None
 
@@ -97,12 +97,20 @@ class _Reading:
         if self._care.check:
             check(result)
         result = selected(result, self._wanted.services)
+        self._warn_of_others(result)
         if self._care.prune:
             result = without_unused(result)
         if not self._care.env_files:
             return result
         services = {name: _with_files(service, given, result) for name, service, given in self._given(result, values)}
         return replace(result, services=services)
+
+    def _warn_of_others(self, result: Project) -> None:
+        """`develop` is for `watch` alone; the others would change what `up` does."""
+        for name, service in result.services.items():
+            for attribute in service.others:
+                if attribute != "develop":
+                    self._warn(f"services.{name}.{attribute} is not supported by this engine, it is ignored")
 
     def _given(self, result: Project, values: Values) -> list[tuple[str, Service, Values]]:
         return [(name, service, values["services"][name]) for name, service in result.services.items()]

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 USAGE = "[OPTIONS] COMMAND"
 MISUSED = 16
+#: what --dry-run tells of without doing it, and what changes nothing anyway
+REHEARSED = ("create", "down", "kill", "pause", "restart", "rm", "scale", "start", "stop", "unpause", "up")
+READING = ("config", "events", "images", "logs", "ls", "port", "ps", "stats", "top", "version")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,6 +65,8 @@ def _carry_out(client: Client, options: Parsed, name: str, arguments: list[str])
         refusal = wrong_count(path, known.usage, known.minimum, known.maximum, len(words.arguments))
         if refusal is not None:
             raise refusal
+        if options["dry-run"] and name not in (*REHEARSED, *READING):
+            raise Failed(f"--dry-run is not supported by docker compose {name}: it would do it")
         return _handler(known)(Session(client, options, words, path))
     except Misused as misuse:
         raise _misuse(name, known.usage, misuse) from misuse

@@ -356,6 +356,8 @@ class Service:
     blkio: BlockIO | None = None
     logging: Logging | None = None
 
+    #: attributes that are read and printed, and not carried out: develop, provider, models, …
+    others: Mapping[str, Any] = field(default_factory=dict)
     extensions: Mapping[str, Any] = field(default_factory=dict)  #: x-…
 
 

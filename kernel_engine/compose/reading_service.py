@@ -36,6 +36,8 @@ LISTS = """profiles group_add expose links external_links dns dns_opt dns_search
 NUMBERS = """cpu_count cpu_shares cpu_quota cpu_period cpu_rt_period cpu_rt_runtime pids_limit oom_score_adj""".split()
 SIZES = "mem_limit mem_reservation memswap_limit shm_size".split()
 TRUTHS = "tty stdin_open read_only privileged oom_kill_disable".split()
+#: what neither this engine nor a plugin of it does
+OTHERS = "develop provider models pre_start credential_spec use_api_socket".split()
 MAPPINGS = "labels annotations storage_opt sysctls".split()
 
 
@@ -77,6 +79,7 @@ def service(name: str, given: Attributes) -> Service:
         mem_swappiness=given.maybe_number("mem_swappiness"),
         blkio=_block_io(given.inner("blkio_config")) if "blkio_config" in given else None,
         logging=_logging(given.inner("logging")) if "logging" in given else None,
+        others={key: given.raw(key) for key in OTHERS if key in given},
         extensions=given.extensions(),
         **simple,
     )

@@ -9,13 +9,17 @@ from kernel_engine.cli.failures import Failed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from kernel_engine.cli.grammar import Parsed
     from kernel_engine.client import Client
+    from kernel_engine.compose.converge.carry_out import Halt
+    from kernel_engine.compose.converge.plan import Step
     from kernel_engine.compose.model import Project, Wanted
     from kernel_engine.compose.progress import Silent
 
+#: exit codes of a project that cannot be read
+NO_FILE, UNREADABLE = 14, 15
 TRUE = ("1", "true", "yes", "on", "t", "y")
 
 
@@ -38,8 +42,15 @@ class Session:
     def project(self, services: Iterable[str] = ()) -> Project:
         """The project of the files. Services that are named count as in an active profile."""
         from kernel_engine.compose.loading import Care, load
+        from kernel_engine.compose.refusals import Refused
 
-        return load(self.wanted(services), care=Care(prune=not self.options["all-resources"]))
+        try:
+            return load(self.wanted(services), care=Care(prune=not self.options["all-resources"]))
+        except Refused as refused:
+            if not refused.about.startswith("no such service"):
+                absent = refused.about.endswith(("no such file or directory", "not found"))
+                refused.code = NO_FILE if absent else UNREADABLE
+            raise
 
     def wanted(self, services: Iterable[str] = ()) -> Wanted:
         """Which files, under which name, the options before the command mean."""
@@ -88,6 +99,31 @@ class Session:
         if mode not in MODES:
             raise Failed(f'unsupported --progress value "{mode}"')
         return display(mode, title, ansi="never" if among_output and mode == "auto" else self.ansi)
+
+    def carry_out(
+        self,
+        steps: Sequence[Step],
+        do: Callable[[Step], None],
+        *,
+        halt: Halt | None = None,
+        parallel: int = 0,
+        told: Callable[[Step], str] | None = None,
+    ) -> None:
+        """Does a plan's steps, as many at once as --parallel says; with --dry-run only says what they are.
+
+        `told`: how a step is said then, where its own words say too little.
+        """
+        from kernel_engine.compose.converge.carry_out import carry_out
+
+        if not self.options["dry-run"]:
+            carry_out(steps, do, halt=halt, parallel=parallel or self.parallel)
+            return
+        for step in steps:
+            self.rehearse(told(step) if told else step.describe())
+
+    def rehearse(self, what: str) -> None:
+        """Says what --dry-run does not do."""
+        print(f" DRY-RUN MODE -  {what}", file=sys.stderr, flush=True)
 
     @property
     def ansi(self) -> str:

@@ -60,6 +60,9 @@ def with_whole_paths(values: Values, directory: str) -> Values:
                     build[name] = {key: change(path) for key, path in build[name].items()}
         if isinstance(extends := result.get("extends"), dict) and extends.get("file"):
             result["extends"] = {**extends, "file": context(extends["file"])}
+        if isinstance(develop := result.get("develop"), dict) and isinstance(develop.get("watch"), list):
+            watched = [{**item, "path": whole(item.get("path"))} for item in develop["watch"]]
+            result["develop"] = {**develop, "watch": watched}
         if isinstance(result.get("env_file"), list):
             result["env_file"] = [{**item, "path": whole(item["path"])} for item in result["env_file"]]
         if isinstance(result.get("label_file"), list):
@@ -93,7 +96,7 @@ def _bound_volume(volume: Any, whole: Callable[[Any], Any]) -> Any:
     options = volume.get("driver_opts") if isinstance(volume, dict) else None
     if not options or volume.get("driver") != "local" or options.get("o") != "bind" or "device" not in options:
         return volume
-    return {**volume, "driver_opts": {**options, "device": whole(options["device"])}}
+    return {**volume, "driver_opts": {**options, "device": whole(options["device"] or ".")}}
 
 
 def with_surroundings(values: Values, environment: Mapping[str, str]) -> Values:
@@ -114,6 +117,16 @@ def with_surroundings(values: Values, environment: Mapping[str, str]) -> Values:
 def _valued(item: Any, environment: Mapping[str, str]) -> Any:
     name = item.get("environment") if isinstance(item, dict) else None
     return item if name is None or name not in environment else {**item, VALUE: environment[name]}
+
+
+def without_looked_up(values: Values) -> Values:
+    """As the files say it: the values of secrets and configs are nobody's business."""
+    hidden = {
+        section: {name: {key: value for key, value in item.items() if key != VALUE} for name, item in items.items()}
+        for section in ("secrets", "configs")
+        if isinstance(items := values.get(section), dict)
+    }
+    return {**values, **hidden}
 
 
 def variables(given: Any, look: Callable[[str], str | None]) -> Any:

@@ -58,6 +58,7 @@ async def read(house: House, live: Live, path: str) -> tuple[PathStat, AsyncIter
         first = await anext(pieces)
     except NotFound:
         raise _missing(live.record, path) from None
+    house.announce(live, "archive-path", path=path)
     return PathStat(**await told), _joined(first, pieces)
 
 
@@ -65,6 +66,7 @@ def export(house: House, live: Live) -> AsyncIterator[bytes]:
     """The whole file system, without what is mounted in it."""
     if live.record.state.status in ("removing", "dead"):
         raise Conflict(f"You cannot export container {live.record.id} which is being removed")
+    house.announce(live, "export")
     return _pieces(house, live, "pack_root", {}, lambda words: None, None)
 
 

@@ -266,6 +266,12 @@ class Containers:
         except NotFound:
             return writable, writable
 
+    def directories(self, reference: str) -> dict[str, str] | None:
+        """Where its file system lies, as Docker's inspect tells it (GraphDriver.Data); None where it is removed."""
+        container_id = self._live(reference).record.id
+        there = self._house.snapshots.has(container_id)
+        return self._house.snapshots.directories(container_id) if there else None
+
     async def stat_path(self, reference: str, path: str) -> archive.PathStat:
         return await archive.stat(self._house, self._live(reference), path)
 
@@ -287,7 +293,9 @@ class Containers:
         """Titles and rows, as `ps` prints them on the host."""
         live = self._live(reference)
         execs.check_running(live)
-        return await processes.top(self._house, live.record.id, ps_args)
+        found = await processes.top(self._house, live.record.id, ps_args)
+        self._house.announce(live, "top")
+        return found
 
     def stats(self, reference: str) -> AsyncIterator[sampling.Sample]:
         """What it uses, now and every second, until it is removed."""

@@ -86,12 +86,23 @@ def _fits(event: Event, key: str, value: str) -> bool:
         return event.type == value
     if key == "event":
         return event.action == value or event.action.startswith(f"{value}:")
+    if key == "scope":
+        return value == "local"
     if key == "label":
         name, equals, wanted = value.partition("=")
         return name in event.attributes and (not equals or event.attributes[name] == wanted)
-    if key in ("container", "image", "network", "volume"):
-        if key == "image" and event.type == "container":
-            return event.attributes.get("image") == value
-        named = event.attributes.get("name")
-        return event.type == key and (event.actor_id.startswith(value) or named == value)
+    if key == "image":
+        name = event.attributes.get("name" if event.type == "image" else "image", "")
+        words = {event.actor_id, name}
+        return value in words | {without_tag(word) for word in words}
+    if key in ("container", "network", "volume"):
+        # the beginning of a name is enough, as in Docker
+        named = event.attributes.get("name", "")
+        return event.type == key and (event.actor_id.startswith(value) or named.startswith(value))
     return False
+
+
+def without_tag(name: str) -> str:
+    """`debian:bookworm` → debian; the port of a registry stays."""
+    path = name.partition("@")[0]
+    return path.rpartition(":")[0] if ":" in path.rpartition("/")[2] else path

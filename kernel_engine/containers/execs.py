@@ -35,7 +35,13 @@ def remember(house: House, live: Live, running: LiveExec) -> None:
     record = running.record
     house.execs[record.id] = running
     _forget_oldest(house)
-    house.announce(live, f"exec_create: {' '.join(record.options.command)}", execID=record.id)
+    house.announce(live, f"exec_create: {_words(record)}", execID=record.id)
+
+
+def _words(record: Exec) -> str:
+    """The command as Docker's events say it: with a blank after the program, whether anything follows or not."""
+    program, *rest = record.options.command
+    return f"{program} {' '.join(rest)}"
 
 
 def get_exec(house: House, exec_id: str) -> LiveExec:
@@ -115,7 +121,7 @@ async def begin(
     """Starts what is remembered, its output going to `client` too. The EngineError that says why it does not."""
     options = running.record.options
     running.record = replace(running.record, running=True)
-    house.announce(live, f"exec_start: {' '.join(options.command)}", execID=running.record.id)
+    house.announce(live, f"exec_start: {_words(running.record)}", execID=running.record.id)
     if client is not None:
         await _attach(house, running.record.id, options, client, multiplexed, leftover)
     await _launch(house, live, running, options)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from kernel_engine.containers import probing
 from kernel_engine.containers.house import House, LiveExec
+from kernel_engine.containers.networking import announce as announce_networks
 from kernel_engine.containers.networking import detach_all
 from kernel_engine.containers.record import WaitResult
 from kernel_engine.containers.remove import remove_locked
@@ -57,13 +58,11 @@ async def container_ended(house: House, live: Live, exited: Exited) -> None:
         leaving = record.config.host.auto_remove and delay is None
         if record.endpoints:
             house.later(detach_all(house, record.id, record.endpoints))
-        if exited.oom_killed:
-            house.announce(live, "oom")
-        house.announce(live, "die", exitCode=str(exited.exit_code))
         result = WaitResult(exit_code=exited.exit_code, error=exited.error)
         live.settle("next-exit", result)
         if leaving:
             live.record = replace(record, endpoints=(), state=state)
+            _announce(house, live, exited)
             live.settle("not-running", result)
             await remove_locked(house, live, result)
             house.later(_let_go(house, record.id))
@@ -74,11 +73,19 @@ async def container_ended(house: House, live: Live, exited: Exited) -> None:
             state=state if delay is None else replace(state, status="restarting"),
             restart_count=record.restart_count + (delay is not None),
         )
+        _announce(house, live, exited)  # who hears of it and asks how the container is learns that it has ended
         await _let_go(house, record.id)
         if delay is None:
             live.settle("not-running", result)
         else:
             live.restart = house.later(_restart_after(house, live, delay))
+
+
+def _announce(house: House, live: Live, exited: Exited) -> None:
+    if exited.oom_killed:
+        house.announce(live, "oom")
+    house.announce(live, "die", exitCode=str(exited.exit_code))
+    announce_networks(house, live.record, "disconnect")
 
 
 async def _let_go(house: House, process_id: str) -> None:

@@ -197,7 +197,9 @@ async def provide(house: House, container_id: str, wanted: tuple[MountPoint, ...
             path = house.volumes.path(volume.name)
             if point.copy and not any(path.iterdir()):
                 await _seed(house, house.snapshots.rootfs(container_id), point.destination, str(path))
-            ready.append(replace(point, name=volume.name, source=str(path), anonymous=volume.anonymous))
+            # named on the command line it stays, even where nobody else has ever given it a name
+            unnamed = point.anonymous or not point.name
+            ready.append(replace(point, name=volume.name, source=str(path), anonymous=unnamed))
     except BaseException:
         for name in made:
             await house.volumes.remove(name)

@@ -238,6 +238,7 @@ async def _open_names(house: House, container_id: str, pid: int) -> None:
         pid,
         lookup=partial(found_by_name, house, container_id),
         reverse=partial(name_of, house, container_id),
+        version=lambda: house.roster.version,
         upstream=partial(_upstream, live),
     )
 
@@ -263,6 +264,16 @@ def _free_interface(network: Network, endpoints: Sequence[Endpoint]) -> str:
     used = {item.interface for item in endpoints}
     prefix = network.options.get(INTERFACE_PREFIX) or "eth"
     return next(name for number in range(len(used) + 1) if (name := f"{prefix}{number}") not in used)
+
+
+def announce(house: House, record: Container, action: str) -> None:
+    """`connect` and `disconnect` for each network of a container that starts or has ended, host and none too."""
+    for name in record.config.networks:
+        try:
+            network = house.networks.find(name)
+        except (NotFound, InvalidRequest):
+            continue  # `container:…`, or removed meanwhile
+        house.events.publish("network", action, network.id, _attributes(network, record))
 
 
 def _attributes(network: Network, record: Container) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from kernel_engine.containers import health, probing
 from kernel_engine.containers.exits import container_ended, process_ended
 from kernel_engine.containers.house import House
-from kernel_engine.containers.networking import names_again
+from kernel_engine.containers.networking import detach_all, names_again
 from kernel_engine.containers.record import WaitResult
 from kernel_engine.containers.remove import remove_locked
 from kernel_engine.containers.restart import starts_with_daemon
@@ -112,6 +112,8 @@ async def _recover_one(house: House, live: Live, known: Known | None, held: froz
     was_running = status in ("running", "paused", "restarting")
     if was_running:
         _kill_rest(house, live)
+        if record.endpoints:  # its ports are open again since the networks are
+            await detach_all(house, record.id, record.endpoints)
         state = ended(record.state, exit_code=137, finished_at=time.time(), oom_killed=False, error=MACHINE_RESTARTED)
         await house.roster.save(live, state=state, endpoints=())
     if starts_with_daemon(record.config.host.restart, was_running=was_running, stopped_by_user=record.stopped_by_user):

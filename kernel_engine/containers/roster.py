@@ -55,6 +55,7 @@ class Roster:
         self._records = records
         self._by_id: dict[str, Live] = {}
         self._id_by_name: dict[str, str] = {}
+        self.version = 0  #: another number after every change that others may see
 
     async def load(self) -> None:
         rows = await self._records.transact(
@@ -95,6 +96,7 @@ class Roster:
 
     def add(self, record: Container) -> Live:
         """Known at once, and on disk when its `recorded` is done (`forget` where that failed)."""
+        self.version += 1
         live = Live(record, recorded=self._submit(record, _insert))
         self._by_id[record.id] = live
         return live
@@ -107,6 +109,7 @@ class Roster:
         """Changes the record now; the future is done when the change is on disk."""
         record = replace(live.record, **changes)
         live.record = record
+        self.version += 1
         return self._submit(record, _update)
 
     def save_state(self, live: Live, **changes: Any) -> asyncio.Future[None]:
@@ -134,6 +137,7 @@ class Roster:
 
     def forget(self, live: Live) -> None:
         self._by_id.pop(live.record.id, None)
+        self.version += 1
         self.forget_name(live.record.name)
 
     def _submit(self, record: Container, work: Callable[[sqlite3.Connection, Container], None]) -> asyncio.Future[None]:

@@ -87,6 +87,7 @@ async def start_locked(house: House, live: Live) -> None:
         from kernel_engine.containers import probing  # whose execs need this module
 
         probing.begin(house, live)
+    networking.announce(house, live.record, "connect")
     house.announce(live, "start")
 
 

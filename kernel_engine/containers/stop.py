@@ -47,8 +47,8 @@ async def kill(house: House, live: Live, signal: str) -> None:
     if number == signals.SIGKILL:
         await end(house, live, signal=number, timeout=None)  # as Docker: it answers when the container has ended
     else:
+        house.announce(live, "kill", signal=str(number))  # before it may die of it
         await _send(house, live, number)
-    house.announce(live, "kill", signal=str(number))
 
 
 async def end(house: House, live: Live, *, signal: int, timeout: float | None) -> None:
@@ -61,17 +61,17 @@ async def end(house: House, live: Live, *, signal: int, timeout: float | None) -
     house.roster.save(live, stopped_by_user=True)
     if not live.record.state.running:
         return
+    house.announce(live, "kill", signal=str(signal))
     await _end_by(house, live, signal)
     if live.record.state.status == "paused":
         cgroups.thaw(house.instance.cgroup, live.record.id)
     if signal != signals.SIGKILL:
-        house.announce(live, "kill", signal=str(signal))
         try:
             async with asyncio.timeout(timeout):
                 await asyncio.shield(future)
         except TimeoutError:
-            await _end_by(house, live, signals.SIGKILL)
             house.announce(live, "kill", signal="9")
+            await _end_by(house, live, signals.SIGKILL)
     try:
         async with asyncio.timeout(_KILL_PATIENCE):
             await asyncio.shield(future)

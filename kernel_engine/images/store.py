@@ -122,6 +122,11 @@ class Images:
         image = self.get(reference_or_id)
         return listing.history(image, layer_size=self._layers.size, get=self._catalogue.by_id)
 
+    def directories(self, image: Image) -> tuple[str, ...]:
+        """Where its layers lie unpacked, topmost first."""
+        chain = reversed(chain_ids(image.diff_ids))
+        return tuple(str(self._layers.path(chain_id)) for chain_id in chain if self._layers.has(chain_id))
+
     async def layer_changes(self, reference_or_id: str, diff_id: str) -> Sequence[Changed]:
         """What one layer of an image adds, changes and deletes. NotFound where the image has no such layer."""
         image = self.get(reference_or_id)

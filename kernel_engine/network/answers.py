@@ -5,6 +5,7 @@ Names of containers are answered here; what nobody here is called is somebody el
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from ipaddress import IPv6Address
 
@@ -12,6 +13,8 @@ from dnslib import AAAA, PTR, QTYPE, RCODE, RR, A, DNSError, DNSRecord  # type: 
 
 #: seconds; Docker's
 _TTL = 600
+#: answers for one container
+_REMEMBERED = 256
 _REVERSE, _REVERSE6 = ".in-addr.arpa", ".ip6.arpa"
 
 #: a name in lower case, without its last dot → addresses of both kinds; None: no such container
@@ -49,6 +52,46 @@ def answer(data: bytes, lookup: Lookup, reverse: Reverse) -> bytes | None:
             data_of = AAAA(address) if its == QTYPE.AAAA else A(address)
             reply.add_answer(RR(question.q.qname, kind, rdata=data_of, ttl=_TTL))
     return bytes(reply.pack())
+
+
+class Known:
+    """Answers that were given lately, ready but for their number and the order of their addresses.
+
+    One is as good as long as nothing changes about who is called what: `version` says whether it did. About 5 us each,
+    where reading and writing a message anew takes 300.
+    """
+
+    def __init__(self, version: Callable[[], int]) -> None:
+        self._version = version
+        self._made_at = -1
+        self._answers: dict[bytes, tuple[bytes, tuple[bytes, ...]]] = {}
+
+    def get(self, data: bytes) -> bytes | None:
+        version = self._version()
+        if version != self._made_at:
+            self._answers.clear()
+            self._made_at = version
+        found = self._answers.get(data[2:])
+        if found is None:
+            return None
+        head, records = found
+        if len(records) > 1:
+            records = tuple(random.sample(records, len(records)))
+        return b"".join((data[:2], head, *records))
+
+    def keep(self, data: bytes, reply: bytes) -> None:
+        """The reply to this question, as it is sent."""
+        if len(self._answers) >= _REMEMBERED:
+            self._answers.clear()
+        self._answers[data[2:]] = _in_parts(reply)
+
+
+def _in_parts(reply: bytes) -> tuple[bytes, tuple[bytes, ...]]:
+    """What comes before the answers (without the number), and each answer's record: ours are all of one length."""
+    count = int.from_bytes(reply[6:8], "big")
+    end = reply.index(b"\0", 12) + 5  # of the question: a name of ours is not compressed, then type and class
+    size = (len(reply) - end) // count if count else 0
+    return reply[2:end], tuple(reply[at : at + size] for at in range(end, len(reply), size)) if count else ()
 
 
 def _address(name: str) -> str:

@@ -20,7 +20,7 @@ from kernel_engine.network.rules import name_server
 from kernel_engine.network.wiring import Wiring
 
 if TYPE_CHECKING:
-    from kernel_engine.network.answers import Lookup, Reverse
+    from kernel_engine.network.answers import Known, Lookup, Reverse
 
 ADDRESS = "127.0.0.11"
 _LARGEST = 65535
@@ -28,6 +28,8 @@ _LARGEST = 65535
 _PATIENCE = 4.0
 #: questions of one container that may wait for a resolver at the same time
 _WAITING = 512
+#: questions that are answered before the loop has its turn again
+_BURST = 32
 
 
 @dataclass(slots=True)
@@ -39,6 +41,7 @@ class _Server:
     lookup: Lookup
     reverse: Reverse
     upstream: Callable[[], Sequence[str]]
+    known: Known
     waiting: set[asyncio.Task[None]] = field(default_factory=set)
     listener: asyncio.Server | None = None
 
@@ -51,14 +54,21 @@ class NameServers:
         self._servers: dict[str, _Server] = {}
 
     async def open(
-        self, container_id: str, pid: int, *, lookup: Lookup, reverse: Reverse, upstream: Callable[[], Sequence[str]]
+        self,
+        container_id: str,
+        pid: int,
+        *,
+        lookup: Lookup,
+        reverse: Reverse,
+        version: Callable[[], int],
+        upstream: Callable[[], Sequence[str]],
     ) -> None:
-        """pid: a process in the container's namespace, whose loopback is up. upstream: addresses of resolvers, at any
-        moment.
+        """pid: a process in the container's namespace, whose loopback is up. version: another number whenever `lookup`
+        or `reverse` may have another answer. upstream: addresses of resolvers, at any moment.
 
         KernelRefused; opening it again replaces the former.
         """
-        from kernel_engine.network import answers  # noqa: F401  # dnslib, for those who have user-defined networks
+        from kernel_engine.network.answers import Known  # dnslib, for those who have user-defined networks
 
         self.close(container_id)
         try:
@@ -66,7 +76,8 @@ class NameServers:
         except OSError as error:
             text = f"open the name server of container {container_id[:12]}: {error}"
             raise KernelRefused("bind", error.errno or 0, text) from error
-        server = _Server(udp=udp, tcp=tcp, lookup=lookup, reverse=reverse, upstream=upstream)
+        known = Known(version)
+        server = _Server(udp=udp, tcp=tcp, lookup=lookup, reverse=reverse, upstream=upstream, known=known)
         self._servers[container_id] = server
         asyncio.get_running_loop().add_reader(udp.fileno(), self._readable, server)
         server.listener = await asyncio.start_server(lambda reader, writer: _serve(server, reader, writer), sock=tcp)
@@ -91,20 +102,34 @@ class NameServers:
             self.close(container_id)
 
     def _readable(self, server: _Server) -> None:
-        from kernel_engine.network import answers
+        """Several questions at once, where they came so; others of the loop are not kept waiting for long."""
+        for _ in range(_BURST):
+            try:
+                data, peer = server.udp.recvfrom(_LARGEST)
+            except BlockingIOError:
+                return
+            except OSError:
+                continue  # an ICMP error of an earlier reply
+            reply = server.known.get(data) or _answer(server, data)
+            if reply is not None:
+                with suppress(OSError):  # the asker has gone
+                    server.udp.sendto(reply, peer)
+            elif len(server.waiting) < _WAITING:
+                task = asyncio.get_running_loop().create_task(_pass_on(server, data, peer))
+                server.waiting.add(task)
+                task.add_done_callback(server.waiting.discard)
 
-        try:
-            data, peer = server.udp.recvfrom(_LARGEST)
-        except OSError:
-            return  # an ICMP error of an earlier reply
-        known = answers.answer(data, server.lookup, server.reverse)
-        if known is not None:
-            with suppress(OSError):  # the asker has gone
-                server.udp.sendto(answers.cut(known, answers.room(data)), peer)
-        elif len(server.waiting) < _WAITING:
-            task = asyncio.get_running_loop().create_task(_pass_on(server, data, peer))
-            server.waiting.add(task)
-            task.add_done_callback(server.waiting.discard)
+
+def _answer(server: _Server, data: bytes) -> bytes | None:
+    """About a container, over UDP; remembered for the next time. None for all other questions."""
+    from kernel_engine.network import answers
+
+    reply = answers.answer(data, server.lookup, server.reverse)
+    if reply is None:
+        return None
+    reply = answers.cut(reply, answers.room(data))
+    server.known.keep(data, reply)
+    return reply
 
 
 def _sockets() -> tuple[socket.socket, socket.socket]:

@@ -150,11 +150,7 @@ def _configure(there: int, gateway: IPv4Interface, cable: Cable) -> None:
 def leave(cable: Cable) -> None:
     """One that is gone is no error. KernelRefused."""
     with Netlink() as netlink:
-        try:
-            netlink.delete_link(cable.outside)
-        except OSError as error:
-            if error.errno != errno.ENODEV:
-                raise _refused(f"remove {cable.outside}", error) from error
+        _delete(netlink, cable.outside)
 
 
 def take_away(instance: Instance) -> None:
@@ -162,17 +158,23 @@ def take_away(instance: Instance) -> None:
     prefix = f"kes{instance.id}"
     with machine_lock(), Netlink() as netlink:
         nat.remove(instance.servers_table)
-        try:
-            for link in netlink.links():
-                if link.name == instance.servers_bridge or (link.kind == "veth" and link.name.startswith(prefix)):
-                    netlink.delete_link(link.name)
-        except OSError as error:
-            raise _refused(f"remove bridge {instance.servers_bridge}", error) from error
+        for link in netlink.links():
+            if link.name == instance.servers_bridge or (link.kind == "veth" and link.name.startswith(prefix)):
+                _delete(netlink, link.name)
 
 
 def stands(instance: Instance) -> bool:
     with Netlink() as netlink:
         return any(link.name == instance.servers_bridge for link in netlink.links())
+
+
+def _delete(netlink: Netlink, name: str) -> None:
+    """The kernel may be faster: a namespace that ended takes its cable with it."""
+    try:
+        netlink.delete_link(name)
+    except OSError as error:
+        if error.errno != errno.ENODEV:
+            raise _refused(f"remove {name}", error) from error
 
 
 def _delete_quietly(netlink: Netlink, name: str) -> None:

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from kernel_engine.errors import InvalidRequest
 
-#: a host name that fits into paths of sockets
-NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?")
+#: a host name that fits into paths of sockets, and is no port number
+NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,18}[a-z0-9])?")
 State = Literal["starting", "running", "failed"]
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}")
 
@@ -49,7 +49,8 @@ class Settings:
 def check_name(name: str) -> None:
     if not NAME.fullmatch(name):
         raise InvalidRequest(
-            f'invalid server name "{name}": lower-case letters, digits and hyphens, 20 at most, no hyphen at an end'
+            f'invalid server name "{name}": it has up to 20 lower-case letters, digits and hyphens, a letter first, '
+            "no hyphen at the end"
         )
 
 

@@ -143,6 +143,16 @@ class Snapshots:
             volatile=snapshot.volatile,
         )
 
+    def directories(self, container_id: str) -> dict[str, str]:
+        """The overlay's directories under the names that Docker's inspect has for them."""
+        plan = self.rootfs(container_id)
+        return {
+            "LowerDir": ":".join(os.path.normpath(plan.base / lower) for lower in plan.lower),
+            "MergedDir": str(plan.target),
+            "UpperDir": os.path.normpath(plan.base / plan.upper),
+            "WorkDir": os.path.normpath(plan.base / plan.work),
+        }
+
     def upper(self, container_id: str) -> Path:
         """The directory with the container's own changes, in overlayfs's format."""
         return self._root / str(self._get(container_id).number) / "upper"

@@ -61,6 +61,7 @@ BUILT: tuple[Built, ...] = (
     _built("mariadb", "latest", "10", "10.11"),
     _built("redis", "latest", "7", "7.0"),
     _built("haproxy", "latest", "2", "2.6"),
+    _built("registry", "latest", "2", "2.8"),
     _built("nginx", "latest", "1", "1.22"),
     _built("httpd", "latest", "2", "2.4"),
     _built("php", "latest", "8", "8.2", "cli", "8-cli", "8.2-cli"),

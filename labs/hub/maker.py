@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from labs.hub.dockerfiles import BUILT, Built, find
 from labs.hub.registry import DEFAULT_ADDRESS
@@ -167,6 +167,15 @@ def filling_process(data: Path, image: Built, say: Say) -> None:
         raise MakingFailed(reason.partition(": ")[2] or reason or f"exit code {process.returncode}")
 
 
+def seen_by(asked: str, place: str) -> str:
+    """`place` as whoever asked at `asked` (a Host header) reaches it: another server calls this machine by an address
+    of its own, under which both halves of the hub are led to 127.0.0.1."""
+    host, parts = asked.rpartition(":")[0] or asked, urlsplit(place)
+    if parts.hostname != DEFAULT_ADDRESS or not re.fullmatch(r"\d+(\.\d+){3}", host):
+        return place
+    return urlunsplit(parts._replace(netloc=f"{host}:{parts.port or 80}"))
+
+
 class _Handler(BaseHTTPRequestHandler):
     maker: Maker
     timeout = IDLE
@@ -181,7 +190,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         if answer.place:
-            self.send_header("Location", answer.place)
+            self.send_header("Location", seen_by(self.headers.get("Host", ""), answer.place))
         if answer.status is HTTPStatus.SERVICE_UNAVAILABLE:
             self.send_header("Retry-After", "0")  # it has waited here already
         self.end_headers()

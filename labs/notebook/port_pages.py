@@ -32,12 +32,14 @@ _STYLE = re.compile(rb"""((?:url\(\s*|@import\s+)["']?)([^"')\s]*)""", re.IGNORE
 
 
 class Site:
-    """One published port as JupyterLab shows it."""
+    """One published port as JupyterLab shows it. `server`: the name of another server, with its `address`."""
 
-    def __init__(self, port: int, base_url: str = "/") -> None:
+    def __init__(self, port: int, base_url: str = "/", *, server: str = "", address: str = "127.0.0.1") -> None:
         self.port = port
-        self.prefix = f"{base_url.rstrip('/')}/proxy/{port}"
-        origins = rf"https?://(?:127\.0\.0\.1|localhost|0\.0\.0\.0):{port}(?=[/?#]|$)"
+        self.address = address
+        self.prefix = f"{base_url.rstrip('/')}/proxy/{f'{server}/' if server else ''}{port}"
+        hosts = re.escape(address) if server else r"127\.0\.0\.1|localhost|0\.0\.0\.0"
+        origins = rf"https?://(?:{hosts}):{port}(?=[/?#]|$)"
         self._origin = re.compile(origins, re.IGNORECASE)
 
     def inside(self, address: str) -> str:
@@ -53,10 +55,10 @@ class Site:
         """As if the browser had asked the port itself, and without what is between JupyterLab and the browser."""
         given = tuple(headers)
         found = [(name, value) for name, value in given if not _OWN_HEADERS.fullmatch(name)]
-        found += [("Host", f"127.0.0.1:{self.port}"), ("Accept-Encoding", "identity")]
+        found += [("Host", f"{self.address}:{self.port}"), ("Accept-Encoding", "identity")]
         for name, value in given:
             if name.lower() == "origin" and value != "null":
-                found.append((name, f"http://127.0.0.1:{self.port}"))
+                found.append((name, f"http://{self.address}:{self.port}"))
             elif name.lower() == "referer" and (place := self._outside(value)):
                 found.append((name, place))
             elif name.lower() == "cookie" and (kept := _foreign_cookies(value)):
@@ -66,7 +68,7 @@ class Site:
     def _outside(self, referer: str) -> str:
         """The page that led here, if it was one of this port's own."""
         at = referer.find(f"{self.prefix}/")
-        return f"http://127.0.0.1:{self.port}{referer[at + len(self.prefix) :]}" if at >= 0 else ""
+        return f"http://{self.address}:{self.port}{referer[at + len(self.prefix) :]}" if at >= 0 else ""
 
     # what comes back ------------------------------------------------------------------------------------------------
     def response_headers(self, headers: Iterable[tuple[str, str]], host: str) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from kernel_engine.client import APIError, Client, EngineUnreachable
+from kernel_engine.client import APIError, Client, EngineUnreachable, target
 from kernel_engine.paths import DEFAULT_SOCKET
 
 
@@ -39,6 +39,12 @@ def environment() -> dict[str, str]:
 
 def client() -> Client:
     return Client(host())
+
+
+def chosen() -> Client:
+    """Of the engine that a cell's `docker` speaks to: after `docker context use` another server's. ContextError."""
+    name = target.chosen_context()
+    return client() if name in ("", target.DEFAULT_CONTEXT) else Client(target.host(name))
 
 
 _known: set[str] = set()

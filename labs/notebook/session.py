@@ -96,7 +96,8 @@ class Session:
         self._say = say
         self._scratch = tempfile.TemporaryDirectory(prefix="docker-labs-")
         self.plan = plan(line, Path(self._scratch.name))
-        self._client: Client = server.require_this_engine()
+        server.require_this_engine()
+        self._client: Client = server.chosen()
         self._transcript = Transcript()
         self._mark = ""
         self._swallow = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -20,6 +21,13 @@ def daemon_up(clean: Daemon) -> Iterator[None]:
     yield
     if clean.process is None:
         clean.start()
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("0.0.0.0", 0))
+        return int(probe.getsockname()[1])
 
 
 def pid_behind(path: Path) -> int:
@@ -87,6 +95,18 @@ def test_a_dead_launcher_ends_its_containers_with_a_reason(clean: Daemon) -> Non
     until(lambda: not Path(f"/proc/{pid}/exe").exists())  # gone, or a zombie that init has not collected yet
     until(lambda: clean.inspect("revived")["State"]["Running"])
     assert clean.out("run", "--rm", "busybox", "echo", "alive") == "alive"
+
+
+def test_ports_of_what_died_with_everything_are_free_again(clean: Daemon, free_port: int) -> None:
+    """Daemon and launcher at once, as by a power cut."""
+    words = ("run", "-d", "-p", f"{free_port}:80", "busybox", "sleep", "1000")
+    clean.docker(*words)
+    launcher = pid_behind(clean.instance.launcher_socket)
+    clean.kill()
+    os.kill(launcher, signal.SIGKILL)
+    clean.start()
+    until(lambda: clean.out("ps", "-q") == "")
+    clean.docker(*words)
 
 
 def test_a_dead_log_writer_loses_no_line(clean: Daemon) -> None:

@@ -102,6 +102,27 @@ def test_nameless_volumes_go_with_rm_v(volumes: Daemon) -> None:
     assert volumes.out("volume", "ls", "-q") == "named", "what somebody has named is spared"
 
 
+def test_a_nameless_volume_stays_where_it_was_named(volumes: Daemon) -> None:
+    """Its 64 digits on the command line are a name: --rm and rm -v take what a container made up, and no more."""
+    volumes.docker("run", "--name", "owner", "-v", "/data", "busybox", "sh", "-c", "echo kept > /data/note")
+    [mount] = volumes.inspect("owner")["Mounts"]
+    volumes.docker("rm", "owner")
+    assert volumes.out("run", "--rm", "-v", f"{mount['Name']}:/data", "busybox", "cat", "/data/note") == "kept"
+    assert mount["Name"] in volumes.out("volume", "ls", "-q")
+    volumes.docker("volume", "rm", mount["Name"])
+
+
+def test_a_borrowed_nameless_volume_goes_with_the_last_borrower(volumes: Daemon) -> None:
+    volumes.docker("run", "--name", "owner", "-v", "/data", "busybox", "true")
+    [mount] = volumes.inspect("owner")["Mounts"]
+    volumes.docker("run", "-d", "--rm", "--name", "borrower", "--volumes-from", "owner", "busybox", "sleep", "100")
+    volumes.docker("rm", "owner")
+    assert mount["Name"] in volumes.out("volume", "ls", "-q")
+    volumes.docker("stop", "-t", "0", "borrower")
+    volumes.docker("wait", "borrower", check=False)
+    assert mount["Name"] not in volumes.out("volume", "ls", "-q")
+
+
 def test_volumes_of_an_image(volumes: Daemon, filled: str) -> None:
     volumes.docker("create", "--name", "maker", filled)
     volumes.docker("commit", "-c", "VOLUME /data", "maker", "withvolume:1")

@@ -35,6 +35,7 @@ def exercise(request: pytest.FixtureRequest, view: EngineView, tmp_path: Path) -
     yield found
     found.end(view)
     assert view.containers() == []
+    assert not {row["Name"] for row in view.volumes()} & set(found.volumes)
 
 
 def answered(view: EngineView, answer: str) -> EngineView:

@@ -27,7 +27,7 @@ from labs.cli import main as labs
 from labs.hub import workshop
 from labs.hub.dockerfiles import BUILT, Built, find, named
 from labs.hub.fill import fill
-from labs.hub.maker import Maker, MakingFailed, Say, filling_process, making, serving_maker
+from labs.hub.maker import Maker, MakingFailed, Say, filling_process, making, seen_by, serving_maker
 from labs.hub.oci import INDEX
 from labs.hub.registry import filling, serving
 from tests.conftest import HUB, needs_root
@@ -99,6 +99,21 @@ def states(maker: Maker, count: int) -> list[tuple[int, str]]:
     with ThreadPoolExecutor(count) as pool:
         answers = pool.map(maker.answer, [PLACE] * count)
         return [(answer.status.value, answer.message) for answer in answers]
+
+
+@pytest.mark.parametrize(
+    ("asked", "place"),
+    [
+        ("127.0.0.1:5556", "http://127.0.0.1:5555/v2/x"),
+        ("172.18.0.1:5556", "http://172.18.0.1:5555/v2/x"),
+        ("172.18.0.1", "http://172.18.0.1:5555/v2/x"),
+        ("evil.example:5556", "http://127.0.0.1:5555/v2/x"),
+        ("", "http://127.0.0.1:5555/v2/x"),
+    ],
+)
+def test_another_server_is_sent_on_to_the_address_under_which_it_asked(asked: str, place: str) -> None:
+    assert seen_by(asked, "http://127.0.0.1:5555/v2/x") == place
+    assert seen_by(asked, "http://hub/v2/x") == "http://hub/v2/x"
 
 
 def test_who_asks_meanwhile_hears_of_the_same_work() -> None:

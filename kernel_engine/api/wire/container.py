@@ -27,6 +27,7 @@ def inspect_json(
     exec_ids: tuple[str, ...],
     networks: dict[str, Any],
     links: tuple[str, ...] = (),
+    directories: dict[str, str] | None = None,
     sizes: tuple[int, int] | None,
 ) -> dict[str, Any]:
     """GET /containers/{id}/json. `networks` comes from `wire.network.endpoints_json`."""
@@ -50,7 +51,7 @@ def inspect_json(
         "AppArmorProfile": "",
         "ExecIDs": list(exec_ids) or None,
         "HostConfig": {**host_json(item), "Links": list(links) or None},
-        "GraphDriver": {"Data": None, "Name": STORAGE_DRIVER},
+        "GraphDriver": {"Data": directories, "Name": STORAGE_DRIVER},
     }
     if sizes is not None:
         answer |= {"SizeRw": sizes[0], "SizeRootFs": sizes[1]}

@@ -37,8 +37,16 @@ def summary_json(image: Image, version: Version, *, containers: int, shared_size
     return answer
 
 
-def inspect_json(image: Image, version: Version) -> dict[str, Any]:
-    """GET /images/{name}/json."""
+def _directories_json(directories: tuple[str, ...]) -> dict[str, str] | None:
+    """An image is mounted nowhere, so that it has neither MergedDir nor WorkDir here."""
+    if not directories:
+        return None
+    top, *lower = directories
+    return {"UpperDir": top} | ({"LowerDir": ":".join(lower)} if lower else {})
+
+
+def inspect_json(image: Image, version: Version, *, directories: tuple[str, ...] = ()) -> dict[str, Any]:
+    """GET /images/{name}/json. directories: of its layers, topmost first."""
     document = image.config
     answer: dict[str, Any] = {
         "Id": image.id,
@@ -61,7 +69,7 @@ def inspect_json(image: Image, version: Version) -> dict[str, Any]:
     if version < (1, 44):
         answer["VirtualSize"] = image.size
     return answer | {
-        "GraphDriver": {"Data": None, "Name": STORAGE_DRIVER},
+        "GraphDriver": {"Data": _directories_json(directories), "Name": STORAGE_DRIVER},
         "RootFS": {"Type": "layers", "Layers": list(image.diff_ids)},
         "Metadata": {"LastTagTime": rfc3339(image.last_tagged)},
     }

@@ -9,9 +9,11 @@ from typing import Any
 from kernel_engine.cli.failures import Failed
 from kernel_engine.client import APIError, Client
 from kernel_engine.compose.converge.carry_out import Halt
+from kernel_engine.compose.converge.hooks import run_hooks
 from kernel_engine.compose.converge.observed import Container
 from kernel_engine.compose.converge.plan import COMPLETED, HEALTHY, RUNNING_OR_HEALTHY, Step
 from kernel_engine.compose.converge.watching import Watch
+from kernel_engine.compose.model import Project
 from kernel_engine.compose.progress import DONE, ERROR, WARNING, Silent
 
 
@@ -20,6 +22,7 @@ class Beginner:
     """Steps of one plan; `do` may be called from several threads at once."""
 
     client: Client
+    project: Project
     watch: Watch
     display: Silent
     halt: Halt = field(default_factory=Halt)
@@ -45,6 +48,12 @@ class Beginner:
             self.client.post(f"/containers/{step.container.id}/start").read()
         except APIError as error:
             self.display.show(subject, f"Error response from daemon: {error.message}", ERROR)
+            raise
+        service = self.project.services[step.service]
+        try:
+            run_hooks(self.client, step.container.id, service, service.post_start)
+        except Failed as failure:
+            self.display.show(subject, failure.message, ERROR)
             raise
         self.display.show(subject, "Started", DONE)
 

@@ -44,7 +44,7 @@ def carry_out(
 ) -> None:
     """Raises what the first failing step raised: those that run then are ended, the others not begun.
 
-    KeyboardInterrupt ends it in the same way.
+    KeyboardInterrupt ends it in the same way, and so does a call of `halt` from elsewhere, with Stopped.
     """
     halt = Halt() if halt is None else halt
     waiting = {place: set(step.after) for place, step in enumerate(steps)}
@@ -86,6 +86,9 @@ def carry_out(
                 continue
             for before in waiting.values():
                 before.discard(place)
+            if waiting and halt.called:
+                failed = failed or Stopped()
+                waiting.clear()
             begin()
     except KeyboardInterrupt:
         halt.call()

@@ -11,6 +11,7 @@ from kernel_engine.cli.failures import Failed
 from kernel_engine.client import APIError, Client
 from kernel_engine.compose import labels
 from kernel_engine.compose.converge.body import Making, create_body, resolved
+from kernel_engine.compose.converge.hooks import run_hooks
 from kernel_engine.compose.converge.mounts import Injected, copied_paths, injected
 from kernel_engine.compose.converge.observed import RUNNING, Container, Observed, container
 from kernel_engine.compose.converge.plan import Step
@@ -101,6 +102,10 @@ class Maker:
         self.client.post(f"/containers/{new}/rename", query={"name": name}).read()
         self.display.show(subject, "Recreated", DONE)
 
+    def _rename(self, step: Step, subject: str) -> None:
+        assert step.container is not None
+        self.client.post(f"/containers/{step.container.id}/rename", query={"name": step.name}).read()
+
     def _make(self, step: Step, name: str, final: str = "") -> str:
         service = self.project.services[step.service]
         peers = {other: self.peers(other) for other in self.project.services}
@@ -140,6 +145,9 @@ class Maker:
     def stop(self, item: Container) -> None:
         if item.state in ("created", "exited", "dead"):
             return
+        service = self.project.services.get(item.service)
+        if service is not None and item.state == RUNNING:
+            run_hooks(self.client, item.id, service, service.pre_stop)
         self.client.post(f"/containers/{item.id}/stop", query={"t": self.timeout}).read()
 
     def _remove(self, step: Step, subject: str) -> None:

@@ -43,11 +43,14 @@ class Container:
     summary: Mapping[str, Any] = field(default_factory=dict)  #: the entry of GET /containers/json
 
     @property
-    def canonical(self) -> str:
-        """`web-1`: how its output is headed. A name of the user's own stays whole."""
-        project = self.labels.get(labels.PROJECT, "")
-        stripped = self.name.removeprefix(f"{project}-")
-        return stripped if stripped != self.name else self.name.removeprefix(f"{project}_")
+    def lasting_name(self) -> str:
+        """The name that it was to have once the container that it replaces has gone: an earlier `up` was ended before.
+
+        "" where it has its name.
+        """
+        head, _, rest = self.name.partition("_")
+        half_made = self.labels.get(labels.REPLACES) and len(head) == 12 and not set(head) - set("0123456789abcdef")
+        return rest if half_made else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

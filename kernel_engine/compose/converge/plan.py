@@ -14,7 +14,7 @@ from kernel_engine.compose.converge.observed import Container
 
 What = Literal[
     "create network", "remove network", "create volume", "remove volume", "remove image", "create", "recreate",
-    "keep", "remove", "stop", "start", "wait",
+    "keep", "rename", "remove", "stop", "start", "wait",
 ]  # fmt: skip
 Recreate = Literal["diverged", "force", "never"]
 STARTED, HEALTHY, COMPLETED = "service_started", "service_healthy", "service_completed_successfully"

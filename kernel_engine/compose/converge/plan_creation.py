@@ -104,7 +104,9 @@ class _Creation:
         referred = [*shares_with(service), *(link.partition(":")[0] for link in service.links)]
         after += [step for name in referred for step in self.services.get(name, ())]
         made = self.services[service.name] = []
-        there = [(item, self._reason(service, item)) for item in self.observed.of(service.name)]
+        items, mended = self._whole(service)
+        after += mended
+        there = [(item, self._reason(service, item)) for item in items]
         # scaling down takes those that would have to be made anew first, then the highest numbers
         there.sort(key=lambda pair: (bool(pair[1]), pair[0].number))
         for item, _ in there[service.scale :]:
@@ -120,6 +122,24 @@ class _Creation:
             name = container_name(self.project, service, number)
             step = Step(what="create", name=name, service=service.name, replica=number, cause="missing")
             made.append(self.plan.add(step, after))
+
+    def _whole(self, service: Service) -> tuple[list[Container], list[int]]:
+        """Its containers as they are after what an `up` left behind that was ended in the middle: one that was to
+        replace another goes while that one is there, and gets its name where it has gone."""
+        items, steps = [], []
+        there = self.observed.of(service.name)
+        numbers = {item.number for item in there if not item.lasting_name}
+        for item in there:
+            name = item.lasting_name
+            step = Step(what="remove", name=item.name, service=service.name, cause="left behind", container=item)
+            if not name:
+                items.append(item)
+            elif item.number in numbers or item.id in self.emptied:
+                steps.append(self.emptied.get(item.id) or self.plan.add(step))
+            else:
+                steps.append(self.plan.add(replace(step, what="rename", name=name)))
+                items.append(replace(item, name=name))
+        return items, steps
 
     def _there(self, service: Service, item: Container, reason: str, after: list[int]) -> list[int]:
         """The step for a container that stays; [] when nobody has to wait for it."""

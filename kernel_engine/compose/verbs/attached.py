@@ -9,6 +9,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,7 +25,7 @@ from kernel_engine.compose.converge.observed import RUNNING, Container, Observed
 from kernel_engine.compose.converge.order import closure
 from kernel_engine.compose.converge.plan_running import starting, stopping
 from kernel_engine.compose.converge.watching import Watch
-from kernel_engine.compose.following import attach, heading, log, pump
+from kernel_engine.compose.following import after, attach, heading, log, pump
 from kernel_engine.compose.model import Project
 from kernel_engine.compose.progress import Silent
 from kernel_engine.compose.screen import Lines, Printer
@@ -47,8 +48,10 @@ class _Seen:
 
     item: Container
     running: bool = False
+    began: bool = False  #: it ran while we looked on
     over: bool = False
     code: int = 0
+    ended: str = ""  #: the moment, as the API takes it
     readers: list[threading.Thread] = field(default_factory=list)
 
 
@@ -65,6 +68,7 @@ class _Foreground:
         self.seen: dict[str, _Seen] = {}
         self.code = 0
         self.signals = 0
+        self.starter: threading.Thread | None = None
         self.stopped: threading.Thread | None = None
         self.shown: frozenset[str] = frozenset()
 
@@ -92,7 +96,10 @@ class _Foreground:
         """Those whose output is shown, before anything of it is printed."""
         self.shown = self._attached_to()
         everything = [item for name in self.project.services for item in observed.of(name)]
-        self.seen = {item.id: _Seen(item=item, running=item.state == RUNNING) for item in everything}
+        running = {item.id for item in everything if item.state == RUNNING}
+        self.seen = {
+            item.id: _Seen(item=item, running=item.id in running, began=item.id in running) for item in everything
+        }
         shown = [item for item in everything if item.service in self.shown]
         self.printer.register(heading(item) for item in shown)
         sys.stdout.write(f"Attaching to {', '.join(sorted(heading(item) for item in shown))}\n")
@@ -128,7 +135,7 @@ class _Foreground:
 
         def start() -> None:
             try:
-                start_steps(self.session, watch, Silent(), steps, self.halt)
+                start_steps(self.session, self.project, watch, Silent(), steps, self.halt)
             except Stopped:
                 self.inbox.put(("started", None))
             except Exception as error:
@@ -136,7 +143,8 @@ class _Foreground:
             else:
                 self.inbox.put(("started", None))
 
-        threading.Thread(target=start, daemon=True).start()
+        self.starter = threading.Thread(target=start, daemon=True)
+        self.starter.start()
 
     def _follow(self) -> None:
         """Until nothing runs any more, or the user does not want to wait for it."""
@@ -157,9 +165,21 @@ class _Foreground:
                 begun = True
                 if what is not None and not self.signals:
                     raise what
+                self._hear_the_rest()
                 break
             elif kind == "failed":
                 raise what
+
+    def _hear_the_rest(self) -> None:
+        """They have ended; that each has may still be on its way to us."""
+        deadline = time.monotonic() + 1
+        while any(seen.began and not seen.over for seen in self.seen.values()):
+            try:
+                kind, what = self.inbox.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                break
+            if kind == "event":
+                self._hear(what)
 
     def _all_over(self) -> bool:
         if self.stopped is not None:
@@ -180,12 +200,12 @@ class _Foreground:
         action = event.get("Action") or event.get("status")
         if action == "start":
             restarted = seen.over
-            seen.running, seen.over = True, False
+            seen.running, seen.began, seen.over = True, True, False
             if restarted and seen.item.service in self.shown:
-                since = event.get("timeNano", 0) / 1e9
-                query = {"follow": True, "since": f"{since:.9f}"}
+                query = {"follow": True, "since": seen.ended}
                 self._read(seen.item, partial(log, self.session.client, seen.item, self.printer, query))
         elif action == "die" and not seen.over:
+            seen.ended = after(event)
             self._died(seen, int((event.get("Actor") or {}).get("Attributes", {}).get("exitCode", 0)))
 
     def _died(self, seen: _Seen, code: int) -> None:
@@ -196,12 +216,12 @@ class _Foreground:
             reader.join(0.5)  # what it printed stands before what became of it
         if seen.item.service in self.shown:
             self.printer.tell(heading(seen.item), f"exited with code {code}" + (" (restarting)" if again else ""))
-        if again or self.stopped is not None:
-            return
         words = self.session.words
         wanted = words["exit-code-from"]
-        if wanted and seen.item.service == wanted:
+        if wanted and seen.item.service == wanted and not again:
             self.code = code
+        if again or self.stopped is not None:
+            return
         if words["abort-on-container-exit"] or wanted or (words["abort-on-container-failure"] and code):
             if not wanted:
                 self.code = code
@@ -242,6 +262,9 @@ class _Foreground:
         return thread
 
     def _stop(self) -> None:
+        self.halt.call()
+        if self.starter is not None:
+            self.starter.join()  # what is on its way to run is to be stopped as well
         observed = observe(self.session.client, self.project)
         targets = self.session.services or list(self.project.services)
         display = self.session.display("Stopping", among_output=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from graphlib import TopologicalSorter
@@ -13,16 +14,18 @@ from kernel_engine.cli.failures import Failed
 from kernel_engine.cli.grammar import Parsed
 from kernel_engine.cli.table import columns
 from kernel_engine.compose.converge.body import image_name
+from kernel_engine.compose.finding import read_file
 from kernel_engine.compose.hashes import config_hash
 from kernel_engine.compose.interpolation import Reference, references
 from kernel_engine.compose.loading import Care, load, load_values
 from kernel_engine.compose.model import Project, Wanted
 from kernel_engine.compose.printing import printed
-from kernel_engine.compose.selecting import selected
+from kernel_engine.compose.printing_parts import by_key
+from kernel_engine.compose.selecting import selected, without_unused
 from kernel_engine.compose.session import Session
-from kernel_engine.compose.settling import VALUE
 from kernel_engine.compose.words import text_of
 
+KUBERNETES = "kubernetes"
 #: a name of an image → its digest; asks the registry
 Digest = Callable[[str], str]
 
@@ -84,11 +87,13 @@ def _aspect(wanted: Wanted, words: Parsed, care: Care) -> str | None:
 
 def _whole(wanted: Wanted, words: Parsed, care: Care, digest: Digest) -> str:
     form = words["format"] or "yaml"
-    if form not in {"yaml", "json"}:
+    if form not in {"yaml", "json", KUBERNETES}:
         raise Failed(f'unsupported format "{form}"')
     if words["no-interpolate"]:
-        return _in_form(_by_key(load_values(wanted, care=care)), form)
+        return _in_form(by_key(load_values(wanted, care=care)), form)
     project = _selected(load(wanted, care=care), words)
+    if form == KUBERNETES:
+        return _as_manifests(without_unused(project))
     values = printed(project)
     if words["resolve-image-digests"] or words["lock-image-digests"]:
         for service in values["services"].values():
@@ -152,6 +157,34 @@ def _variable(reference: Reference) -> dict[str, Any]:
     }
 
 
+def _as_manifests(project: Project) -> str:
+    """What they cannot say is printed on standard error."""
+    from kernel_engine.compose.kubernetes.manifests import manifests
+    from kernel_engine.compose.writing import written
+
+    made = manifests(project, _contents(project))
+    for note in made.notes:
+        print(f"WARN[0000] {note} ", file=sys.stderr, flush=True)
+    if made.notes:
+        from kernel_engine.cli.korean import hint
+
+        hint(made.notes[0], ())
+    return "---\n".join(written(item) for item in made.objects)
+
+
+def _contents(project: Project) -> dict[str, bytes]:
+    """What the project's own secrets and configs hold."""
+    result = {}
+    for kind, items in (("secret", project.secrets), ("config", project.configs)):
+        for key, item in items.items():
+            if item.external:
+                continue
+            if item.environment and item.content is None:
+                raise Failed(f'environment variable "{item.environment}" required by {kind} "{key}" is not set')
+            result[f"{kind}s.{key}"] = read_file(item.file) if item.content is None else item.content.encode()
+    return result
+
+
 def _lines(items: Iterable[str]) -> str:
     return "".join(f"{item}\n" for item in items)
 
@@ -170,10 +203,3 @@ def _in_json(values: dict[str, Any]) -> dict[str, Any]:
     networks = {name: {"ipam": {}, **network} for name, network in values.get("networks", {}).items()}
     sections = {**values, "services": services, **({"networks": networks} if networks else {})}
     return dict(sorted(sections.items()))
-
-
-def _by_key(values: Any) -> Any:
-    """Sorted, without what only the reading knows."""
-    if isinstance(values, dict):
-        return {key: _by_key(item) for key, item in sorted(values.items()) if key != VALUE}
-    return [_by_key(item) for item in values] if isinstance(values, list) else values

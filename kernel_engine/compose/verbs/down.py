@@ -7,7 +7,6 @@ from dataclasses import replace
 from kernel_engine.cli.failures import Failed
 from kernel_engine.client import Client
 from kernel_engine.compose.converge.body import image_name
-from kernel_engine.compose.converge.carry_out import carry_out
 from kernel_engine.compose.converge.making import Maker
 from kernel_engine.compose.converge.observed import image_of, observe
 from kernel_engine.compose.converge.order import check_names
@@ -69,7 +68,7 @@ def take_down(
     )
     with maker.display as display:
         display.expect(maker.subject(step) for step in steps)
-        carry_out(steps, maker.do, parallel=session.parallel)
+        session.carry_out(steps, maker.do)
 
 
 def _only(project: Project, names: list[str]) -> Project:
@@ -99,4 +98,4 @@ def remove_orphans(session: Session, project: Project) -> None:
     maker = Maker(client=session.client, project=project, observed=observed, display=session.display("Removing"))
     with maker.display as display:
         display.expect(maker.subject(step) for step in steps)
-        carry_out(steps, maker.do, parallel=session.parallel)
+        session.carry_out(steps, maker.do)

@@ -47,6 +47,10 @@ def provide(session: Session, project: Project, choice: Choice, display: Silent)
         if image_name(project, service) not in names
         and _is_pulled(service, choice, there.get(image_name(project, service)) is not None)
     }
+    if session.options["dry-run"]:
+        for name in (*to_pull, *sorted(names)):
+            session.rehearse(f"{'pull' if name in to_pull else 'build'} image {name}")
+        to_pull, to_build = {}, []
     if to_pull:
         pull_all(session, to_pull, Silent() if choice.quiet else display)
     if to_build:

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from kernel_engine.cli.failures import Failed
 from kernel_engine.client import APIError
-from kernel_engine.compose.converge.carry_out import carry_out
 from kernel_engine.compose.converge.making import Maker
 from kernel_engine.compose.converge.observed import RUNNING, Container, Observed, containers_of
 from kernel_engine.compose.converge.order import check_names
@@ -36,7 +35,7 @@ def stop(session: Session) -> int:
     steps = stopping(project, lambda name: [item for item in there.of(name) if item.state != "created"])
     with maker.display as display:
         display.expect(maker.subject(step) for step in steps)
-        carry_out(steps, maker.do, parallel=session.parallel)
+        session.carry_out(steps, maker.do)
     return 0
 
 
@@ -146,7 +145,7 @@ def _each(session: Session, steps: list[Step], do: Callable[[Container], None], 
                 raise
             display.show(f"Container {step.name}", done, DONE)
 
-        carry_out(steps, carry, parallel=session.parallel)
+        session.carry_out(steps, carry, told=lambda step: f"Container {step.name}  {doing}")
     return 0
 
 

@@ -7,8 +7,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kernel_engine.cli.commands import COMMANDS
 from kernel_engine.cli.failures import Failed
 from kernel_engine.cli.listing import CONTAINERS, row
+from kernel_engine.cli.main import carry_out as docker
 from kernel_engine.cli.table import Listing, columns, short_id
 from kernel_engine.compose import labels
 from kernel_engine.compose.converge.observed import RUNNING, Container, container, containers_of, image_of
@@ -189,3 +191,21 @@ def top(session: Session) -> int:
         print(item.name)
         print(columns([found["Titles"], *found["Processes"]], minimum=7), flush=True)
     return 0
+
+
+def stats(session: Session) -> int:
+    """Docker's own `stats`, with the project's containers."""
+    words = session.words
+    project, name = session.project_or_name()
+    if project is not None:
+        check_names(project, session.services)
+    chosen = [
+        item.name
+        for item in containers_of(session.client, name, every=words["all"])
+        if not item.one_off and (not session.services or item.service in session.services)
+    ]
+    if not chosen:
+        return 0
+    options = [f"--{option}" for option in ("all", "no-stream", "no-trunc") if words[option]]
+    options += [f"--format={words['format']}"] if words["format"] else []
+    return docker(session.client, "stats", COMMANDS["stats"], [*options, *chosen])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 from kernel_engine.cli.logs import moment
 from kernel_engine.client import APIError
 from kernel_engine.compose.converge.observed import RUNNING, Container, containers_of
 from kernel_engine.compose.converge.order import check_names
 from kernel_engine.compose.converge.watching import Watch
-from kernel_engine.compose.following import heading, log
+from kernel_engine.compose.following import after, heading, log
 from kernel_engine.compose.screen import Printer
 from kernel_engine.compose.session import Session, coloured
 
@@ -52,10 +53,14 @@ def _chosen(session: Session, name: str) -> list[Container]:
 def _follow(session: Session, name: str, printer: Printer, query: dict[str, object]) -> None:
     """Until none of them runs any more. One that is started again, or is new, is followed as well."""
     client = session.client
-    threads: list[threading.Thread] = []
     followed: dict[str, threading.Thread] = {}
+    ended: dict[str, str] = {}  #: container → when it ended last
     changed = threading.Event()
-    watch = Watch(client, name, lambda event: changed.set())
+
+    def hear(event: dict[str, Any]) -> None:
+        if event["Action"] == "die":
+            ended[event["Actor"]["ID"]] = after(event)
+        changed.set()
 
     def follow(item: Container, more: dict[str, object]) -> None:
         try:
@@ -65,28 +70,24 @@ def _follow(session: Session, name: str, printer: Printer, query: dict[str, obje
                 raise
         changed.set()
 
+    watch = Watch(client, name, hear)
     try:
-        first = True
         while True:
             changed.clear()
             chosen = _chosen(session, name)
             printer.register(heading(item) for item in chosen)
             for item in chosen:
                 known = followed.get(item.id)
-                if (first or item.state == RUNNING) and (known is None or not known.is_alive()):
-                    more: dict[str, object] = {} if known is None else {"tail": None, "since": _now()}
+                if known is None or (item.state == RUNNING and not known.is_alive() and item.id in ended):
+                    more: dict[str, object] = {} if known is None else {"tail": None, "since": ended.pop(item.id)}
+                    if item.state != RUNNING:
+                        ended.setdefault(item.id, f"{time.time():.9f}")  # what it will have printed is of its next run
                     followed[item.id] = threading.Thread(target=follow, args=(item, more), daemon=True)
                     followed[item.id].start()
-                    threads.append(followed[item.id])
-            first = False
             if not any(item.state in (RUNNING, "paused", "restarting") for item in chosen):
                 break
             changed.wait()
-        for thread in threads:
+        for thread in followed.values():
             thread.join(2)
     finally:
         watch.close()
-
-
-def _now() -> str:
-    return f"{time.time():.9f}"

@@ -47,6 +47,16 @@ def exec_(session: Session) -> int:
     return docker(session.client, "exec", COMMANDS["exec"], [*options, container.id, *command])
 
 
+def attach(session: Session) -> int:
+    """Docker's own `attach`, with the service's container."""
+    words = session.words
+    options = ["--no-stdin"] if words["no-stdin"] else []
+    options += [f"--detach-keys={words['detach-keys']}"] if words["detach-keys"] else []
+    options.append(f"--sig-proxy={str(words['sig-proxy']).lower()}")
+    container = running_of(session, session.services[0])[0]
+    return docker(session.client, "attach", COMMANDS["attach"], [*options, container.id])
+
+
 def wants_terminal(session: Session) -> bool:
     """A terminal inside, where there is one outside and nothing was said against it."""
     words = session.words

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from kernel_engine.cli.failures import Failed
 from kernel_engine.compose.converge.beginning import Beginner
-from kernel_engine.compose.converge.carry_out import Halt, carry_out
+from kernel_engine.compose.converge.carry_out import Halt
 from kernel_engine.compose.converge.making import Maker
 from kernel_engine.compose.converge.observed import Observed, observe
 from kernel_engine.compose.converge.order import check_names
@@ -46,7 +46,7 @@ def up(session: Session) -> int:
         raise Failed("no service selected")
     display = session.display()
     create_all(session, project, _making(session), display)
-    if words["no-start"]:
+    if words["no-start"] or session.options["dry-run"]:
         return 0
     if detached:
         limit = words["wait-timeout"] or 0
@@ -74,7 +74,8 @@ def scale(session: Session) -> int:
     project = selected(project, counts, dependencies=not session.words["no-deps"])
     display = session.display()
     create_all(session, project, Making(targets=frozenset(counts)), display)
-    start_all(session, project, display)
+    if not session.options["dry-run"]:
+        start_all(session, project, display)
     return 0
 
 
@@ -160,8 +161,8 @@ def create_all(session: Session, project: Project, making: Making, display: Sile
         inherit=making.inherit,
     )
     with display:
-        display.expect(maker.subject(step) for step in steps)
-        carry_out(steps, maker.do, parallel=session.parallel)
+        display.expect(maker.subject(step) for step in steps if step.what != "rename")
+        session.carry_out(steps, maker.do)
 
 
 def _tell_of_orphans(session: Session, project: Project, observed: Observed, making: Making) -> None:
@@ -186,13 +187,14 @@ def start_all(
     try:
         observed = observe(session.client, project)
         steps = starting(project, observed.of, wait=wait, before=before)
-        start_steps(session, watch, display, steps, Halt(), deadline, limit)
+        start_steps(session, project, watch, display, steps, Halt(), deadline, limit)
     finally:
         watch.close()
 
 
 def start_steps(
     session: Session,
+    project: Project,
     watch: Watch,
     display: Silent,
     steps: tuple[Step, ...],
@@ -201,10 +203,12 @@ def start_steps(
     limit: int = 0,
 ) -> None:
     halt.on_call(watch.nudge)
-    beginner = Beginner(client=session.client, watch=watch, display=display, halt=halt, deadline=deadline, limit=limit)
+    beginner = Beginner(
+        client=session.client, project=project, watch=watch, display=display, halt=halt, deadline=deadline, limit=limit
+    )
     with display:
         display.expect(name for step in steps for name in beginner.subjects(step))
-        carry_out(steps, beginner.do, halt=halt, parallel=max(session.parallel, len(steps)))
+        session.carry_out(steps, beginner.do, halt=halt, parallel=max(session.parallel, len(steps)))
 
 
 def _check(words: Parsed) -> None:

@@ -28,7 +28,8 @@ INTERRUPTED = 130
 def run(line: str, body: str) -> int:
     """The exit code that `docker build` would have had. Raises BadRecipe, WrongServer, EngineUnreachable."""
     understood = recipe.understand(line, body)
-    client = server.require_this_engine()
+    server.require_this_engine()
+    client = server.chosen()
     wrote = recipe.write(understood, Path(os.environ.get("DOCKER_LABS_WORKSPACE", Path.cwd())))
     data = understood.text.encode()
     progress = Progress(expected(data))

@@ -23,7 +23,7 @@ class Card(anywidget.AnyWidget):
     says so: {"here": NAME}, {"gone": NAME}."""
 
     _esm = markup.STATIC / "card.js"
-    _css = markup.style("live", "layers", "build", "timeline", "xray", "lifecycle", "dashboard")
+    _css = markup.style("live", "layers", "build", "timeline", "xray", "lifecycle", "dashboard", "volumes")
     kind = traitlets.Unicode("").tag(sync=True)
     markup = traitlets.Unicode("").tag(sync=True)
 
@@ -52,15 +52,19 @@ def card(client: Client, kind: str, drawn: str) -> Card:
 
 
 def raw_form(client: Client, thing: str) -> str:
-    """What is behind a sign ("container:ID", "image:ID", "step:IMAGE:PLACE", "files:CONTAINER:PATH"), and where it was
-    read."""
+    """What is behind a sign ("container:ID", "image:ID", "volume:NAME", "step:IMAGE:PLACE", "files:CONTAINER:PATH"),
+    and where it was read."""
     kind, _, name = thing.partition(":")
     try:
         if kind == "step":
             return _step(client, *name.rsplit(":", 1))
         if kind == "files":
             return _files(client, *name.split(":", 1))
-        path = {"container": f"/containers/{name}/json", "image": f"/images/{name}/json"}.get(kind)
+        path = {
+            "container": f"/containers/{name}/json",
+            "image": f"/images/{name}/json",
+            "volume": f"/volumes/{name}",
+        }.get(kind)
         return f"GET {path}\n{_json(client.get(path).json())}" if path else ""
     except APIError as error:
         return error.message

@@ -12,7 +12,20 @@ from labs import catalogue, checks
 from labs.directives import BadSource
 from labs.engine_view import CommandFailed, EngineView
 from labs.notebook import server
-from labs.notebook.learning import choices, dashboard, layers, lifecycle, live, pages, picture, preview, results
+from labs.notebook.learning import (
+    choices,
+    dashboard,
+    layers,
+    lifecycle,
+    live,
+    pages,
+    picture,
+    preview,
+    results,
+    volumes,
+)
+from labs.notebook.learning import servers as sites
+from labs.servers import NameTaken
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -69,6 +82,11 @@ def _takes_nothing(magic: str, line: str) -> bool:
     return not line.strip()
 
 
+def show_volumes(line: str) -> None:
+    """%volumes: what holds data, and which containers have it."""
+    _said(lambda: volumes.show_volumes(server.require_this_engine()))
+
+
 def show_layers(line: str) -> None:
     """%layers web:1 web:2: the layers of one or more images, and what they share."""
     names = tuple(dict.fromkeys(line.split()))
@@ -76,6 +94,19 @@ def show_layers(line: str) -> None:
         print("%layers 다음에 이미지 이름을 써 주세요. 예: %layers debian:bookworm")
         return
     _said(lambda: layers.show_layers(server.require_this_engine(), names))
+
+
+def server_command(line: str) -> None:
+    """%server, %server create second, %server rm second: other servers, and variables for them."""
+    _said(lambda: sites.manage(server.require_this_engine(), line))
+
+
+def show_servers(line: str) -> None:
+    """%servers: what lies where, and what the registries hold."""
+    if line.strip():
+        print("%servers는 다른 말 없이 쓰세요. 서버를 만들려면 %server create 이름이에요.")
+        return
+    _said(lambda: sites.show_servers(server.require_this_engine()))
 
 
 def open_page(line: str) -> None:
@@ -113,7 +144,7 @@ def _said(work: Callable[[], None]) -> None:
     """Runs it; what a learner can meet becomes a sentence, a fault of the course stays a traceback."""
     try:
         work()
-    except (catalogue.NoSuchLab, server.WrongServer, BadSource, CommandFailed) as error:
+    except (catalogue.NoSuchLab, server.WrongServer, BadSource, CommandFailed, NameTaken) as error:
         print(error)
     except EngineUnreachable as error:
         print(f"{error.message}\n{NOBODY}")
@@ -130,7 +161,10 @@ MAGICS: dict[str, Callable[[str], None]] = {
     "lifecycle": show_lifecycle,
     "dashboard": show_dashboard,
     "open": open_page,
+    "volumes": show_volumes,
     "layers": show_layers,
+    "server": server_command,
+    "servers": show_servers,
     "check": check,
 }
 

@@ -35,7 +35,9 @@ SHEETS = {
     "build": ("things", "build"),
     "lifecycle": ("things", "lifecycle"),
     "dashboard": ("things", "dashboard"),
+    "volumes": ("things", "volumes"),
     "port": ("things", "port"),
+    "servers": ("things", "live", "servers"),
     "timeline": ("things", "timeline"),
     "xray": ("things", "xray"),
 }

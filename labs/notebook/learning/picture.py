@@ -53,8 +53,13 @@ def as_text(facts: Facts, parts: Iterable[str] = PARTS) -> str:
 
 
 def state(container: Container) -> str:
-    word = STATES.get(container.state, container.state)
+    word = state_word(container.state)
     return word if container.exit_code is None else f"{word} ({container.exit_code})"
+
+
+def state_word(word: str) -> str:
+    """Docker's word in Korean."""
+    return STATES.get(word, word)
 
 
 def changes(container: Container) -> str:

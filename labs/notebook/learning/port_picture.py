@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from html import escape
 
 from labs.notebook.learning import markup
-from labs.notebook.learning.ports import EVERYWHERE, Port, View
+from labs.notebook.learning.ports import EVERYWHERE, View, host
 
 TITLE = "호스트의 포트가 이어진 곳"
 OPENED = "페이지가 열렸어요."
@@ -26,9 +26,10 @@ _SIGN = (
 def as_text(views: tuple[View, ...]) -> str:
     lines = [TITLE]
     for view in views:
-        address = f" http://{_host(view.port)}:{view.port.outside}{view.path}" if view.port.fixed else ""
+        address = f" {_address(view, view.port.outside)}" if view.port.fixed else ""
         state = f"{OPENED}{address}" if not view.reason else markup.plain(view.reason.replace("`", ""))
-        lines.append(f"  {_outside(view.port, still=True)} → 컨테이너의 {view.port.inside}번 포트: {state}")
+        machine = f"{_machine(view)} " if view.place.server else ""
+        lines.append(f"  {machine}{_outside(view, still=True)} → 컨테이너의 {view.port.inside}번 포트: {state}")
     return "\n".join(lines)
 
 
@@ -36,7 +37,7 @@ def as_html(view: View, *, still: bool, forwarded: Mapping[str, int] | None = No
     """One port. forwarded: where the machine is a virtual one, its ports that the host of it can reach."""
     name = "컨테이너" if still else escape(view.place.name)
     line = (
-        f'<p class="dl-line">{_SIGN}<b>호스트 {_outside(view.port, still=still)}</b>'
+        f'<p class="dl-line">{_SIGN}<b>{_machine(view)} {_outside(view, still=still)}</b>'
         f'<span aria-hidden="true">→</span><b>{name} {view.port.inside}번 포트</b></p>'
     )
     if view.reason:
@@ -49,22 +50,28 @@ def _link(view: View, still: bool, forwarded: Mapping[str, int] | None) -> str:
     """To the page in a tab of its own. In a virtual machine only what is forwarded leads there."""
     number: int | None = view.port.outside
     if forwarded is not None:
-        number = forwarded.get(str(view.port.outside)) if view.port.address in EVERYWHERE else None
+        open_outside = view.port.address in EVERYWHERE and not view.place.server
+        number = forwarded.get(str(view.port.outside)) if open_outside else None
     if number is None:
         open_ones = ", ".join(forwarded or ())
         return f"<p>{OPENED} 이 포트는 가상 머신 밖에서 열 수 없어요. 밖에서도 열리는 포트: {escape(open_ones)}</p>"
     if still and not view.port.fixed:
         return f"<p>{OPENED}</p>"
-    address = escape(f"http://{_host(view.port)}:{number}{view.path}")
+    address = escape(_address(view, number))
     link = f'<a href="{address}" target="_blank" rel="noopener noreferrer">새 탭에서 열기</a>'
     return f"<p>{OPENED} {link} <code>{address}</code></p>"
 
 
-def _outside(port: Port, *, still: bool) -> str:
+def _machine(view: View) -> str:
+    return f"서버 {escape(view.place.server)}의" if view.place.server else "호스트"
+
+
+def _outside(view: View, *, still: bool) -> str:
+    port = view.port
     if port.outside and (port.fixed or not still):
         return f"{port.outside}번 포트"
     return _CHOSEN
 
 
-def _host(port: Port) -> str:
-    return "127.0.0.1" if port.address in EVERYWHERE else port.address
+def _address(view: View, number: int) -> str:
+    return f"http://{host(view.place, view.port)}:{number}{view.path}"

@@ -22,7 +22,7 @@ ANSWER_SECONDS = 2.0
 _AGAIN_SECONDS = 0.1
 EVERYWHERE = ("0.0.0.0", "::")
 
-Answer = Literal["page", "silent", "refused"]
+Answer = Literal["page", "empty", "silent", "refused"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,10 @@ class Port:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A container, its published ports, and where it waits for others: (port, address), TCP only."""
+    """A container, its published ports, and where it waits for others: (port, address), TCP only.
+
+    server: the name of the server that it runs on, "" for this machine; reach: an address of that server.
+    """
 
     id: str
     name: str
@@ -46,6 +49,8 @@ class Place:
     attached: bool  #: somebody saw its output in the cell
     ports: tuple[Port, ...]
     listening: tuple[tuple[int, str], ...]
+    server: str = ""
+    reach: str = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +68,8 @@ def started(client: Client, since: float, until: float) -> tuple[str, ...]:
     return tuple(dict.fromkeys(that_met(client, "start", since, until)))
 
 
-def read(client: Client, container: str) -> Place | None:
-    """None when there is no such container (any more)."""
+def read(client: Client, container: str, *, server: str = "", reach: str = "127.0.0.1") -> Place | None:
+    """None when there is no such container (any more) on the server."""
     try:
         facts = client.get(f"/containers/{container}/json").json()
         heard = client.get(f"/kernel-engine/containers/{facts['Id']}/listening").json()
@@ -78,7 +83,14 @@ def read(client: Client, container: str) -> Place | None:
         attached=facts["Config"]["AttachStdout"],
         ports=_ports(facts),
         listening=tuple((item["Port"], item["Address"]) for item in heard["Listening"] if item["Protocol"] == "tcp"),
+        server=server,
+        reach=reach,
     )
+
+
+def again(client: Client, place: Place) -> Place | None:
+    """As it is now."""
+    return read(client, place.id, server=place.server, reach=place.reach)
 
 
 def _ports(facts: dict[str, Any]) -> tuple[Port, ...]:
@@ -110,25 +122,26 @@ def look(client: Client, place: Place, path: str = "/", *, patience: float = STA
     for port in place.ports:
         found: Place | None = place
         while True:
-            answer = ask(port, path) if found is not None and found.state == "running" else "refused"
-            if answer not in ("page", "refused"):
-                found = read(client, place.id)  # it may have ended over the question
+            answer = ask(place, port, path) if found is not None and found.state == "running" else "refused"
+            if answer not in ("page", "empty", "refused"):
+                found = again(client, place)  # it may have ended over the question
             reason = judge(found, port, answer) if found is not None else GONE
             if answer != "refused" or found is None or found.state != "running" or time.monotonic() > until:
                 break
             time.sleep(_AGAIN_SECONDS)
-            found = read(client, place.id)
+            found = again(client, place)
         views.append(View(place=found or place, port=port, path=path, reason=reason))
     return tuple(views)
 
 
-def ask(port: Port, path: str) -> Answer:
+def ask(place: Place, port: Port, path: str) -> Answer:
     """Is there a page? A program that is no web server closes, is silent, or says something else."""
-    address = "127.0.0.1" if port.address in EVERYWHERE else port.address
-    connection = http.client.HTTPConnection(address, port.outside, timeout=ANSWER_SECONDS)
+    connection = http.client.HTTPConnection(host(place, port), port.outside, timeout=ANSWER_SECONDS)
     try:
         connection.request("GET", path, headers={"Connection": "close"})
-        connection.getresponse()
+        reply = connection.getresponse()
+        if reply.status == http.HTTPStatus.OK and not reply.read(1):
+            return "empty"
     except (TimeoutError, http.client.HTTPException):
         return "silent"
     except OSError:  # nobody listens, or a container that is going
@@ -152,6 +165,11 @@ def judge(place: Place, port: Port, answer: Answer) -> str:
         )
     if answer == "page":
         return ""
+    if answer == "empty":
+        return (
+            "웹 서버가 대답했지만 보여 줄 글이 없어요(빈 페이지). 레지스트리처럼 프로그램끼리 이야기하는 서버라면 "
+            "그게 정상이에요."
+        )
     here = [address for number, address in place.listening if number == port.inside]
     if here and all(ip_address(address).is_loopback for address in here):
         return (
@@ -183,6 +201,11 @@ def only(place: Place, outside: int) -> Place:
     return replace(place, ports=tuple(port for port in place.ports if port.outside == outside))
 
 
-def is_local(port: Port) -> bool:
-    """Is it open on 127.0.0.1, where JupyterLab asks?"""
-    return port.address in (*EVERYWHERE, "127.0.0.1")
+def host(place: Place, port: Port) -> str:
+    """The address at which the port is open."""
+    return place.reach if port.address in EVERYWHERE else port.address
+
+
+def is_local(place: Place, port: Port) -> bool:
+    """Is it open where JupyterLab asks: on 127.0.0.1, or at the other server's own address?"""
+    return host(place, port) == place.reach

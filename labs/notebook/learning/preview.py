@@ -13,14 +13,18 @@ import anywidget
 import traitlets
 
 from kernel_engine.client import APIError, Client, EngineUnreachable
+from labs import servers
 from labs.notebook.learning import markup, port_picture, ports
 from labs.notebook.learning.ports import Place, View
 
 KIND = "port"
 #: commands after which a look is worth its while
 _STARTS = re.compile(r"\b(run|start|restart|up)\b")
-_PATH = re.compile(r"(?P<name>[^/]+)(?P<path>/.*)?")
-USAGE = "%open 다음에 컨테이너 이름이나 호스트의 포트 번호를 써 주세요. 예: %open web, %open 9999, %open 9999/docs/"
+_PATH = re.compile(r"(?:(?P<server>[a-z0-9-]+):)?(?P<name>[^/:]+)(?P<path>/.*)?")
+USAGE = (
+    "%open 다음에 컨테이너 이름이나 호스트의 포트 번호를 써 주세요. 예: %open web, %open 9999, %open 9999/docs/. "
+    "다른 서버의 것은 서버의 이름을 앞에 붙여요. 예: %open second:9999"
+)
 
 
 class Frame(anywidget.AnyWidget):
@@ -58,11 +62,12 @@ class Started:
         """All of them get the time that one may take to start."""
         until = time.monotonic() + ports.START_SECONDS
         views: list[View] = []
-        for container in ports.started(self._client, self._since, time.time()):
-            place = ports.read(self._client, container)
-            # one that ran in the cell itself has said all before the eyes of the learner
-            if place is not None and place.ports and (place.state == "running" or not place.attached):
-                views += ports.look(self._client, place, patience=until - time.monotonic())
+        for client, server, reach in servers.engines(self._client):
+            for container in ports.started(client, self._since, time.time()):
+                place = ports.read(client, container, server=server, reach=reach)
+                # one that ran in the cell itself has said all before the eyes of the learner
+                if place is not None and place.ports and (place.state == "running" or not place.attached):
+                    views += ports.look(client, place, patience=until - time.monotonic())
         return tuple(views)
 
 
@@ -73,7 +78,16 @@ def show_open(client: Client, line: str) -> None:
         print(USAGE)
         return
     name, path = found["name"].strip(), found["path"] or "/"
-    place = _publishing(client, int(name)) if name.isdigit() else ports.read(client, name)
+    there = found["server"] or ""
+    engine = next((one for one in servers.engines(client) if one[1] == there), None)
+    if engine is None:
+        print(f"{there}라는 서버가 없어요. %server로 이름을 확인해 보세요.")
+        return
+    client, server, reach = engine
+    if name.isdigit():
+        place = _publishing(client, int(name), server, reach)
+    else:
+        place = ports.read(client, name, server=server, reach=reach)
     if place is None and name.isdigit():
         print(f"호스트의 {name}번 포트를 연 컨테이너가 없어요. docker ps의 PORTS를 확인해 보세요.")
     elif place is None:
@@ -84,11 +98,11 @@ def show_open(client: Client, line: str) -> None:
         show_views(ports.look(client, place, path))
 
 
-def _publishing(client: Client, number: int) -> Place | None:
+def _publishing(client: Client, number: int, server: str, reach: str) -> Place | None:
     """The running container behind a port of the host, with that port alone."""
     for row in client.get("/containers/json").json():
         if any(port.get("PublicPort") == number and port["Type"] == "tcp" for port in row["Ports"]):
-            place = ports.read(client, row["Id"])
+            place = ports.read(client, row["Id"], server=server, reach=reach)
             if place is not None:
                 return ports.only(place, number)
     return None
@@ -100,11 +114,12 @@ def show_views(views: tuple[View, ...]) -> None:
     forwarded = _forwarded()
     drawn = "".join(port_picture.as_html(view, still=still, forwarded=forwarded) for view in views)
     html = markup.section(KIND, drawn, label=port_picture.TITLE)
-    framed = next((view for view in views if not view.reason and ports.is_local(view.port)), None)
+    framed = next((view for view in views if not view.reason and ports.is_local(view.place, view.port)), None)
     frame = None
     if framed is not None and not still:
+        at = f"{framed.place.server}/{framed.port.outside}" if framed.place.server else str(framed.port.outside)
         title = f"{framed.place.name} {framed.port.outside}번 포트의 페이지"
-        frame = Frame(markup=drawn, page=f"proxy/{framed.port.outside}{framed.path}", title=title)
+        frame = Frame(markup=drawn, page=f"proxy/{at}{framed.path}", title=title)
     markup.show(text=port_picture.as_text(views), html=html, widget=frame)
 
 

@@ -144,3 +144,12 @@ def test_paths_as_they_are(place: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_a_format_that_there_is_not(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(Failed, match=r'^unsupported format "toml"$'):
         _shown(place, capsys, "--format", "toml")
+
+
+def test_no_secret_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "compose.yaml").write_text(
+        "services: {a: {image: x, secrets: [s], configs: [c]}}\n"
+        "secrets: {s: {environment: FOO}}\nconfigs: {c: {environment: FOO}}\n"
+    )
+    for words in ([], ["--no-interpolate"], ["--format", "json"]):
+        assert "from around" not in _shown(tmp_path, capsys, *words)

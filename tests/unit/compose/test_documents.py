@@ -35,6 +35,10 @@ def test_words(word: str, value: Any) -> None:
         assert _read(f"a: {word}") == {"a": value}
 
 
+def test_a_colon_before_a_brace() -> None:
+    assert _read("a: {b:}") == {"a": {"b": None}}
+
+
 def test_merge_keys() -> None:
     text = "x: &x {a: 1, b: 2}\ny: &y {c: 3}\nz: {<<: [*x, *y], b: 4}\nw: {'<<': 1}\n"
     values = _read(text)

@@ -241,3 +241,16 @@ def test_links_wait_for_the_containers_that_they_name() -> None:
 def test_a_step_tells_what_it_is() -> None:
     owner = project(service("web", ports=(Port(target=80),)))
     assert plan(owner, observed(owner))[0].describe() == "create demo-web-1 (missing)"
+
+
+def test_what_an_up_left_behind_that_was_ended_in_the_middle() -> None:
+    web = service("web")
+    owner = project(web)
+    new = there(owner, web, name="0123456789ab_demo-web-1")
+    new = replace(new, id="e" * 64, labels={**new.labels, labels.REPLACES: "demo-web-1"})
+    # the old one is still there: what was to replace it goes, and is made anew where it is needed
+    beside = plan(owner, observed(owner, there(owner, web, hash="old"), new))
+    assert words(beside) == ["remove 0123456789ab_demo-web-1", "recreate demo-web-1"]
+    assert beside[1].after == (0,)
+    # the old one has gone: the new one only lacks its name
+    assert words(plan(owner, observed(owner, new))) == ["rename demo-web-1", "keep demo-web-1"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
+
 from kernel_engine.containers.events import Event, Events, matches
 
 
@@ -39,6 +41,18 @@ def test_filters_are_alternatives_within_a_key_and_conditions_between_keys() -> 
     )
     assert matches(event, {"type": ("image", "container"), "event": ("exec_start",)})
     assert matches(event, {"container": ("web",), "label": ("l=1",)})
-    assert matches(event, {"image": ("x",)})
+    assert matches(event, {"image": ("x",), "scope": ("local",)})
+    assert matches(event, {"container": ("we",)})  # the beginning is enough, as in Docker
+    assert not matches(event, {"scope": ("swarm",)})
+    assert not matches(event, {"network": ("web",)})
     assert not matches(event, {"type": ("container",), "event": ("die",)})
     assert not matches(event, {"label": ("l=2",)})
+
+
+@pytest.mark.parametrize("word", ["r:5000/a/b:1", "r:5000/a/b", "sha256:1"])
+def test_an_image_with_or_without_its_tag(word: str) -> None:
+    pulled = Event(type="image", action="pull", actor_id="sha256:1", attributes={"name": "r:5000/a/b:1"})
+    started = Event(type="container", action="start", actor_id="abc", attributes={"image": "r:5000/a/b:1"})
+    assert matches(pulled, {"image": (word,)})
+    assert matches(started, {"image": (word,)}) is not word.startswith("sha256")
+    assert not matches(started, {"image": ("r:5000/a",)})

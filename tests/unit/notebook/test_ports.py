@@ -29,6 +29,7 @@ def place(*listening: tuple[int, str], state: str = "running", exit_code: int = 
     ("there", "answer", "words"),
     [
         (place((80, "0.0.0.0")), "page", ""),
+        (place((80, "0.0.0.0")), "empty", "보여 줄 글이 없어요(빈 페이지)"),
         (place((80, "::")), "silent", "웹 페이지(HTTP)는 아니에요"),
         (place(), "refused", "아직 아무도 80번 포트를 기다리지(listen) 않아요"),
         (place((80, "127.0.0.1")), "refused", "`127.0.0.1`에서만 기다려요"),

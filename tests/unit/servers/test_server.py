@@ -15,12 +15,12 @@ from kernel_engine.servers.server import Server, Settings, check_name, command, 
 SERVER = Server(name="second", interface="172.18.0.2/16", gateway="172.18.0.1/16", created=0.0, plain_http=True)
 
 
-@pytest.mark.parametrize("name", ["a", "second", "web-2", "9", "a" * 20])
+@pytest.mark.parametrize("name", ["a", "second", "web-2", "a9", "a" * 20])
 def test_a_host_name_is_a_servers_name(name: str) -> None:
     check_name(name)
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "a b", "Up", "-a", "a-", "a" * 21, "ä", "a\n", "a.net"])
+@pytest.mark.parametrize("name", ["", "..", "9", "../x", "a/b", "a b", "Up", "-a", "a-", "a" * 21, "ä", "a\n", "a.net"])
 def test_nothing_else_is(name: str) -> None:
     with pytest.raises(InvalidRequest, match="invalid server name"):
         check_name(name)
