@@ -179,6 +179,22 @@ class Unpacker:
         except FileExistsError:
             self._remove(path)
             os.link(target, path, follow_symlinks=False)
+        self._say_again(entry, path)
+
+    def _say_again(self, entry: Entry, path: bytes) -> None:
+        """What a hard link's own header says of the file counts, as in Docker, where it is not what was said before."""
+        status = os.lstat(path)
+        if (entry.uid, entry.gid) != (status.st_uid, status.st_gid):
+            os.chown(path, *_ids(entry), follow_symlinks=False)
+            status = os.lstat(path)  # that may have taken the set-id bits
+        if stat.S_ISLNK(status.st_mode):
+            return
+        if stat.S_IMODE(status.st_mode) != entry.mode:
+            os.chmod(path, entry.mode)
+        if entry.xattrs:
+            _set_xattrs(path, entry)
+        if (when := _time(entry)) != status.st_mtime_ns:
+            os.utime(path, ns=(when, when), follow_symlinks=False)
 
     def _device(self, entry: Entry, path: bytes) -> None:
         mode = _DEVICES[entry.kind] | entry.mode

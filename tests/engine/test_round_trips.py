@@ -51,6 +51,8 @@ def rich() -> bytes:
         add("etc/set", b"x", mode=0o6755)
         twin = {"mode": 0o640, "uid": 1234, "gid": 5678, "mtime": OLD + 1}
         add("etc/twin", type=tarfile.LNKTYPE, linkname="etc/file", **twin)
+        add("etc/other", b"link", mode=0o600, uid=3)
+        add("etc/other2", type=tarfile.LNKTYPE, linkname="etc/other", mode=0o4711, uid=4, mtime=OLD + 9)
         add("etc/link", type=tarfile.SYMTYPE, linkname="../etc/file", uid=7)
         add("etc/" + "long" * 60, b"long")
         add("gone", b"is deleted")
@@ -97,6 +99,7 @@ def expected(daemon: Daemon, made: str) -> dict[str, Entry]:
     assert "hidden/deep" not in found
     assert found["etc/file"].same_as == ("etc/file", "etc/twin")
     assert found["etc/file"].owner == (1234, 5678)
+    assert found["etc/other"].owner == (4, 0)
     assert found["capable"].attributes
     assert stat.S_ISFIFO(found["pipe"].mode)
     return found

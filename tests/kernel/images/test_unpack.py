@@ -57,7 +57,7 @@ async def test_everything_that_an_entry_says(tmp_path: Path) -> None:
         file("home/setuid", b"#!", mode=0o4755, mtime=at),
         file("home/theirs", b"#!", mode=0o6711, uid=5, mtime=at),
         link("home/soft", "plain", uid=9, mtime=at),
-        link("home/hard", "home/plain", hard=True),
+        link("home/hard", "home/plain", hard=True, mode=0o640, uid=1000, gid=1001, mtime=at + 0.5),
         device("null", tarfile.CHRTYPE, 1, 3, mode=0o666),
         device("loop", tarfile.BLKTYPE, 7, 0, mode=0o660, gid=6),
         device("pipe", tarfile.FIFOTYPE, mode=0o600),
@@ -80,6 +80,24 @@ async def test_everything_that_an_entry_says(tmp_path: Path) -> None:
     assert pipe.st_mode == stat.S_IFIFO | 0o600
     assert os.getxattr(root / "attr", "user.note") == "값".encode()
     assert (found.size, found.implied) == (4 + 2 + 2 + 5 + 1 + 1, ())
+
+
+async def test_what_a_hard_link_says_counts_too(tmp_path: Path) -> None:
+    """As Docker has it: the last header of a file decides."""
+    root = tmp_path / "root"
+    await unpacked(
+        root,
+        tar(
+            file("first", b"text", mode=0o644, uid=3, mtime=5),
+            link("soft", "first", uid=3),
+            link("second", "first", hard=True, mode=0o4711, uid=4, gid=5, mtime=9),
+            link("soft2", "soft", hard=True, mode=0o600, uid=8),
+        ),
+    )
+    first, soft = (root / "first").lstat(), (root / "soft").lstat()
+    assert (first.st_mode, first.st_uid, first.st_gid, first.st_mtime) == (stat.S_IFREG | 0o4711, 4, 5, 9)
+    assert (first.st_nlink, first.st_ino) == (2, (root / "second").lstat().st_ino)
+    assert (os.readlink(root / "soft2"), soft.st_uid, stat.S_ISLNK(soft.st_mode)) == ("first", 8, True)
 
 
 async def test_capabilities_survive(tmp_path: Path) -> None:
