@@ -20,6 +20,7 @@ from kernel_engine.compose.reading import project
 from kernel_engine.compose.refusals import Refused
 from kernel_engine.compose.selecting import selected, with_profiles, with_services, without_unused
 from kernel_engine.compose.settling import settled, without_looked_up
+from kernel_engine.compose.words import parse_variables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +173,9 @@ def _from_env_files(service: Service, given: Values, project: Project) -> Mappin
                 ("services", service.name, "env_file"),
             )
         if item.get("format") == "raw":
-            found |= dict(line.split("=", 1) for line in environment([], [path]) if "=" in line)
+            given_values = parse_variables(environment([], [path]))
+            values = {key: look(key) if value is None else value for key, value in given_values.items()}
+            found |= {key: value for key, value in values.items() if value is not None}
         else:
             found |= read_variables(path, look, {**said, **found})
     return found

@@ -120,6 +120,21 @@ def test_standard_input_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert project.files == ("-",)
 
 
+def test_extending_in_a_row_is_bounded(tmp_path: Path) -> None:
+    services = "".join(f"  s{at}: {{extends: s{at + 1}}}\n" for at in range(2000))
+    message = _failure(tmp_path, compose=f"services:\n{services}  s2000: {{image: x}}\n")
+    assert "more than 100 services in a row" in message
+
+
+def test_including_in_a_row_is_bounded(tmp_path: Path) -> None:
+    for at in range(60):
+        (tmp_path / f"{at}.yaml").write_text(f"include: [{at + 1}.yaml]\nservices: {{s{at}: {{image: x}}}}\n")
+    (tmp_path / "60.yaml").write_text("services: {last: {image: x}}\n")
+    with pytest.raises(Failed, match="more than 50 files include each other"):
+        load(wanted(tmp_path, ["-f", "0.yaml"]))
+    assert "last" in load(wanted(tmp_path, ["-f", "30.yaml"])).services
+
+
 # hostile files: whatever they hold, the answer is a project or one sentence ------------------------------------------
 
 ATTRIBUTES = """image build command environment env_file ports volumes networks depends_on healthcheck deploy secrets
