@@ -55,6 +55,9 @@ class EngineView:
     """`answer` is what the learner wrote after `%check 00-3`; `workspace` is the notebook's folder; `address` is where
     its published ports are open."""
 
+    #: of containers that a check starts by itself, with `docker` or `shell`: pictures leave them out
+    LABEL = LABEL
+
     def __init__(
         self, host: str, *, answer: str = "", workspace: Path | None = None, address: str = "127.0.0.1"
     ) -> None:
@@ -145,6 +148,21 @@ class EngineView:
     def logs(self, name: str) -> str:
         """What `docker logs` prints; "" when there is no such container."""
         return self.docker("logs", name)[1] if self.container(name) else ""
+
+    def file(self, name: str, path: str) -> str | None:
+        """What a file of a container holds, also of one that does not run; None when there is none."""
+        import io
+        import tarfile
+
+        try:
+            packed = self._client.get(f"/containers/{name}/archive", query={"path": path}).read()
+        except APIError as error:
+            if error.status in (404, 409):  # 409: it has ended while it was asked
+                return None
+            raise
+        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+            content = archive.extractfile(archive.getmembers()[0])
+            return content.read().decode("utf-8", "replace") if content is not None else None
 
     # other servers ----------------------------------------------------------------------------------------------
     def servers(self) -> Servers:

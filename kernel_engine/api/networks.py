@@ -11,7 +11,7 @@ from kernel_engine.api.call import Call, answer, empty
 from kernel_engine.api.wire.fields import Fields
 from kernel_engine.api.wire.network import network_json, read_endpoint, read_network
 from kernel_engine.errors import InvalidRequest, NotFound
-from kernel_engine.formats.filters import Filters, all_labels, flag, read_prune, refuse_unknown
+from kernel_engine.formats.filters import Filters, all_labels, flag, pattern, read_prune, refuse_unknown
 
 if TYPE_CHECKING:
     from kernel_engine.containers.record import Container
@@ -109,7 +109,7 @@ def _used(call: Call, network: Network) -> bool:
 def _fits(call: Call, item: Network, filters: Filters) -> bool:
     tests: dict[str, Callable[[str], bool]] = {
         "id": item.id.startswith,
-        "name": lambda word: word in item.name,
+        "name": lambda word: pattern("name", word).search(item.name) is not None,
         "driver": lambda word: word == item.driver,
         "type": lambda word: word == ("builtin" if item.predefined else "custom"),
         "scope": lambda word: word == "local",

@@ -12,7 +12,7 @@ from kernel_engine.api.call import Call, answer, empty
 from kernel_engine.api.wire.fields import Fields
 from kernel_engine.api.wire.volume import volume_json
 from kernel_engine.errors import Conflict, NotFound
-from kernel_engine.formats.filters import all_labels, flag, read_prune, refuse_unknown
+from kernel_engine.formats.filters import all_labels, flag, pattern, read_prune, refuse_unknown
 from kernel_engine.storage.volumes import Volume
 
 _FILTERS = frozenset({"dangling", "driver", "label", "name"})
@@ -99,7 +99,7 @@ def _announce(call: Call, action: str, name: str) -> None:
 
 def _fits(call: Call, item: Volume, filters: Mapping[str, tuple[str, ...]]) -> bool:
     tests: dict[str, Callable[[str], bool]] = {
-        "name": lambda word: word in item.name,
+        "name": lambda word: pattern("name", word).search(item.name) is not None,
         "driver": lambda word: word == "local",
     }
     dangling = flag(filters, "dangling")

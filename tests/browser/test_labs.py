@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from playwright.sync_api import Page, expect
 from labs import catalogue
 from labs.catalogue import Lab
 from tests.browser.classroom import Notebook, Server
+from tests.conftest import the_labs_ports
 from tests.daemon import Daemon
 
 WIDTHS = (480, 1000, 1600)
@@ -50,6 +52,12 @@ class Run:
     lab: Lab
     notebook: Notebook
     cells: list[Any]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def alone() -> Iterator[None]:
+    with the_labs_ports():
+        yield
 
 
 @pytest.fixture(scope="module", params=catalogue.labs(), ids=lambda lab: lab.number)

@@ -64,7 +64,7 @@ class Facts:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Life:
     """Containers from the oldest to the newest; those that were seen and are `gone`, the last to go at the end; how
-    many were removed since the notebook began."""
+    many were removed since the picture before."""
 
     containers: tuple[Container, ...]
     gone: tuple[Container, ...]
