@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from kernel_engine.compose.model import FileObject, Network, Project, Service
+from kernel_engine.compose.model import FileObject, Network, Project, Service, Volume
 
 #: attributes that say how many there are and when they start, not how each one is
 NOT_OF_A_CONTAINER = frozenset(("name", "build", "pull_policy", "scale", "depends_on", "profiles", "attach", "others"))
@@ -58,7 +58,7 @@ def _default(field: dataclasses.Field[Any]) -> Any:
     return field.default
 
 
-def network_hash(network: Network) -> str:
-    """The same for how a network is made."""
-    text = json.dumps(_plain(network), sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+def made_hash(made: Network | Volume) -> str:
+    """The same for how a network or a volume is made."""
+    text = json.dumps(_plain(made), sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()

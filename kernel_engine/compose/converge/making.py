@@ -15,7 +15,7 @@ from kernel_engine.compose.converge.hooks import run_hooks
 from kernel_engine.compose.converge.mounts import Injected, copied_paths, injected
 from kernel_engine.compose.converge.observed import RUNNING, Container, Observed, container
 from kernel_engine.compose.converge.plan import Step
-from kernel_engine.compose.hashes import config_hash, network_hash
+from kernel_engine.compose.hashes import config_hash, made_hash
 from kernel_engine.compose.model import Network, Project, Service
 from kernel_engine.compose.progress import DONE, ERROR, WARNING, Silent
 
@@ -78,7 +78,11 @@ class Maker:
             "Name": volume.name,
             "Driver": volume.driver or "local",
             "DriverOpts": dict(volume.driver_opts),
-            "Labels": {**volume.labels, **labels.of_volume(self.project.name, step.key)},
+            "Labels": {
+                **volume.labels,
+                labels.HASH: made_hash(volume),
+                **labels.of_volume(self.project.name, step.key),
+            },
         }
         self.client.post("/volumes/create", body=body).read()
         self.display.show(subject, "Created", DONE)
@@ -262,7 +266,7 @@ def archive(files: list[Injected]) -> bytes:
 
 
 def network_body(project: Project, key: str, network: Network) -> dict[str, Any]:
-    marks = {**network.labels, labels.HASH: network_hash(network), **labels.of_network(project.name, key)}
+    marks = {**network.labels, labels.HASH: made_hash(network), **labels.of_network(project.name, key)}
     body: dict[str, Any] = {
         "Name": network.name,
         "CheckDuplicate": True,

@@ -10,7 +10,7 @@ from kernel_engine.compose.converge.body import container_name, resolved, shares
 from kernel_engine.compose.converge.observed import RUNNING, Container, Observed
 from kernel_engine.compose.converge.order import dependencies_first, dependents
 from kernel_engine.compose.converge.plan import Plan, Step, Wishes
-from kernel_engine.compose.hashes import config_hash, network_hash
+from kernel_engine.compose.hashes import config_hash, made_hash
 from kernel_engine.compose.model import Project, Service
 
 
@@ -20,6 +20,39 @@ def creation(project: Project, observed: Observed, wishes: Wishes) -> tuple[Step
     Failed where that cannot be: an external network or volume that is missing, a name for several containers.
     """
     return _Creation(project, observed, wishes).planned()
+
+
+def doubts(project: Project, observed: Observed) -> list[str]:
+    """What is taken as it is, although it may not be what the file means: a warning for each, in compose's words."""
+    found = []
+    for key, network in project.networks.items():
+        marks = (observed.networks.get(key) or {}).get("Labels") or {}
+        if key in observed.networks and not network.external and labels.PROJECT not in marks:
+            found.append(
+                f"a network with name {network.name} exists but was not created by compose.\n"
+                "Set `external: true` to use an existing network"
+            )
+    for key, volume in project.volumes.items():
+        if key not in observed.volumes or volume.external:
+            continue
+        marks = observed.volumes[key].get("Labels") or {}
+        owner = marks.get(labels.PROJECT)
+        if owner is None:
+            found.append(
+                f'volume "{volume.name}" already exists but was not created by Docker Compose. '
+                "Use `external: true` to use an existing volume"
+            )
+        elif owner != project.name:
+            found.append(
+                f'volume "{volume.name}" already exists but was created for project "{owner}" '
+                f'(expected "{project.name}"). Use `external: true` to use an existing volume'
+            )
+        elif marks.get(labels.HASH, "") not in ("", made_hash(volume)):
+            found.append(
+                f'Volume "{volume.name}" exists but doesn\'t match configuration in compose file. It is left as it is; '
+                "`down --volumes` removes it and its data"
+            )
+    return found
 
 
 class _Creation:
@@ -62,7 +95,7 @@ class _Creation:
                 f"network {network.name} was found but has incorrect label {labels.NETWORK} set to "
                 f'"{marks.get(labels.NETWORK, "")}" (expected: "{key}")'
             )
-        if marks.get(labels.HASH, "") not in ("", network_hash(network)):
+        if marks.get(labels.HASH, "") not in ("", made_hash(network)):
             self._network_anew(key)
 
     def _network_anew(self, key: str) -> None:

@@ -12,7 +12,7 @@ from kernel_engine.compose.converge.making import Maker
 from kernel_engine.compose.converge.observed import Observed, observe
 from kernel_engine.compose.converge.order import check_names
 from kernel_engine.compose.converge.plan import Recreate, Step, Wishes
-from kernel_engine.compose.converge.plan_creation import creation
+from kernel_engine.compose.converge.plan_creation import creation, doubts
 from kernel_engine.compose.converge.plan_running import starting
 from kernel_engine.compose.converge.watching import Watch
 from kernel_engine.compose.model import Project
@@ -143,6 +143,8 @@ def create_all(session: Session, project: Project, making: Making, display: Sile
     images = provide(session, project, making.choice, display)
     observed = observe(session.client, project)
     _tell_of_orphans(session, project, observed, making)
+    for doubt in doubts(project, observed):
+        warn(doubt)
     wishes = Wishes(
         targets=making.targets,
         recreate=making.recreate,

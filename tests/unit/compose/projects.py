@@ -7,7 +7,7 @@ from typing import Any
 from kernel_engine.compose import labels
 from kernel_engine.compose.converge.body import resolved, shares_with
 from kernel_engine.compose.converge.observed import Container, Observed, container
-from kernel_engine.compose.hashes import config_hash, network_hash
+from kernel_engine.compose.hashes import config_hash, made_hash
 from kernel_engine.compose.model import Attachment, Dependency, Network, Project, Service, Volume
 
 
@@ -66,7 +66,7 @@ def observed(owner: Project, *containers: Container, **more: Any) -> Observed:
         key: {
             "Id": "net",
             "Name": network.name,
-            "Labels": {**labels.of_network(owner.name, key), labels.HASH: network_hash(network)},
+            "Labels": {**labels.of_network(owner.name, key), labels.HASH: made_hash(network)},
         }
         for key, network in owner.networks.items()
     }

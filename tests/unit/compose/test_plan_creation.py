@@ -11,7 +11,8 @@ from kernel_engine.cli.failures import Failed
 from kernel_engine.compose import labels
 from kernel_engine.compose.converge.observed import Observed
 from kernel_engine.compose.converge.plan import Step, Wishes
-from kernel_engine.compose.converge.plan_creation import creation
+from kernel_engine.compose.converge.plan_creation import creation, doubts
+from kernel_engine.compose.hashes import made_hash
 from kernel_engine.compose.model import Dependency, FileObject, Grant, Mount, Network, Port, Project, Volume
 from tests.unit.compose.projects import observed, project, service, there
 
@@ -254,3 +255,19 @@ def test_what_an_up_left_behind_that_was_ended_in_the_middle() -> None:
     assert beside[1].after == (0,)
     # the old one has gone: the new one only lacks its name
     assert words(plan(owner, observed(owner, new))) == ["rename demo-web-1", "keep demo-web-1"]
+
+
+def test_what_is_taken_as_it_is_although_another_made_it() -> None:
+    owner = project(service("web"), volumes=("data",))
+    volume = owner.volumes["data"]
+    mine = {**labels.of_volume("demo", "data"), labels.HASH: made_hash(volume)}
+
+    def said(marks: dict[str, str]) -> list[str]:
+        return doubts(owner, observed(owner, volumes={"data": {"Name": volume.name, "Labels": marks}}))
+
+    assert said(mine) == []
+    assert "was not created by Docker Compose" in said({})[0]
+    assert 'was created for project "other" (expected "demo")' in said(mine | {labels.PROJECT: "other"})[0]
+    assert "doesn't match configuration in compose file" in said(mine | {labels.HASH: "old"})[0]
+    network = observed(owner, volumes={}, networks={"default": {"Id": "net", "Name": "demo_default"}})
+    assert "a network with name demo_default exists but was not created by compose" in doubts(owner, network)[0]
