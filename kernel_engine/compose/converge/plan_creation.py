@@ -168,7 +168,7 @@ class _Creation:
             if not name:
                 items.append(item)
             elif item.number in numbers or item.id in self.emptied:
-                steps.append(self.emptied.get(item.id) or self.plan.add(step))
+                steps.append(self.emptied[item.id] if item.id in self.emptied else self.plan.add(step))
             else:
                 steps.append(self.plan.add(replace(step, what="rename", name=name)))
                 items.append(replace(item, name=name))
