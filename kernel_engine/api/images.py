@@ -13,6 +13,7 @@ from aiohttp import web
 from kernel_engine.api import archives
 from kernel_engine.api.call import Call, answer, empty
 from kernel_engine.api.streaming import Report, stream_progress
+from kernel_engine.api.versions import BEFORE_CONTAINER_CONFIG_WENT, Version
 from kernel_engine.api.wire import image as wire
 from kernel_engine.api.wire.fields import Fields
 from kernel_engine.containers.options import CommitOptions
@@ -159,7 +160,14 @@ def rows(call: Call, items: tuple[Image, ...], *, counted: bool) -> list[dict[st
 
 async def inspect(call: Call) -> web.StreamResponse:
     image = call.engine.images.get(call.name)
-    return answer(wire.inspect_json(image, call.version, directories=call.engine.images.directories(image)))
+    return answer(wire.inspect_json(image, _version_for(call), directories=call.engine.images.directories(image)))
+
+
+def _version_for(call: Call) -> Version:
+    """docker-compose 1.29 asks in the newest version for what the versions before 1.45 had, and ends with a traceback
+    where it has gone (docs/decisions/0018)."""
+    old = call.request.headers.get("User-Agent", "").startswith("docker-compose/1.")
+    return min(call.version, BEFORE_CONTAINER_CONFIG_WENT) if old else call.version
 
 
 async def history(call: Call) -> web.StreamResponse:

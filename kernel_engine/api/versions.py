@@ -20,6 +20,8 @@ class Version(NamedTuple):
 
 OLDEST = Version(1, 24)
 NEWEST = Version(1, 47)
+#: the last one in which an image still told of the container that it was made from
+BEFORE_CONTAINER_CONFIG_WENT = Version(1, 44)
 
 _PREFIX = re.compile(r"/v(\d{1,4})\.(\d{1,4})(?=/)")
 

@@ -90,7 +90,10 @@ def test_one_container_of_several(shared: Composed) -> None:
     assert shared("exec", "db", "hostname").stdout.strip() == shared.ids()["shared-db-1"][:12]
     assert shared("exec", "--index", "2", "db", "hostname").stdout.strip() == shared.ids()["shared-db-2"][:12]
     assert "is not running container #3" in shared("exec", "--index", "3", "db", "true", check=False).stderr
-    assert shared("exec", "-e", "A=1", "-w", "/tmp", "web", "sh", "-c", "echo $A $GREETING; pwd").stdout == "1 hello\n/tmp\n"
+    assert (
+        shared("exec", "-e", "A=1", "-w", "/tmp", "web", "sh", "-c", "echo $A $GREETING; pwd").stdout
+        == "1 hello\n/tmp\n"
+    )
     assert shared("exec", "web", "sh", "-c", "exit 7", check=False).returncode == 7
 
 

@@ -40,6 +40,8 @@ FILE = """
     """
 #: Debian's package of the last release in Python
 OLD = "/usr/bin/docker-compose"
+#: the one in Go, where it is installed
+NEW = os.environ.get("DOCKER_COMPOSE_2") or "/usr/libexec/docker/cli-plugins/docker-compose"
 
 
 def _is_old() -> bool:
@@ -51,11 +53,11 @@ def _is_old() -> bool:
 
 needs_old = pytest.mark.skipif(not _is_old(), reason="needs docker-compose 1.29 (Debian bookworm's package)")
 needs_new = pytest.mark.skipif(
-    not os.access("/usr/libexec/docker/cli-plugins/docker-compose", os.X_OK),
+    not os.access(NEW, os.X_OK),
     reason="needs Docker Compose 2 (Debian trixie's package docker-compose)",
 )
 BOTH = [pytest.param((OLD,), id="1.29", marks=needs_old),
-        pytest.param(("/usr/libexec/docker/cli-plugins/docker-compose",), id="2", marks=needs_new)]  # fmt: skip
+        pytest.param((NEW,), id="2", marks=needs_new)]  # fmt: skip
 
 
 @pytest.fixture
