@@ -39,6 +39,10 @@ COMPOSE: tuple[tuple[str, str], ...] = (
         "<<: 뒤에는 키와 값으로 된 앵커(*이름)만 올 수 있어요.",
     ),
     (
+        r"non-string key in \S*\.ports\b",
+        "ports의 8080:80은 콜론 뒤에 빈칸 없이 붙여 쓰고, 따옴표로 감싸 주세요.",
+    ),
+    (
         r"failed to parse \S+: yaml:|non-string key",
         f"YAML 문법에 맞지 않아요. {_INDENT}",
     ),
@@ -64,6 +68,14 @@ COMPOSE: tuple[tuple[str, str], ...] = (
         "서비스 이름 {key}을(를) 쓸 수 없어요. 영문자, 숫자, . _ - 만 써 주세요.",
     ),
     (
+        r"^validating \S+: \S+\.volumes\.\d+ (additional properties|missing property 'type')",
+        "volumes의 ./data:/data는 콜론 뒤에 빈칸 없이 붙여 써 주세요. 빈칸이 있으면 키와 값으로 읽어요.",
+    ),
+    (
+        r"^validating \S+: \S+\.(?P<what>environment|labels|args|annotations|sysctls)\.\d+ must be a string",
+        "{what}을(를) -로 시작하는 목록으로 쓸 때는 이름=값으로 적어 주세요. 이름: 값으로 쓰려면 앞의 -를 빼 주세요.",
+    ),
+    (
         r"^validating \S+: (?P<place>\S+) additional properties '(?P<key>[^']*)'",
         "{place} 아래에 {key}라는 키는 없어요. 철자와 들여쓰기를 확인해 보세요.",
     ),
@@ -73,7 +85,8 @@ COMPOSE: tuple[tuple[str, str], ...] = (
     ),
     (
         r"^validating \S+: (?P<place>\S+) must be a mapping",
-        "{place}에는 키와 값이 와야 해요. 다음 줄에 두 칸 더 들여서 키: 값 형태로 적어 주세요.",
+        "{place}에는 키와 값이 와야 해요. 다음 줄에 두 칸 더 들여서 키: 값 형태로 적고, "
+        "콜론 뒤에는 빈칸을 넣어 주세요.",
     ),
     (
         r"^validating \S+: (?P<place>\S+) must be a array",

@@ -65,6 +65,30 @@ def test_what_is_wrong_is_said_in_docker_composes_words(case: Case, tmp_path: Pa
     assert failure.value.message.startswith(failure.value.about)
 
 
+@pytest.mark.parametrize(
+    ("service", "advice"),
+    [
+        ("environment:\n      - LANG: ko", "이름=값"),
+        ("labels:\n      - a: b", "이름=값"),
+        ("ports:\n      - 8080: 80", "콜론 뒤에 빈칸 없이"),
+        ("volumes:\n      - ./a: /b", "콜론 뒤에 빈칸 없이"),
+        ("port:\n      - '80'", "port라는 키는 없어요"),
+        ("ports: '80:80'", "목록이 와야"),
+        ("build:\n      contxt: .", "contxt라는 키는 없어요"),
+        ("healthcheck:\n      test: [curl, x]", "CMD-SHELL"),
+        ("mem_limit: 1x", "64m, 1g"),
+        ("stop_grace_period: 10", "글자가 와야"),
+        ("stop_grace_period: '10'", "10s, 1m30s"),
+        ("ports: ['99999:80']", "65535"),
+        ("depends_on: [db]", "기다리는 서비스 db"),
+        ("command: echo: hi", "콜론(:)이 두 번"),
+    ],
+)
+def test_a_learners_mistake_has_its_advice(tmp_path: Path, service: str, advice: str) -> None:
+    message = _failure(tmp_path, compose=f"services:\n  web:\n    image: nginx\n    {service}\n")
+    assert advice in korean.line(message.partition(f"\n{tmp_path}/compose.yaml")[0])
+
+
 def _failure(directory: Path, **files: str) -> str:
     case = Case(name="", files={f"{name}.yaml": text for name, text in files.items()}, words=[], expected="")
     with pytest.raises(Failed) as failure:
