@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -127,6 +128,9 @@ def _installed(place: Path) -> Path:
     packages = place / f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
     packages.mkdir(parents=True)
     (packages / "kernel_engine").symlink_to(project / "kernel_engine")
+    for entry in Path(sysconfig.get_path("purelib")).iterdir():  # what compose reads files with, and the like
+        if entry.suffix != ".pth" and entry.name != "kernel_engine":
+            (packages / entry.name).symlink_to(entry)
     (place / "bin").mkdir()
     (place / "bin/python3").symlink_to(sys.executable)
     return Path(shutil.copy(project / "packaging/bin/docker", place / "bin/docker"))
