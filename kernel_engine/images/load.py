@@ -181,7 +181,7 @@ async def _import(
         held.enter_context(stock.hold([file.digest]))
         staged = stock.layers.stage()
         try:
-            unpacked = await work.unpack(stock.workers, path, staged)
+            unpacked = await work.unpack(stock.workers, path, staged, digest=file.digest)
             held.enter_context(stock.hold([unpacked.diff_id]))
             if not stock.layers.has(unpacked.diff_id):  # the chain id of a lowest layer is its diff id
                 await stock.catalogue.expect_layer(unpacked.diff_id, unpacked.diff_id)
