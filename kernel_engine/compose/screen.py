@@ -7,7 +7,8 @@ import threading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from typing import TextIO
 
 #: cyan, yellow, green, magenta, blue, and then the same brighter
 COLOURS = ("36", "33", "32", "35", "34", "36;1", "33;1", "32;1", "35;1", "34;1")
@@ -16,7 +17,11 @@ COLOURS = ("36", "33", "32", "35", "34", "36;1", "33;1", "32;1", "35;1", "34;1")
 class Printer:
     """Lines to standard output, and what went to a container's standard error to ours. From any thread."""
 
-    def __init__(self, *, coloured: bool, prefixed: bool = True) -> None:
+    def __init__(
+        self, *, coloured: bool, prefixed: bool = True, left: Callable[[BrokenPipeError], None] | None = None
+    ) -> None:
+        """`left` is told, once, when whoever reads has gone (`| head`); without it BrokenPipeError is raised."""
+        self._left = left
         self._coloured = coloured
         self._prefixed = prefixed
         self._lock = threading.Lock()
@@ -32,16 +37,21 @@ class Printer:
     def say(self, name: str, line: str, *, error: bool = False) -> None:
         """One line, without its end."""
         with self._lock:
-            head = self._head(name)
-            out = sys.stderr if error else sys.stdout
-            out.write(f"{head}{line}\n")
-            out.flush()
+            self._write(sys.stderr if error else sys.stdout, f"{self._head(name)}{line}\n")
 
     def tell(self, name: str, what: str) -> None:
         """`web-1 exited with code 0`."""
         with self._lock:
-            sys.stdout.write(self._painted(name, f"{name} {what}") + "\n")
-            sys.stdout.flush()
+            self._write(sys.stdout, self._painted(name, f"{name} {what}") + "\n")
+
+    def _write(self, out: TextIO, text: str) -> None:
+        try:
+            out.write(text)
+            out.flush()
+        except BrokenPipeError as error:
+            if self._left is None:
+                raise
+            self._left(error)
 
     def _known(self, name: str) -> None:
         if name not in self._names:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import shlex
 import signal
 import subprocess
 import time
@@ -24,7 +25,7 @@ ENDING = """
 STAYING = """
     services:
       a: {image: busybox, command: "sh -c 'echo here; exec STAYS'"}
-      b: {image: busybox, command: STAYS, depends_on: [a]}
+      b: {image: busybox, command: "sh -c 'echo there; exec STAYS'", depends_on: [a]}
     """.replace("exec STAYS", 'trap \\"exit 0\\" TERM; while :; do sleep 0.05; done')
 
 
@@ -88,7 +89,7 @@ def test_the_exit_code_of_another_than_the_one_that_ended_it(project: Composed) 
 def test_an_interrupt_stops_in_order(project: Composed) -> None:
     project.write(STAYING)
     process = project.start("up")
-    until(process, "here")
+    until(process, "there")  # both run
     process.send_signal(signal.SIGINT)
     lines = process.communicate(timeout=30)[0].splitlines()
     assert process.returncode == 130
@@ -213,3 +214,39 @@ def test_a_notebook_cell_shows_the_same_every_time(project: Composed) -> None:
         " Container shown-a-1  Started\n Container shown-b-1  Started\n"
         " Container shown-b-1  Removed\n Container shown-a-1  Removed\n Network shown_default  Removed\n"
     }
+
+
+@pytest.mark.parametrize("words", ["logs -f", "up"])
+def test_a_reader_that_leaves(project: Composed, words: str) -> None:
+    """`| head -n 1`: without a word, as a program that SIGPIPE ends."""
+    project.write("services: {a: {image: busybox, command: \"sh -c 'while :; do echo line; sleep 0.05; done'\"}}")
+    project("up", "-d")
+    line = f"{' '.join(map(shlex.quote, COMPOSE))} {words} | head -n 1; exit ${{PIPESTATUS[0]}}"
+    result = subprocess.run(
+        ["bash", "-c", line],
+        capture_output=True,
+        text=True,
+        cwd=project.directory,
+        env=project.environment,
+        timeout=60,
+        check=False,
+    )
+    assert (result.returncode, "Traceback" in result.stderr) == (141, False)
+    assert len(result.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [["up"], ["logs", "-f"]])
+def test_an_engine_that_leaves(project: Composed, words: list[str]) -> None:
+    project.write(STAYING)
+    if words != ["up"]:
+        project("up", "-d")
+    process = project.start(*words)
+    until(process, "here")
+    project.daemon.kill()
+    try:
+        printed = process.communicate(timeout=30)[0]
+        assert process.returncode == 1
+        assert "closed the connection: EOF" in printed
+        assert "Traceback" not in printed
+    finally:
+        project.daemon.start()

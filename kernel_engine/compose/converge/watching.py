@@ -17,11 +17,21 @@ WORDS = ("create", "start", "die", "stop", "restart", "rename", "pause", "unpaus
 
 
 class Watch:
-    """Listens from its making on; what happened before is not told. `heard` gets each event, in order."""
+    """Listens from its making on; what happened before is not told.
 
-    def __init__(self, client: Client, project: str, heard: Callable[[dict[str, Any]], None] | None = None) -> None:
+    `heard` gets each event, in order; `lost` what it was when the engine has gone.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        project: str,
+        heard: Callable[[dict[str, Any]], None] | None = None,
+        lost: Callable[[Exception], None] | None = None,
+    ) -> None:
         self._client = client
         self._heard = heard
+        self._lost = lost
         self._changed = threading.Condition()
         self._counts: dict[str, int] = {}  #: container → how often something has happened to it
         self._ended: Exception | None = None
@@ -77,4 +87,6 @@ class Watch:
             ended = EngineUnreachable(str(error))
         if not self._closed:
             self._ended = ended
+            if self._lost is not None:
+                self._lost(ended)
         self.nudge()

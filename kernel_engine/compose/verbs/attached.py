@@ -61,7 +61,9 @@ class _Foreground:
         self.session = session
         self.project = project
         self.printer = Printer(
-            coloured=coloured(session) and not words["no-color"], prefixed=not words["no-log-prefix"]
+            coloured=coloured(session) and not words["no-color"],
+            prefixed=not words["no-log-prefix"],
+            left=self._fail,
         )
         self.inbox: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self.halt = Halt()
@@ -73,7 +75,7 @@ class _Foreground:
         self.shown: frozenset[str] = frozenset()
 
     def run(self) -> int:
-        watch = Watch(self.session.client, self.project.name, lambda event: self.inbox.put(("event", event)))
+        watch = Watch(self.session.client, self.project.name, self._put_event, self._fail)
         before = {number: signal.signal(number, self._signal) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             observed = observe(self.session.client, self.project)
@@ -88,6 +90,12 @@ class _Foreground:
             for reader in seen.readers:
                 reader.join(2)  # its last lines; another process may hold the streams open
         return INTERRUPTED if self.signals else self.code
+
+    def _put_event(self, event: dict[str, Any]) -> None:
+        self.inbox.put(("event", event))
+
+    def _fail(self, error: Exception) -> None:
+        self.inbox.put(("failed", error))
 
     def _signal(self, number: int, frame: FrameType | None) -> None:
         self.inbox.put(("signal", number))
