@@ -19,7 +19,7 @@ from kernel_engine.containers.record import Container
 from kernel_engine.containers.roster import Live
 from kernel_engine.containers.sharing import owner_of, sharers
 from kernel_engine.containers.spec import interface_of
-from kernel_engine.errors import Conflict, Forbidden, InvalidRequest, NotFound, NotSupported
+from kernel_engine.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from kernel_engine.network.endpoint import ANYWHERE, ANYWHERE6, Endpoint
 from kernel_engine.network.network import HOST, HOST_BINDING, INTERFACE_PREFIX, NONE, Network
 from kernel_engine.network.networks import Networks, Wanted
@@ -50,7 +50,7 @@ def settled(options: ContainerOptions, networks: Networks) -> Mapping[str, Endpo
 def is_networked(config: ContainerOptions) -> bool:
     """Whether it has bridges to be on, in a network namespace of its own."""
     mode = config.host.network_mode
-    return mode not in (HOST, NONE) and not owner_of(mode) and not config.network_disabled
+    return mode != HOST and NONE not in config.networks and not owner_of(mode) and not config.network_disabled
 
 
 def memberships(house: House, config: ContainerOptions) -> list[Membership]:
@@ -61,7 +61,7 @@ def memberships(house: House, config: ContainerOptions) -> list[Membership]:
 def port_wishes(house: House, config: ContainerOptions) -> tuple[Wish, ...]:
     """The ports that it wants open on the host: none where it is on no bridge, or on such as have no way in.
 
-    InvalidRequest for words that mean nothing, NotSupported for an IPv6 address before a network without.
+    InvalidRequest for words that mean nothing.
     """
     network = leaders(memberships(house, config))[0] if is_networked(config) else None
     if network is None:
@@ -70,14 +70,12 @@ def port_wishes(house: House, config: ContainerOptions) -> tuple[Wish, ...]:
     binding = network.options.get(HOST_BINDING, "")
     both = (ANYWHERE, ANYWHERE6) if network.subnet6 else (ANYWHERE,)
     found = wishes(config, everywhere=(binding,) if binding and binding != ANYWHERE else both)
-    for wish in found:
-        for address in wish.host_addresses:
-            if ":" in address and not network.subnet6:
-                raise NotSupported(
-                    f"{address}: network {network.name} has no IPv6, so that no port can be open there; "
-                    "create one with --ipv6, or give an IPv4 address of the host"
-                )
-    return found
+    return tuple(replace(wish, relayed=_is_relayed(wish, network)) for wish in found)
+
+
+def _is_relayed(wish: Wish, network: Network) -> bool:
+    """The kernel leads on within one kind of address, and never from ::1."""
+    return any(":" in address and (address == "::1" or not network.subnet6) for address in wish.host_addresses)
 
 
 async def attach_all(
@@ -122,12 +120,12 @@ async def connect(house: House, live: Live, network: Network, options: EndpointO
     """`docker network connect`. A container that does not run joins when it starts."""
     async with live.lock:
         record = live.record
-        if owner_of(record.config.host.network_mode):
+        if owner_of(record.config.host.network_mode) or record.config.host.network_mode == HOST:
             raise InvalidRequest(
                 "container sharing network namespace with another container or host cannot be connected to any other "
                 "network"
             )
-        if HOST in (record.config.host.network_mode, network.name):
+        if network.name == HOST:
             raise Conflict("container cannot be disconnected from host network or connected to host network")
         if network.name == NONE or not is_networked(record.config):
             raise InvalidRequest(
@@ -159,11 +157,11 @@ async def disconnect(house: House, live: Live, network: Network, *, force: bool)
     """`docker network disconnect`."""
     async with live.lock:
         record = live.record
-        if HOST in (record.config.host.network_mode, network.name):
-            raise Conflict("container cannot be disconnected from host network or connected to host network")
         key = _key(house, record, network)
         if key is None:
             raise Forbidden(f"container {record.id} is not connected to network {network.name}")
+        if network.name == HOST:
+            raise Conflict("container cannot be disconnected from host network or connected to host network")
         config = replace(
             record.config, networks={name: item for name, item in record.config.networks.items() if name != key}
         )

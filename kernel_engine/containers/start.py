@@ -195,7 +195,7 @@ async def _attach_networks(
     if created.netlink is None:
         return ()  # the host's own network
     with recording(trace):
-        if not networking.is_networked(record.config):
+        if not (networking.is_networked(record.config) and record.config.networks):
             loopback_up(created.netlink)
             return ()
         return await networking.attach_all(house, record, created.netlink, created.pid, ports)

@@ -16,6 +16,7 @@ class Published:
     protocol: str  #: "tcp" | "udp" | "sctp"
     host_address: str  #: IPv4, dotted, or IPv6; ANYWHERE or ANYWHERE6 for all
     host_port: int
+    relayed: bool = False  #: the daemon passes on what comes, because the kernel cannot (see `relay`)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,5 +40,5 @@ class Endpoint:
     published: tuple[Published, ...] = ()
 
     def address_for(self, port: Published) -> str:
-        """Where in the container a port of the host leads to: of the same kind of address."""
-        return self.address6 if ":" in port.host_address else self.address
+        """Where in the container a port of the host leads to: of the same kind of address, unless it is relayed."""
+        return self.address6 if ":" in port.host_address and not port.relayed else self.address

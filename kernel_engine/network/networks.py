@@ -11,6 +11,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import Any
@@ -35,7 +36,8 @@ from kernel_engine.network.network import (
     NetworkOptions,
 )
 from kernel_engine.network.places import ANY_PLACE, Wanted, cable_of, endpoint_of, leases_of
-from kernel_engine.network.ports import PortRefused, Ports, Reservation, Wish
+from kernel_engine.network.ports import PortRefused, Ports, Reservation, Wish, hold
+from kernel_engine.network.relay import Relays
 from kernel_engine.network.veth import loopback_up
 from kernel_engine.network.wiring import Wiring
 from kernel_engine.paths import Instance
@@ -58,6 +60,7 @@ class Networks:
         self._grounds: dict[str, Ground] = {}
         self._leases = Leases(records, self._keep)
         self._ports = Ports()
+        self._relays = Relays()
         self._wiring = Wiring(instance)
         self.names = NameServers(self._wiring)
         self._changing = asyncio.Lock()
@@ -77,7 +80,8 @@ class Networks:
         wanted = parse_subnet(subnet) if subnet else None
         row, others, leases = await records.transact(rows.read)
         recorded = IPv4Interface(row["gateway"]) if row else None
-        open_ports = tuple((port, place.address_for(port)) for place in endpoints for port in place.published)
+        known = tuple(endpoints)
+        open_ports = tuple(pair for place in known for pair in ports_of(place))
         plans = tuple(_plan(item) for item in others)
         standing = await asyncio.to_thread(
             ground.lay, instance, wanted=wanted, recorded=recorded, others=plans, published=open_ports
@@ -95,17 +99,21 @@ class Networks:
             fixed = hashlib.sha256(f"{instance.id}/{name}".encode()).hexdigest()
             networks._networks[fixed] = Network(id=fixed, name=name, driver=driver, created=networks.default.created)
         networks._leases.begin(leases)
-        networks._ports.take(port for port, _ in open_ports)
+        networks._ports.take(port for place in known for port in place.published)
         return networks
 
     def adopt(self, endpoints: Iterable[Endpoint]) -> None:
         """After `open`, before the first `attach`: the endpoints still in use. Other leases and cables are swept."""
-        self._leases.keep_only(endpoints)
+        known = tuple(endpoints)
+        self._leases.keep_only(known)
+        for endpoint in known:
+            self._relay_again(endpoint)
         self._later(self._wiring.sweep(self._leases.interfaces))
 
     async def close(self) -> None:
         """Finishes what was begun. The bridges and those on them stay."""
         self.names.close_all()
+        self._relays.close_all()
         while self._background:
             await asyncio.gather(*self._background, return_exceptions=True)
         self._wiring.close()
@@ -215,6 +223,9 @@ class Networks:
             self._give_back(endpoint)
             text = f"failed to create endpoint {container_id[:12]} on network {network.name}: {error}"
             raise KernelRefused("netlink", error.errno or 0, text) from error
+        if reservation is not None:
+            for port, held in reservation.relayed():
+                self._relays.open(port, held, endpoint.address_for(port))
         return endpoint
 
     async def hand_over(self, endpoint: Endpoint, heir: Endpoint) -> tuple[Endpoint, Endpoint]:
@@ -223,15 +234,20 @@ class Networks:
         kept = tuple(port for port in endpoint.published if heir.address_for(port))
         self._ports.free(port for port in endpoint.published if port not in kept)
         moved = tuple((port, heir.address_for(port)) for port in kept)
-        await self._wiring.lead(endpoint.published, heir.host_interface, moved)
+        for port, address in moved:
+            self._relays.lead(port, address)
+        former = tuple(port for port in endpoint.published if not port.relayed)
+        await self._wiring.lead(former, heir.host_interface, tuple(pair for pair in moved if not pair[0].relayed))
         return replace(endpoint, published=()), replace(heir, published=(*heir.published, *kept))
 
     async def detach(self, endpoint: Endpoint, *, running: bool = False) -> None:
         """Closes the ports; takes the address back when the host's end of the cable is gone. All that is so when this
         returns. Idempotent. running: the container goes on, so that the kernel will not take the cable by itself."""
         if endpoint.published:
+            for port in endpoint.published:
+                self._relays.close(port)
             self._ports.free(endpoint.published)
-            await self._wiring.withdraw(endpoint.published)
+            await self._wiring.withdraw(tuple(port for port in endpoint.published if not port.relayed))
         try:
             if running:
                 await self._wiring.unplug(endpoint.host_interface)
@@ -242,6 +258,13 @@ class Networks:
             text = f"failed to remove endpoint {endpoint.endpoint_id[:12]} of network {name}: {error}"
             raise KernelRefused("netlink", error.errno or 0, text) from error
         self._give_back(endpoint)
+
+    def _relay_again(self, endpoint: Endpoint) -> None:
+        """What an earlier daemon served; a port that somebody has taken since then stays his."""
+        for port in endpoint.published:
+            if port.relayed:
+                with suppress(OSError), hold(port.host_address, port.protocol, port.host_port) as held:
+                    self._relays.open(port, held, endpoint.address_for(port))
 
     async def open_netlink(self, pid: int) -> int:
         """A netlink socket in the network namespace of a process that runs. The caller closes it."""
@@ -316,8 +339,8 @@ def _settled(network: Network, gateway: IPv4Interface, gateway6: IPv6Interface |
 
 
 def ports_of(endpoint: Endpoint) -> nat.Ports:
-    """Its ports, each with the address that it leads to."""
-    return tuple((port, endpoint.address_for(port)) for port in endpoint.published)
+    """Its ports that the kernel leads on, each with the address that it leads to."""
+    return tuple((port, endpoint.address_for(port)) for port in endpoint.published if not port.relayed)
 
 
 def _plan(network: Network) -> Plan:

@@ -50,6 +50,7 @@ class Wish:
     protocol: str
     #: of the host; several are open with the same number
     host_addresses: tuple[str, ...] = (ANYWHERE,)
+    relayed: bool = False  #: the kernel cannot lead there
     first: int = 0  #: of the host's ports that will do; 0 = any
     last: int = 0
 
@@ -63,7 +64,13 @@ class Reservation:
         self._sockets: list[socket.socket] = []
 
     def descriptors(self) -> tuple[int, ...]:
-        return tuple(held.fileno() for held in self._sockets)
+        """Of the ports that stay while the daemon is dead: not those that it serves itself."""
+        held = zip(self.published, self._sockets, strict=False)
+        return tuple(end.fileno() for port, end in held if not port.relayed)
+
+    def relayed(self) -> tuple[tuple[Published, socket.socket], ...]:
+        """Until `close`."""
+        return tuple(pair for pair in zip(self.published, self._sockets, strict=False) if pair[0].relayed)
 
     def add(self, port: Published, held: socket.socket) -> None:
         self.published += (port,)
@@ -206,4 +213,10 @@ def _shown(address: str) -> str:
 
 
 def _published(wish: Wish, address: str, number: int) -> Published:
-    return Published(container_port=wish.container_port, protocol=wish.protocol, host_address=address, host_port=number)
+    return Published(
+        container_port=wish.container_port,
+        protocol=wish.protocol,
+        host_address=address,
+        host_port=number,
+        relayed=wish.relayed,
+    )

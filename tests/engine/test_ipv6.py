@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from tests.daemon import Daemon
 pytestmark = pytest.mark.skipif(not Path("/proc/sys/net/ipv6").exists(), reason="needs a kernel with IPv6")
 NET = ("--network", "six")
 SLEEP = ("busybox", "sleep", "100")
+ECHO = ("busybox", "nc", "-ll", "-p", "80", "-e", "cat")
 
 
 @pytest.fixture
@@ -101,6 +104,75 @@ def test_a_port_is_open_over_both(six: Daemon) -> None:
     six.docker("rm", "-f", "web")
     with pytest.raises(OSError):
         socket.create_connection(("fd2b:9:9:1::1", 18731), 5).close()
+
+
+def ask(address: str, port: int) -> bytes:
+    with socket.create_connection((address, port), 5) as end:
+        end.sendall(b"ping")
+        end.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: end.recv(100), b""))
+
+
+@contextlib.contextmanager
+def answering(pid: int) -> Iterator[None]:
+    """A UDP server in a container's network, that sends everything back."""
+    program = "import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('0.0.0.0', 53)); print(flush=True)\n"
+    program += "while True: s.sendto(*s.recvfrom(100))"
+    words = ["nsenter", "-t", str(pid), "-n", sys.executable, "-c", program]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as server:
+        try:
+            assert server.stdout is not None and server.stdout.readline() == b"\n"
+            yield
+        finally:
+            server.kill()
+
+
+@pytest.mark.parametrize("network", ["bridge", "six"])
+def test_a_port_on_ipv6_addresses_of_the_host(six: Daemon, network: str) -> None:
+    """Also before a container without IPv6, and on ::1, where the kernel leads nothing: the daemon passes it on."""
+    ports = ("-p", "[::1]:18741:80", "-p", "[::]:18742:80", "-p", "[::1]:18743:53/udp")
+    six.docker("run", "-d", "--name", "web", "--network", network, *ports, *ECHO)
+    assert sorted(six.out("port", "web").splitlines()) == [
+        "53/udp -> [::1]:18743",
+        "80/tcp -> [::1]:18741",
+        "80/tcp -> [::]:18742",
+    ]
+    elsewhere = "fd2b:9:9:1::1"  # an address of the host
+    for _ in range(2):
+        assert ask("::1", 18741) == b"ping"
+        assert ask(elsewhere, 18742) == b"ping"
+        with pytest.raises(OSError):
+            ask("127.0.0.1", 18741)
+        with pytest.raises(OSError):
+            ask(elsewhere, 18741)
+        six.kill()
+        six.start()
+    with answering(six.inspect("web")["State"]["Pid"]), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as end:
+        end.settimeout(5)
+        end.connect(("::1", 18743))
+        for word in (b"one", b"two"):
+            end.send(word)
+            assert end.recv(100) == word
+    refused = six.docker("run", "--rm", "-p", "[::1]:18741:80", "busybox", "true", check=False)
+    assert (refused.returncode, "port is already allocated" in refused.stderr) == (125, True), refused.stderr
+    six.docker("network", "create", "zz")
+    six.docker("network", "connect", "zz", "web")
+    six.docker("network", "disconnect", network, "web")
+    assert ask("::1", 18741) == b"ping", "it leads on through the other network"
+    six.docker("rm", "-f", "web")
+    with pytest.raises(OSError):
+        ask("::1", 18741)
+
+
+def test_much_through_a_relay(six: Daemon) -> None:
+    """50 MB arrive whole."""
+    six.docker("run", "-d", "--name", "big", "-p", "[::1]:18744:80", "busybox", "nc", "-ll", "-p", "80", "-e",
+               "head", "-c", "50000000", "/dev/zero")  # fmt: skip
+    with socket.create_connection(("::1", 18744), 5) as end:
+        count = 0
+        while piece := end.recv(1 << 20):
+            count += len(piece)
+    assert count == 50_000_000
 
 
 def test_what_is_refused(six: Daemon) -> None:

@@ -324,3 +324,23 @@ def test_settings_of_an_interface(networks: Daemon) -> None:
 def answer(port: int) -> bytes:
     with socket.create_connection(("127.0.0.1", port), 5) as end:
         return end.recv(10)
+
+
+def test_none_is_left_like_any_other(networks: Daemon) -> None:
+    networks.docker("run", "-d", "--name", "lone", "--network", "none", "busybox", "sleep", "100")
+    refused = networks.docker("network", "connect", "n1", "lone", check=False)
+    assert "in private (none) mode" in refused.stderr
+    networks.docker("network", "disconnect", "none", "lone")
+    networks.docker("network", "connect", "n1", "lone")
+    networks.docker("exec", "lone", "ping", "-c", "1", "-W", "2", "lone")
+    networks.docker("network", "disconnect", "n1", "lone")
+    networks.docker("restart", "-t", "0", "lone")
+    assert "127.0.0.1" in networks.out("exec", "lone", "ip", "addr"), "on no network, but itself"
+    networks.docker("run", "-d", "--name", "hosts", "--network", "host", "busybox", "sleep", "100")
+    for words, text in (
+        (("connect", "n1", "hosts"), "sharing network namespace with another container or host"),
+        (("disconnect", "host", "hosts"), "container cannot be disconnected from host network"),
+        (("disconnect", "host", "lone"), "is not connected to network host"),
+    ):
+        refused = networks.docker("network", *words, check=False)
+        assert (refused.returncode, text in refused.stderr) == (1, True), refused.stderr
