@@ -47,10 +47,9 @@ class _Seen:
     """What the engine has said of one container."""
 
     item: Container
-    running: bool = False
     began: bool = False  #: it ran while we looked on
     over: bool = False
-    code: int = 0
+    again: bool = False  #: it has ended and its policy starts it again
     ended: str = ""  #: the moment, as the API takes it
     readers: list[threading.Thread] = field(default_factory=list)
 
@@ -105,9 +104,7 @@ class _Foreground:
         self.shown = self._attached_to()
         everything = [item for name in self.project.services for item in observed.of(name)]
         running = {item.id for item in everything if item.state == RUNNING}
-        self.seen = {
-            item.id: _Seen(item=item, running=item.id in running, began=item.id in running) for item in everything
-        }
+        self.seen = {item.id: _Seen(item=item, began=item.id in running) for item in everything}
         shown = [item for item in everything if item.service in self.shown]
         self.printer.register(heading(item) for item in shown)
         sys.stdout.write(f"Attaching to {', '.join(sorted(heading(item) for item in shown))}\n")
@@ -167,10 +164,9 @@ class _Foreground:
                 begun = True
             elif kind == "started":
                 begun = True
-                self._catch_up()
+                if not self.halt.called:
+                    self._all_begun()
             elif kind == "ended":
-                self._catch_up()
-                begun = True
                 if what is not None and not self.signals:
                     raise what
                 self._hear_the_rest()
@@ -193,13 +189,14 @@ class _Foreground:
         if self.stopped is not None:
             return False  # the thread that stops them says when it is done
         targets = self.session.services or list(self.project.services)
-        return not any(seen.running for seen in self.seen.values() if seen.item.service in targets)
+        return all(seen.over or not seen.began for seen in self.seen.values() if seen.item.service in targets)
 
-    def _catch_up(self) -> None:
-        """A container may have ended before its beginning was heard of."""
-        ids = {item.id: item for item in observe(self.session.client, self.project).containers}
+    def _all_begun(self) -> None:
+        """All have been started: of those whose beginning and end we have not heard of yet we will."""
+        there = {item.id for item in observe(self.session.client, self.project).containers}
         for name, seen in self.seen.items():
-            seen.running = name in ids and ids[name].state in (RUNNING, "restarting", "paused")
+            seen.began = True
+            seen.over = seen.over or name not in there  # somebody has removed it
 
     def _hear(self, event: dict[str, Any]) -> None:
         seen = self.seen.get(event.get("id") or event.get("Actor", {}).get("ID", ""))
@@ -207,19 +204,20 @@ class _Foreground:
             return
         action = event.get("Action") or event.get("status")
         if action == "start":
-            restarted = seen.over
-            seen.running, seen.began, seen.over = True, True, False
+            restarted = seen.over or seen.again
+            seen.began, seen.over = True, False
             if restarted and seen.item.service in self.shown:
                 query = {"follow": True, "since": seen.ended}
                 self._read(seen.item, partial(log, self.session.client, seen.item, self.printer, query))
         elif action == "die" and not seen.over:
             seen.ended = after(event)
             self._died(seen, int((event.get("Actor") or {}).get("Attributes", {}).get("exitCode", 0)))
+        elif action == "destroy" or (action == "stop" and seen.again):
+            seen.over = True  # stopped by somebody while it waited for its next start, or taken away
 
     def _died(self, seen: _Seen, code: int) -> None:
-        seen.over, seen.code = True, code
         again = self._restarts(seen.item)
-        seen.running = again
+        seen.over, seen.again = not again, again
         for reader in seen.readers:
             reader.join(0.5)  # what it printed stands before what became of it
         if seen.item.service in self.shown:
