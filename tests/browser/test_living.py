@@ -230,6 +230,44 @@ def test_it_fits_and_is_dressed(empty: Notebook, engine: Daemon, width: int, the
         page.set_viewport_size(before)
 
 
+VOLUMES = """docker volume create alone
+docker run -d --name writes -v keep:/data busybox sleep 1000
+docker run -d --name reads-under-a-long-name -v keep:/data/with/a/long/path:ro -v "$PWD:/here" busybox sleep 1000
+docker run --name ended -v /var/lib/thing --tmpfs /secret busybox true"""
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+@pytest.mark.parametrize("width", [480, 1000, 1600])
+def test_the_volumes_follow_the_commands_and_fit(empty: Notebook, engine: Daemon, width: int, theme: str) -> None:
+    page = empty.page
+    dress(page, theme)
+    before = page.viewport_size
+    picture = empty.start("%volumes").locator(".dl-volumes")
+    empty.run(VOLUMES)
+    holdings = picture.locator(".dl-holding")
+    expect(holdings).to_have_count(5)
+    keep = holdings.filter(has=page.locator("b", has_text=re.compile("^keep$")))
+    expect(keep.locator(".dl-rw .dl-thing")).to_contain_text("writes")
+    expect(keep.locator(".dl-ro .dl-thing")).to_contain_text("reads-under-a-long-name")
+    if page.locator("#jp-left-stack").is_visible():
+        page.keyboard.press("Control+b")
+    page.set_viewport_size({"width": width, "height": 900})
+    try:
+        page.wait_for_function("width => document.querySelector('.jp-LabShell').clientWidth === width", arg=width)
+        picture.evaluate("box => Promise.all(box.getAnimations({subtree: true}).map((moves) => moves.finished))")
+        assert picture.evaluate(STRAYS) == []
+        shot(picture, f"volumes-{theme.lower()}-{width}")
+        keep.locator("button.dl-source").click()
+        expect(picture.locator(".dl-raw")).to_contain_text("GET /volumes/keep")
+        remove_containers(engine)
+        expect(keep).to_contain_text("쓰는 컨테이너가 없어요")
+    finally:
+        assert before is not None
+        page.set_viewport_size(before)
+        remove_containers(engine)
+        engine.docker("volume", "prune", "-af")
+
+
 def test_a_restarted_kernel_leaves_the_pictures_as_they_are(empty: Notebook, console: list[str]) -> None:
     cell = empty.start("%lifecycle")
     expect(cell.locator(".dl-lifecycle")).to_contain_text("지금")
