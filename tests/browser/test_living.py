@@ -257,7 +257,7 @@ def test_the_volumes_follow_the_commands_and_fit(empty: Notebook, engine: Daemon
         picture.evaluate("box => Promise.all(box.getAnimations({subtree: true}).map((moves) => moves.finished))")
         assert picture.evaluate(STRAYS) == []
         shot(picture, f"volumes-{theme.lower()}-{width}")
-        keep.locator("button.dl-source").click()
+        keep.locator("button.dl-holder").click()
         expect(picture.locator(".dl-raw")).to_contain_text("GET /volumes/keep")
         remove_containers(engine)
         expect(keep).to_contain_text("쓰는 컨테이너가 없어요")

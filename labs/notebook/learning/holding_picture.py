@@ -81,9 +81,9 @@ def _source(holding: Holding) -> str:
     said = f"{f'<b>{escape(name)}</b>' if name else ''}<small>{KINDS[holding.kind]}</small>"
     show = f"volume:{holding.name}" if holding.kind in ("volume", "unnamed") else ""
     if not show:
-        return f'<div class="dl-source">{drawn}<span>{said}</span></div>'
+        return f'<div class="dl-holder">{drawn}<span>{said}</span></div>'
     named = f'data-show="{escape(show)}" title="{escape(f"볼륨 {holding.name}")}"'
-    return f'<button type="button" class="dl-source" {named} {KEYS}>{drawn}<span>{said}</span></button>'
+    return f'<button type="button" class="dl-holder" {named} {KEYS}>{drawn}<span>{said}</span></button>'
 
 
 def _use(use: Use) -> str:
