@@ -49,6 +49,10 @@ class NotSupported(EngineError):
     """A known request that this engine does not serve (HTTP 501)."""
 
 
+class NoSwarm(EngineError):
+    """Asked of a swarm's node, which this engine is not (HTTP 503)."""
+
+
 class CorruptData(EngineError):
     """Bytes that do not match their digest, or an archive that is damaged or hostile (HTTP 500)."""
 

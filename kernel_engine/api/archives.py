@@ -85,7 +85,7 @@ async def _stream(call: Call, first: bytes, rest: AsyncIterator[bytes], headers:
 
 
 async def load(call: Call) -> web.StreamResponse:
-    """POST /images/load: the archive is the body."""
+    """POST /images/load: the archive is the body. Docker answers 200 in any case: what is wrong is a line."""
 
     async def work(report: Report) -> list[dict[str, Any]]:
         heard: Callable[[Progress], None] = _nobody if call.flag("quiet") else report
@@ -101,6 +101,7 @@ async def load(call: Call) -> web.StreamResponse:
                 call.engine.events.publish("image", "load", item.image.id, {"name": item.image.id})
         return []
 
+    await call.begin()
     return await stream_progress(call, work)
 
 

@@ -20,6 +20,7 @@ _STATUS: tuple[tuple[type[errors.EngineError], int], ...] = (
     (errors.NotFound, 404),
     (errors.Conflict, 409),
     (errors.NotSupported, 501),
+    (errors.NoSwarm, 503),
     (errors.Unavailable, 500),
     (errors.CorruptData, 500),
     (errors.NoSpace, 500),

@@ -61,16 +61,17 @@ async def _start_exec(engine: Engine, exec_id: str, version: Version, taken: Tak
         await engine.containers.start_exec(found.id, detach=True)
         taken.answer(200)
         return
-    tty = request.tty or found.options.tty
+    # what the start says decides how the bytes come, also where the exec has a terminal: as Docker does it
+    multiplexed = not request.tty
     common = "".join(f"{name}: {value}\r\n" for name, value in COMMON_HEADERS.items())
-    client = _begin(taken, _stream_type(taken.head, version, not tty), common)
+    client = _begin(taken, _stream_type(taken.head, version, multiplexed), common)
     rows, columns = request.console_size
     with _closed_on_error(client):
         await engine.containers.start_exec(
             found.id,
-            tty=tty,
+            tty=request.tty or found.options.tty,
             client=client,
-            multiplexed=not tty,
+            multiplexed=multiplexed,
             leftover=taken.leftover,
             rows=rows,
             columns=columns,

@@ -24,7 +24,7 @@ from kernel_engine.api import (
     volumes,
 )
 from kernel_engine.api.call import Call
-from kernel_engine.errors import NotFound, NotSupported
+from kernel_engine.errors import EngineError, NoSwarm, NotFound, NotSupported
 
 Handler = Callable[[Call], Coroutine[Any, Any, web.StreamResponse]]
 
@@ -37,11 +37,11 @@ class Route:
     watches: bool = False  #: only looks on: ends when its client leaves. Everything else goes on to its end
 
 
-def _later(sentence: str) -> Handler:
+def _later(sentence: str, kind: type[EngineError] = NotSupported) -> Handler:
     """An endpoint of Docker's that this engine does not serve."""
 
     async def refuse(_: Call) -> web.StreamResponse:
-        raise NotSupported(sentence)
+        raise kind(sentence)
 
     return refuse
 
@@ -49,6 +49,13 @@ def _later(sentence: str) -> Handler:
 _BUILDKIT = _later("BuildKit sessions are not served by this engine; set DOCKER_BUILDKIT=0 for the classic builder")
 _PLUGIN = _later("plugins are not served by this engine")
 _SWARM = _later("swarm mode is not served by this engine yet")
+# as an engine of Docker's that is in no swarm: clients make sure of that by leaving
+_NO_NODE = _later("This node is not part of a swarm", NoSwarm)
+_NO_MANAGER = _later(
+    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm '
+    "and try again.",
+    NoSwarm,
+)
 _OTHER = _later("this endpoint is not served by this engine yet")
 
 ROUTES: tuple[Route, ...] = (
@@ -145,18 +152,23 @@ ROUTES: tuple[Route, ...] = (
         Route(method, pattern, refusal)
         for refusal, pattern in (
             (_PLUGIN, "/plugins/{rest}"),
-            (_SWARM, "/swarm"),
-            (_SWARM, "/swarm/{rest}"),
-            (_SWARM, "/nodes"),
-            (_SWARM, "/nodes/{rest}"),
-            (_SWARM, "/services"),
-            (_SWARM, "/services/{rest}"),
-            (_SWARM, "/tasks"),
-            (_SWARM, "/tasks/{rest}"),
-            (_SWARM, "/secrets"),
-            (_SWARM, "/secrets/{rest}"),
-            (_SWARM, "/configs"),
-            (_SWARM, "/configs/{rest}"),
+            (_SWARM, "/swarm/init"),
+            (_SWARM, "/swarm/join"),
+            (_NO_NODE, "/swarm/leave"),
+            (_NO_MANAGER, "/swarm"),
+            (_NO_MANAGER, "/swarm/update"),
+            (_NO_MANAGER, "/swarm/unlock"),
+            (_NO_MANAGER, "/swarm/unlockkey"),
+            (_NO_MANAGER, "/nodes"),
+            (_NO_MANAGER, "/nodes/{rest}"),
+            (_NO_MANAGER, "/services"),
+            (_NO_MANAGER, "/services/{rest}"),
+            (_NO_MANAGER, "/tasks"),
+            (_NO_MANAGER, "/tasks/{rest}"),
+            (_NO_MANAGER, "/secrets"),
+            (_NO_MANAGER, "/secrets/{rest}"),
+            (_NO_MANAGER, "/configs"),
+            (_NO_MANAGER, "/configs/{rest}"),
         )
         for method in ("GET", "POST", "DELETE")
     ),

@@ -44,7 +44,7 @@ async def info(call: Call) -> web.StreamResponse:
             instance_id=engine.instance.id,
             root=str(engine.instance.root),
             states=states,
-            images=len(engine.images.list(all=False, filters={})),
+            images=len(engine.images.list(all=True)),
             mirrors=engine.images.mirrors,
             insecure=engine.images.insecure,
             pool=engine.networks.default.subnet,

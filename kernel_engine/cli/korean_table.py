@@ -527,7 +527,7 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "docker save로 만든 파일이 아니에요. 파일 시스템만 담긴 tar라면 docker import를 써 보세요.",
     ),
     (
-        r"invalid archive|failed to register layer",
+        r"invalid archive|failed to register layer|Error processing tar file",
         "파일이 중간에 잘렸거나 손상됐어요. 다시 저장하거나 다시 받아 보세요. 지금까지의 이미지는 그대로예요.",
     ),
     (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from kernel_engine.containers.health import to_config
@@ -30,30 +32,39 @@ async def commit(house: House, live: Live, options: CommitOptions) -> Image:
     if options.config:
         config = {**config, **{key: value for key, value in options.config.items() if value}}
     parent = _parent(house, record)
-    freeze = options.pause and record.state.status == "running"
-    async with live.lock:
-        if freeze:
-            await asyncio.to_thread(cgroups.freeze, house.instance.cgroup, record.id)
-        try:
-            image = await house.images.add(
-                parent=parent,
-                upper=house.snapshots.upper(record.id),
-                config=config,
-                created_by=" ".join(record.config.command or ()),
-                author=options.author,
-                comment=options.comment,
-                container=record.id,
-                container_config=image_config(record),
-            )
-        finally:
-            if freeze:
-                await asyncio.to_thread(cgroups.thaw, house.instance.cgroup, record.id)
+    async with live.lock, _frozen(house, live, wanted=options.pause):
+        image = await house.images.add(
+            parent=parent,
+            upper=house.snapshots.upper(record.id),
+            config=config,
+            created_by=" ".join(record.config.command or ()),
+            author=options.author,
+            comment=options.comment,
+            container=record.id,
+            container_config=image_config(record),
+        )
     if options.repository:
         name = f"{options.repository}:{options.tag}" if options.tag else options.repository
         await house.images.tag(image.id, name)
         image = house.images.get(image.id)
     house.announce(live, "commit", comment=options.comment, imageID=image.id, imageRef=options.repository)
     return image
+
+
+@asynccontextmanager
+async def _frozen(house: House, live: Live, *, wanted: bool) -> AsyncIterator[None]:
+    """Its processes stand still meanwhile. One that ends in the same moment has none that could write."""
+    if not wanted or live.record.state.status != "running":
+        yield
+        return
+    place = (house.instance.cgroup, live.record.id)
+    with suppress(FileNotFoundError):
+        await asyncio.to_thread(cgroups.freeze, *place)
+    try:
+        yield
+    finally:
+        with suppress(FileNotFoundError):
+            await asyncio.to_thread(cgroups.thaw, *place)
 
 
 def _parent(house: House, record: Container) -> Image:

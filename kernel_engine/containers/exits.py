@@ -75,9 +75,8 @@ async def container_ended(house: House, live: Live, exited: Exited) -> None:
         )
         _announce(house, live, exited)  # who hears of it and asks how the container is learns that it has ended
         await _let_go(house, record.id)
-        if delay is None:
-            live.settle("not-running", result)
-        else:
+        live.settle("not-running", result)  # also where it is started again: it has not been running for a moment
+        if delay is not None:
             live.restart = house.later(_restart_after(house, live, delay))
 
 

@@ -190,6 +190,14 @@ def _open(opened: ExitStack, path: Path, flags: int) -> int:
     return descriptor
 
 
+#: in front of what went wrong; in Docker a process of its own reads an archive (pkg/chrootarchive)
+_WORDS = {
+    "unpack_layer": "failed to register layer",
+    "spool_archive": "Error processing tar file(exit status 1)",
+    "receive_file": "Error processing tar file(exit status 1)",
+}
+
+
 async def _work(
     workers: Workers,
     job: str,
@@ -198,16 +206,16 @@ async def _work(
     on_said: Callable[[dict[str, Any]], None] = lambda words: None,
 ) -> dict[str, Any]:
     """Its errors with Docker's words in front."""
-    doing = "register" if job == "unpack_layer" else "export"
+    what = _WORDS.get(job, "failed to export layer")
     try:
         return await workers.run(f"kernel_engine.images.worker:{job}", order, descriptors, on_said=on_said)
     except Unavailable:
         raise Unavailable("the process that works on layers ended without an answer") from None
     except EngineError as error:
-        raise type(error)(f"failed to {doing} layer: {error.message}") from None
+        raise type(error)(f"{what}: {error.message}") from None
     except OSError as error:
         where = f"/{error.filename}: " if error.filename else ""
-        message = f"failed to {doing} layer: {where}{os.strerror(error.errno or 0).lower()}"
+        message = f"{what}: {where}{os.strerror(error.errno or 0).lower()}"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise NoSpace(message) from None
         raise KernelRefused(job, error.errno or 0, message) from None

@@ -56,7 +56,7 @@ class File:
 def mounted(overlay: Mapping[str, Any], binds: Sequence[tuple[str, str]] = ()) -> Iterator[None]:
     """Inside the block the overlay is this process's root directory. overlay: base, data, target (see OverlayPlan).
 
-    binds: (path outside, absolute path inside) that are mounted over it; one whose place is not there is left out.
+    binds: (path outside, absolute path inside) that are mounted over it, whose places are made as a start makes them.
     """
     unshare(CloneFlag.CLONE_NEWNS)
     mounts.mount("none", "/", "", _SLAVE)
@@ -80,9 +80,10 @@ def mounted(overlay: Mapping[str, Any], binds: Sequence[tuple[str, str]] = ()) -
 
 
 def _bind(root: str, source: str, target: str) -> str:
-    """The mount point beneath `root`, its links resolved there; "" where there is none."""
+    """The mount point beneath `root`, its links resolved there; "" where there can be none."""
     top = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        _make_place(top, target.strip("/").split("/"), directory=os.path.isdir(source))
         place = mounts.openat2(top, target.lstrip("/"), mounts.O_PATH, ResolveFlag.RESOLVE_IN_ROOT)
     except OSError:
         return ""
@@ -95,6 +96,25 @@ def _bind(root: str, source: str, target: str) -> str:
     finally:
         os.close(place)
     return real
+
+
+def _make_place(top: int, names: Sequence[str], *, directory: bool) -> None:
+    """What is missing of a path beneath the directory open as `top`: directories, and at last one or an empty file."""
+    for count in range(1, len(names) + 1):
+        try:
+            os.close(mounts.openat2(top, "/".join(names[:count]), mounts.O_PATH, ResolveFlag.RESOLVE_IN_ROOT))
+            continue
+        except FileNotFoundError:
+            pass
+        above = "/".join(names[: count - 1]) or "."
+        holder = mounts.openat2(top, above, mounts.O_PATH, ResolveFlag.RESOLVE_IN_ROOT)
+        try:
+            if directory or count < len(names):
+                os.mkdir(names[count - 1], 0o755, dir_fd=holder)
+            else:
+                os.mknod(names[count - 1], stat.S_IFREG | 0o644, dir_fd=holder)
+        finally:
+            os.close(holder)
 
 
 def copy_tree(source: str, target: int) -> None:

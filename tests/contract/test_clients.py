@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import docker
 import pytest
-from docker.errors import APIError, ImageNotFound, NotFound
+from docker.errors import APIError, ImageLoadError, ImageNotFound, NotFound
 
 from tests.daemon import Daemon
 from tests.official import official, official_clis
@@ -59,6 +59,27 @@ def test_docker_py_hears_errors(client: docker.DockerClient) -> None:
         client.containers.run("busybox", "nosuch")
     with pytest.raises(APIError, match="Minimum memory limit allowed is 6MB"):
         client.containers.run("busybox", "true", mem_limit="1m")
+
+
+def test_docker_py_reads_a_terminals_exec(client: docker.DockerClient) -> None:
+    """What the start says decides how the bytes come: without `tty` there they come in frames."""
+    container = client.containers.run("busybox", "sleep 600", detach=True)
+    exec_id = client.api.exec_create(container.id, ["printf", "yay"], tty=True)["Id"]
+    assert client.api.exec_start(exec_id) == b"yay"
+    exec_id = client.api.exec_create(container.id, ["printf", "yay"], tty=True)["Id"]
+    assert client.api.exec_start(exec_id, tty=True) == b"yay"
+    exec_id = client.api.exec_create(container.id, ["printf", "yay"], tty=True)["Id"]
+    assert client.api.exec_start(exec_id, demux=True) == (b"yay", None)
+
+
+def test_docker_py_hears_of_a_bad_archive(client: docker.DockerClient) -> None:
+    with pytest.raises(ImageLoadError, match="invalid tar header"):
+        client.images.load(b"abc" * 999)
+
+
+def test_docker_py_makes_sure_of_no_swarm(client: docker.DockerClient) -> None:
+    assert client.swarm.leave(force=True) is True
+    assert client.info()["Images"] == len(client.api.images(all=True))
 
 
 def test_docker_py_half_closes(client: docker.DockerClient) -> None:

@@ -51,7 +51,14 @@ def test_with_and_without_a_version(door: Door, prefix: str) -> None:
         ("/v1.47", 404, "page not found"),
         ("/containers/missing/json", 404, "No such container: missing"),
         ("/containers/c1/attach/ws", 501, "attaching through a websocket is not served yet"),
-        ("/swarm", 501, "swarm mode is not served by this engine yet"),
+        ("/swarm/init", 501, "swarm mode is not served by this engine yet"),
+        ("/swarm/leave", 503, "This node is not part of a swarm"),
+        (
+            "/services",
+            503,
+            'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to '
+            "swarm and try again.",
+        ),
         ("/volumes/v1", 404, "get v1: no such volume"),
         ("/containers/c1/logs", 400, "Bad parameters: you must choose at least one stream"),
     ],

@@ -152,8 +152,8 @@ def edited(change: Callable[[Any], Any]) -> Callable[[str, bytes], bytes | None]
 
 
 BROKEN = {
-    "cut off": (lambda data: data[: len(data) // 2], "unexpected EOF"),
-    "no archive": (lambda data: b"hello" * 1000, "invalid"),
+    "cut off": (lambda data: data[: len(data) // 2], "tar file(exit status 1): unexpected EOF"),
+    "no archive": (lambda data: b"hello" * 1000, "tar file(exit status 1): invalid tar header"),
     "nothing": (lambda data: b"", "neither manifest.json"),
     "other bytes in a layer": (
         lambda data: rewritten(data, lambda name, old: old[:-9] + bytes(9) if old[:2] == b"\x1f\x8b" else old),

@@ -150,6 +150,19 @@ def test_a_hostile_archive_stays_inside(box: Daemon, tmp_path: Path) -> None:
     assert not Path("/evil").exists()
 
 
+def test_into_a_volume_of_one_that_never_ran(clean: Daemon, tmp_path: Path) -> None:
+    """Its places are not in the root yet: they are made as its start would make them."""
+    (tmp_path / "x").write_text("x")
+    (tmp_path / "bound").mkdir()
+    (tmp_path / "file").write_text("old")
+    binds = ("-v", f"{tmp_path}/bound:/new/deep", "-v", f"{tmp_path}/file:/new/file")
+    clean.docker("create", "--name", "box", *binds, "busybox", "cat", "/new/deep/x")
+    clean.docker("cp", str(tmp_path / "x"), "box:/new/deep")
+    assert (tmp_path / "bound" / "x").read_text() == "x"
+    assert inside(clean, "/new/file") == b"old"
+    assert clean.out("start", "-a", "box") == "x"
+
+
 def test_a_read_only_root_is_not_written(clean: Daemon, tmp_path: Path) -> None:
     (tmp_path / "x").write_text("x")
     (tmp_path / "bound").mkdir()

@@ -51,6 +51,15 @@ def test_commit_adds_one_layer_that_the_next_container_sees(clean: Daemon) -> No
     drop(clean, "lab:marked")
 
 
+def test_commit_of_one_that_ends_meanwhile(clean: Daemon) -> None:
+    """Freezing it comes too late then, and is not needed."""
+    for number in range(8):
+        clean.docker("run", "-d", "--name", "brief", "busybox", "sh", "-c", f"sleep 0.{number}")
+        made = clean.out("commit", "brief")
+        clean.docker("rm", "-f", "brief")
+        clean.docker("rmi", made)
+
+
 def test_rmi_refuses_what_a_container_uses(clean: Daemon) -> None:
     clean.docker("run", "--name", "holder", "busybox", "true")
     clean.docker("commit", "holder", "lab:held")

@@ -95,6 +95,13 @@ def test_wait_prints_the_code(clean: Daemon) -> None:
     assert clean.out("wait", "short") == "9"
 
 
+def test_wait_hears_also_of_an_end_that_is_followed_by_a_start(clean: Daemon) -> None:
+    clean.docker("run", "-d", "--name", "again", "--restart", "always", "busybox", "sh", "-c", "sleep 0.5; exit 4")
+    assert clean.out("wait", "again") == "4"
+    refused = clean.docker("rm", "again", check=False)
+    assert "Stop the container before" in refused.stderr or "container is running" in refused.stderr, refused.stderr
+
+
 @pytest.mark.parametrize(("policy", "code", "restarts"), [("on-failure:2", 1, 2), ("on-failure", 0, 0), ("no", 1, 0)])
 def test_restart_policies(clean: Daemon, policy: str, code: int, restarts: int) -> None:
     run(clean, "again", "sh", "-c", f"exit {code}", options=("--restart", policy))

@@ -14,6 +14,7 @@ from kernel_engine.errors import (
     InvalidRequest,
     KernelRefused,
     NoSpace,
+    NoSwarm,
     NotFound,
     NotModified,
     NotSupported,
@@ -60,9 +61,7 @@ def test_no_route_hides_another() -> None:
 @pytest.mark.parametrize(
     "request_line",
     """
-    POST /session;GET /swarm;POST /swarm/init;GET /nodes;GET /services;POST /services/create
-    GET /services/x/logs;GET /tasks;GET /secrets;GET /configs;GET /services
-    POST /plugins/x/enable
+    POST /session;POST /swarm/init;POST /swarm/join;POST /plugins/x/enable
     GET /containers/c/attach/ws
     """.replace("\n", ";").split(";"),
 )
@@ -72,6 +71,22 @@ def test_what_is_not_served_says_so(request_line: str) -> None:
     method, path = request_line.split()
     route, _ = routes.find(method, path)
     with pytest.raises(NotSupported, match="not served"):
+        asyncio.run(route.handler(None))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    """
+    GET /swarm;POST /swarm/leave;GET /nodes;GET /services;POST /services/create;GET /services/x/logs
+    GET /tasks;GET /secrets;GET /configs;DELETE /configs/x;POST /swarm/update;GET /swarm/unlockkey
+    """.replace("\n", ";").split(";"),
+)
+def test_this_is_no_node_of_a_swarm(request_line: str) -> None:
+    if not request_line.strip():
+        return
+    method, path = request_line.split()
+    route, _ = routes.find(method, path)
+    with pytest.raises(NoSwarm, match="This node is not"):
         asyncio.run(route.handler(None))  # type: ignore[arg-type]
 
 

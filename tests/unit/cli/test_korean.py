@@ -263,7 +263,7 @@ def test_offline_the_line_to_write_instead(line: str, instead: str) -> None:
             'Get "http://localhost:5000/v2/": dial tcp 127.0.0.1:5000: connect: connection refused',
             "레지스트리가 없어요",
         ),
-        ("invalid archive: unexpected EOF", "손상"),
+        ("Error processing tar file(exit status 1): unexpected EOF", "손상"),
         ("Could not find the file /nope in container box", "/nope"),
         ("template parsing error: template: :1: unclosed action", "--format"),
         ("failed to parse template: template: :1: unclosed action", "--format"),
