@@ -33,6 +33,9 @@ def id_of(engine: Engine, name: str) -> str:
 async def list_(call: Call) -> web.StreamResponse:
     filters = call.filters()
     refuse_unknown(filters, _FILTERS)
+    for word in filters.get("type", ()):
+        if word not in ("builtin", "custom"):
+            raise InvalidRequest(f"invalid filter: 'type'='{word}'")
     kept = [item for item in call.engine.networks.all() if _fits(call, item, filters)]
     return answer([network_json(item, None) for item in kept])
 

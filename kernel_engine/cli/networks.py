@@ -48,24 +48,36 @@ def create(call: Call) -> int:
 
 
 def _pools(call: Call) -> list[dict[str, Any]]:
-    """One pool for each --subnet; the other options belong to it by their place."""
-    from kernel_engine.cli.body import key_values
-
+    """One pool for each --subnet; each of the other options belongs to the one that it lies in."""
     words = call.words
-    subnets = words["subnet"]
-    if not subnets and (words["gateway"] or words["ip-range"]):
+    if not words["subnet"] and (words["gateway"] or words["ip-range"]):
         raise Failed("every ip-range or gateway must have a corresponding subnet")
-    pools: list[dict[str, Any]] = [{"Subnet": subnet} for subnet in subnets]
-    for option, key in (("gateway", "Gateway"), ("ip-range", "IPRange")):
-        for number, value in enumerate(words[option]):
-            if number >= len(pools):
-                raise Failed(f"no matching subnet for {option} {value}")
-            pools[number][key] = value
-    if words["aux-address"]:
-        if not pools:
-            raise Failed(f"no matching subnet for aux-address {words['aux-address'][0].partition('=')[2]}")
-        pools[0]["AuxiliaryAddresses"] = key_values(words["aux-address"])
+    pools: list[dict[str, Any]] = [{"Subnet": subnet} for subnet in words["subnet"]]
+    for option, key, plural in (("ip-range", "IPRange", "ranges"), ("gateway", "Gateway", "gateways")):
+        for value in words[option]:
+            pool = _pool_of(pools, value, "range" if option == "ip-range" else option)
+            if key in pool:
+                where = "on the same" if option == "ip-range" else "for the same"
+                both = f"{value}, {pool[key]}"
+                raise Failed(f"cannot configure multiple {plural} ({both}) {where} subnet ({pool['Subnet']})")
+            pool[key] = value
+    for entry in words["aux-address"]:
+        name, _, value = entry.partition("=")
+        _pool_of(pools, value, "aux-address").setdefault("AuxiliaryAddresses", {})[name] = value
     return pools
+
+
+def _pool_of(pools: list[dict[str, Any]], value: str, kind: str) -> dict[str, Any]:
+    from ipaddress import ip_network
+
+    for pool in pools:
+        try:
+            outer, inner = ip_network(pool["Subnet"], strict=False), ip_network(value, strict=False)
+        except ValueError:
+            continue  # the engine says what is wrong with it
+        if outer.version == inner.version and inner.subnet_of(outer):  # type: ignore[arg-type]
+            return pool
+    raise Failed(f"no matching subnet for {kind} {value}")
 
 
 def list_(call: Call) -> int:

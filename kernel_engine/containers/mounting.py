@@ -13,7 +13,7 @@ from dataclasses import replace
 from kernel_engine.containers.house import House
 from kernel_engine.containers.options import ContainerOptions, MountOptions
 from kernel_engine.containers.record import Container, MountPoint
-from kernel_engine.errors import EngineError, InvalidRequest
+from kernel_engine.errors import EngineError, InvalidRequest, NotFound
 from kernel_engine.runtime.beneath import Root
 from kernel_engine.storage.snapshots import OverlayPlan
 
@@ -70,7 +70,7 @@ def parse_bind(word: str) -> MountPoint:
         raise InvalidRequest(f"invalid volume specification: '{word}'")
     source, target = parts[0], parts[1]
     try:
-        destination = _destination(target)
+        destination = _destination(target, kind="bind" if source.startswith("/") else "volume")
     except InvalidRequest as error:
         raise InvalidRequest(f"invalid volume specification: '{word}': {error.message}") from None
     point = _with_words(MountPoint(type="bind", destination=destination), parts[2] if len(parts) == 3 else "")
@@ -173,7 +173,11 @@ def _inherited(word: str, find: Callable[[str], Container]) -> Iterable[MountPoi
         raise InvalidRequest("malformed volumes-from specification: ")
     if mode not in ("", "ro", "rw", "z", "Z"):
         raise InvalidRequest(f"invalid mode: {mode}")
-    for point in find(reference).mounts:
+    try:
+        mounts = find(reference).mounts
+    except NotFound as error:
+        raise InvalidRequest(error.message) from None
+    for point in mounts:
         if point.type != "tmpfs":
             yield replace(point, read_only=mode == "ro" or point.read_only, copy=False)
 

@@ -19,7 +19,7 @@ from kernel_engine.containers.record import Container
 from kernel_engine.containers.roster import Live
 from kernel_engine.containers.sharing import owner_of, sharers
 from kernel_engine.containers.spec import interface_of
-from kernel_engine.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from kernel_engine.errors import Forbidden, InvalidRequest, NotFound
 from kernel_engine.network.endpoint import ANYWHERE, ANYWHERE6, Endpoint
 from kernel_engine.network.network import HOST, HOST_BINDING, INTERFACE_PREFIX, NONE, Network
 from kernel_engine.network.networks import Networks, Wanted
@@ -126,7 +126,7 @@ async def connect(house: House, live: Live, network: Network, options: EndpointO
                 "network"
             )
         if network.name == HOST:
-            raise Conflict("container cannot be disconnected from host network or connected to host network")
+            raise InvalidRequest("container cannot be disconnected from host network or connected to host network")
         if network.name == NONE or not is_networked(record.config):
             raise InvalidRequest(
                 "container cannot be connected to multiple networks with one of the networks in private (none) mode"
@@ -161,7 +161,7 @@ async def disconnect(house: House, live: Live, network: Network, *, force: bool)
         if key is None:
             raise Forbidden(f"container {record.id} is not connected to network {network.name}")
         if network.name == HOST:
-            raise Conflict("container cannot be disconnected from host network or connected to host network")
+            raise InvalidRequest("container cannot be disconnected from host network or connected to host network")
         config = replace(
             record.config, networks={name: item for name, item in record.config.networks.items() if name != key}
         )

@@ -61,6 +61,34 @@ def test_addresses_and_names(six: Daemon) -> None:
     assert place(six, "bb")["GlobalIPv6Address"] == "fd2b:9:9:1::99"
 
 
+def test_options_belong_to_the_subnet_that_they_lie_in(six: Daemon) -> None:
+    six.docker(
+        "network", "create", "--ipv6", "--subnet", "10.214.0.0/16", "--subnet", "fd2b:9:9:4::/64", "--ip-range",
+        "fd2b:9:9:4::8000/113", "--gateway", "fd2b:9:9:4::9", "--gateway", "10.214.0.9", "--aux-address",
+        "router=fd2b:9:9:4::8000", "both",
+    )  # fmt: skip
+    assert json.loads(six.out("network", "inspect", "both"))[0]["IPAM"]["Config"] == [
+        {"Subnet": "10.214.0.0/16", "Gateway": "10.214.0.9"},
+        {
+            "Subnet": "fd2b:9:9:4::/64",
+            "Gateway": "fd2b:9:9:4::9",
+            "IPRange": "fd2b:9:9:4::8000/113",
+            "AuxiliaryAddresses": {"router": "fd2b:9:9:4::8000"},
+        },
+    ]
+    six.docker("run", "-d", "--name", "aa", "--network", "both", *SLEEP)
+    found = place(six, "aa", "both")
+    assert (found["IPAddress"], found["GlobalIPv6Address"]) == ("10.214.0.1", "fd2b:9:9:4::8001")
+    for words, text in (
+        (("--gateway", "10.9.9.9"), "no matching subnet for gateway 10.9.9.9"),
+        (("--ip-range", "fd00::/113"), "no matching subnet for range fd00::/113"),
+        (("--aux-address", "a=1.2.3.4"), "no matching subnet for aux-address 1.2.3.4"),
+        (("--gateway", "10.215.0.1", "--gateway", "10.215.0.2"), "cannot configure multiple gateways"),
+    ):
+        refused = six.docker("network", "create", "--subnet", "10.215.0.0/16", *words, "no", check=False)
+        assert (refused.returncode, text in refused.stderr) == (1, True), refused.stderr
+
+
 def test_none_where_the_network_has_none(six: Daemon) -> None:
     six.docker("run", "-d", "--name", "four", *SLEEP)
     assert "inet6" not in six.out("exec", "four", "ip", "addr")

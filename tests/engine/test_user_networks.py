@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -344,3 +346,61 @@ def test_none_is_left_like_any_other(networks: Daemon) -> None:
     ):
         refused = networks.docker("network", *words, check=False)
         assert (refused.returncode, text in refused.stderr) == (1, True), refused.stderr
+
+
+#: answers every question with one address, over UDP and TCP; TCP's answers are another address
+_RESOLVER = """
+import socket, threading
+from dnslib import RR, A, QTYPE, DNSRecord
+def reply(data, address):
+    question = DNSRecord.parse(data)
+    answer = question.reply()
+    answer.add_answer(RR(question.q.qname, QTYPE.A, rdata=A(address), ttl=9))
+    return answer.pack()
+def tcp():
+    server = socket.create_server(("0.0.0.0", 53))
+    while True:
+        end, _ = server.accept()
+        data = end.recv(4096)
+        packed = reply(data[2:], "192.0.2.2")
+        end.sendall(len(packed).to_bytes(2, "big") + packed)
+        end.close()
+threading.Thread(target=tcp, daemon=True).start()
+udp = socket.socket(type=socket.SOCK_DGRAM)
+udp.bind(("0.0.0.0", 53))
+print(flush=True)
+while True:
+    data, peer = udp.recvfrom(4096)
+    udp.sendto(reply(data, "192.0.2.1"), peer)
+"""
+_OVER_TCP = """
+import socket
+from dnslib import DNSRecord
+question = DNSRecord.question("world.example").pack()
+end = socket.create_connection(("127.0.0.11", 53), 5)
+end.sendall(len(question).to_bytes(2, "big") + question)
+print(DNSRecord.parse(end.recv(4096)[2:]).short())
+"""
+
+
+def test_other_resolvers(networks: Daemon) -> None:
+    """`--dns`: asked for what no container is called, over UDP and TCP; `--dns-search` and `--dns-option`."""
+    networks.docker("run", "-d", "--name", "resolver", "busybox", "sleep", "100")
+    there = address(networks, "resolver", "bridge")
+
+    def inside(name: str) -> list[str]:
+        return ["nsenter", "-t", str(networks.inspect(name)["State"]["Pid"]), "-n", sys.executable, "-c"]
+
+    with subprocess.Popen([*inside("resolver"), _RESOLVER], stdout=subprocess.PIPE) as server:
+        try:
+            assert server.stdout is not None and server.stdout.readline() == b"\n"
+            words = ("--dns", there, "--dns-search", "corp.example", "--dns-option", "timeout:3")
+            networks.docker("run", "-d", "--name", "asker", *NET, *words, "busybox", "sleep", "100")
+            shown = networks.out("exec", "asker", "cat", "/etc/resolv.conf").splitlines()
+            assert shown == ["search corp.example", "nameserver 127.0.0.11", "options timeout:3 ndots:0"]
+            assert looked_up(networks, "asker", "world.example") == {"192.0.2.1"}
+            over_tcp = subprocess.run([*inside("asker"), _OVER_TCP], capture_output=True, text=True, check=True)
+            assert over_tcp.stdout == "192.0.2.2\n"
+            networks.docker("run", "--rm", *words, "busybox", "nslookup", "world.example")  # also without names of ours
+        finally:
+            server.kill()
