@@ -100,7 +100,7 @@ def auth_of(data: Any) -> Auth | None:
     """Credentials from their JSON object; None where there are none."""
     if not isinstance(data, dict):
         return None
-    fields = Fields({key.lower(): value for key, value in data.items()})
+    fields = Fields(data)
     auth = Auth(
         username=fields.text("username"),
         password=fields.text("password"),

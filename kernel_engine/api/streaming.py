@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Report = Callable[["Progress | Mapping[str, Any]"], None]
 
 _CHUNK = 64 * 1024
+#: lines that were waiting and are still sent one by one
+_APART = 32
 
 
 class Joined:
@@ -66,9 +68,10 @@ async def stream_progress(call: Call, work: Callable[[Report], Awaitable[list[di
     task = asyncio.ensure_future(work(lines.report))
     task.add_done_callback(lines.end)
     try:
-        while (data := await lines.next()) is not None:
+        while (pieces := await lines.next()) is not None:
             response = call.stream or await call.begin()
-            await response.write(data)
+            for piece in pieces:
+                await response.write(piece)
     except BaseException:
         task.cancel()  # the client has left: Docker gives up, too
         await asyncio.gather(task, return_exceptions=True)
@@ -113,11 +116,14 @@ class _Lines:
         self._ended = True
         self._ready.set()
 
-    async def next(self) -> bytes | None:
-        """What has come since the last time; None when there will be no more."""
+    async def next(self) -> list[bytes] | None:
+        """What has come since the last time; None when there will be no more.
+
+        A line is a chunk of the answer, as Docker flushes it: docker-py hands out chunks. Many lines are one chunk.
+        """
         while not self._waiting and not self._ended:
             await self._ready.wait()
             self._ready.clear()
-        data = b"".join(self._waiting.values())
+        pieces = [*self._waiting.values()]
         self._waiting.clear()
-        return data or None
+        return ([b"".join(pieces)] if len(pieces) > _APART else pieces) or None

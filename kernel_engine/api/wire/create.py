@@ -78,8 +78,14 @@ def _healthcheck(fields: Fields) -> Healthcheck:
     )
 
 
+#: this engine's own, and the words by which clients ask for Docker's usual one
+_RUNTIMES = frozenset(("", "kernel-engine", "runc", "io.containerd.runc.v2"))
+
+
 def read_host(fields: Fields) -> HostOptions:
     restart, log = fields.inner("RestartPolicy"), fields.inner("LogConfig")
+    if (runtime := fields.text("Runtime")) not in _RUNTIMES:
+        raise InvalidRequest(f"unknown or invalid runtime name: {runtime}")
     host = HostOptions(
         binds=fields.words("Binds"),
         mounts=tuple(_mount(item) for item in fields.objects("Mounts")),

@@ -16,24 +16,33 @@ class Fields:
     def __init__(self, data: Mapping[str, Any], path: str = "") -> None:
         self.data = data
         self._path = path
+        self._folded: dict[str, Any] | None = None
+
+    def _get(self, key: str) -> Any:
+        """By its name, or by one that differs only in capitals, as Go's encoding/json takes it."""
+        if key in self.data:
+            return self.data[key]
+        if self._folded is None:
+            self._folded = {name.lower(): value for name, value in self.data.items()}
+        return self._folded.get(key.lower())
 
     def text(self, key: str) -> str:
-        value = self.data.get(key)
+        value = self._get(key)
         if value is None:
             return ""
         return str(self._checked(key, value, str, "string"))
 
     def flag(self, key: str) -> bool:
-        return bool(self._checked(key, self.data.get(key) or False, bool, "bool"))
+        return bool(self._checked(key, self._get(key) or False, bool, "bool"))
 
     def optional_flag(self, key: str) -> bool | None:
-        return None if self.data.get(key) is None else self.flag(key)
+        return None if self._get(key) is None else self.flag(key)
 
     def number(self, key: str) -> int:
         return self.optional_number(key) or 0
 
     def optional_number(self, key: str) -> int | None:
-        value = self.data.get(key)
+        value = self._get(key)
         if value is None:
             return None
         if isinstance(value, float) and value.is_integer():
@@ -47,7 +56,7 @@ class Fields:
 
     def optional_words(self, key: str) -> tuple[str, ...] | None:
         """A list of strings; a single string counts as one word, as Docker reads Cmd and Entrypoint."""
-        value = self.data.get(key)
+        value = self._get(key)
         if value is None:
             return None
         if isinstance(value, str):
@@ -68,11 +77,11 @@ class Fields:
         return tuple(_clean(name) for name in self.inner(key).data)
 
     def inner(self, key: str) -> Fields:
-        value = self.data.get(key)
+        value = self._get(key)
         return Fields(self._checked(key, value or {}, dict, "object"), f"{self._path}{key}.")
 
     def objects(self, key: str) -> tuple[Fields, ...]:
-        value = self.data.get(key) or []
+        value = self._get(key) or []
         items = self._checked(key, value, list, "[]object")
         return tuple(
             Fields(item, f"{self._path}{key}.") if isinstance(item, dict) else self._raise(key, item, "object")
@@ -81,7 +90,7 @@ class Fields:
 
     def pair(self, key: str) -> tuple[int, int]:
         """Two whole numbers, such as ConsoleSize: rows, columns."""
-        value = self.data.get(key) or [0, 0]
+        value = self._get(key) or [0, 0]
         if not isinstance(value, list) or len(value) != 2 or not all(type(item) is int for item in value):
             raise self._wrong(key, value, "[2]uint")
         return max(value[0], 0), max(value[1], 0)

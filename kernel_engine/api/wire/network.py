@@ -92,7 +92,7 @@ def _endpoint_json(
         "IPAMConfig": _wished(options) or None,
         "Links": list(options.links) or None,
         "Aliases": list(options.aliases) or None,
-        "MacAddress": place.mac if place else "",
+        "MacAddress": place.mac if place else options.mac,
         "DriverOpts": dict(options.driver_options) or None,
         "NetworkID": network_id,
         "EndpointID": place.endpoint_id if place else "",

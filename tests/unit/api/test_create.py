@@ -94,6 +94,21 @@ def test_the_least_that_can_be_sent() -> None:
     assert (options.command, options.entrypoint) == (None, None)
 
 
+def test_names_differ_in_capitals_too() -> None:
+    """As Go's encoding/json takes them; the exact name counts where both are there. A label's name stays as it is."""
+    options = read_create(
+        {"image": "x", "hostconfig": {"privileged": True}, "labels": {"A": "1", "a": "2"}, "Cmd": ["b"], "cmd": ["c"]}
+    )
+    assert (options.image, options.host.privileged, options.command) == ("x", True, ("b",))
+    assert options.labels == {"A": "1", "a": "2"}
+
+
+def test_an_unknown_runtime_is_refused() -> None:
+    assert read_create({"Image": "x", "HostConfig": {"Runtime": "runc"}}).image == "x"
+    with pytest.raises(InvalidRequest, match="unknown or invalid runtime name: nope"):
+        read_create({"Image": "x", "HostConfig": {"Runtime": "nope"}})
+
+
 def test_one_word_is_a_list_of_one() -> None:
     options = read_create({"Image": "x", "Cmd": "ls", "Entrypoint": ""})
     assert (options.command, options.entrypoint) == (("ls",), ("",))
