@@ -6,6 +6,7 @@ is made up here. `notebook` is pure but for reading the source; `execute` starts
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -151,6 +152,14 @@ def execute(made: NotebookNode, lab: Lab, host: str) -> dict[str, float]:
     took = {cell.id: _seconds(cell) for cell in made.cells if cell.cell_type == "code"}
     _trim(made)
     return took
+
+
+@contextmanager
+def fixed_ports() -> Iterator[None]:
+    """Labs publish fixed ports of the machine (9000, 9999): one engine at a time runs them, whoever builds or tests."""
+    with Path(tempfile.gettempdir(), "docker-labs-ports.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

@@ -165,7 +165,8 @@ def _build_one(lab: Lab, host: str) -> int:
 
     made = build.notebook(lab)
     try:
-        took = build.execute(made, lab, host)
+        with build.fixed_ports():
+            took = build.execute(made, lab, host)
     except CellExecutionError as error:
         print(f"{lab.source}: {error}", file=sys.stderr)
         return 1

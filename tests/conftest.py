@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,14 +24,6 @@ signal.signal(signal.SIGTERM, signal.default_int_handler)
 HUB = Path(os.environ.get("DOCKER_LABS_HUB") or DEFAULT_DATA)
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: real namespaces, mounts and cgroups")
-
-
-@contextmanager
-def the_labs_ports() -> Iterator[None]:
-    """Labs publish fixed ports of the machine (9000, 9999): one engine at a time, whoever else tests here."""
-    with Path(tempfile.gettempdir(), "docker-labs-ports.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 @pytest.fixture(scope="session")

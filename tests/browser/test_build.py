@@ -51,6 +51,14 @@ def width(request: pytest.FixtureRequest, page: Page) -> Iterator[int]:
         page.set_viewport_size(before)
 
 
+def test_the_image_stands_apart_from_the_steps(built: Locator, empty: Notebook) -> None:
+    """Also when another output has brought the style of all once more."""
+    expect(empty.start("%predict 00-1").locator(".dl-predict")).to_be_visible()
+    gap = "build => build.querySelector('.dl-image').getBoundingClientRect().top"
+    gap += " - [...build.querySelectorAll('ol')].pop().getBoundingClientRect().bottom"
+    assert built.locator(".dl-build").evaluate(gap) >= 8
+
+
 def test_a_build_is_seen_while_it_runs(built: Locator) -> None:
     build = built.locator(".dl-build")
     expect(build.locator(".dl-done, .dl-cached")).to_have_count(3)

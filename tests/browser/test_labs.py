@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from labs import catalogue
+from labs.build import fixed_ports
 from labs.catalogue import Lab
 from tests.browser.classroom import Notebook, Server
-from tests.conftest import the_labs_ports
 from tests.daemon import Daemon
 
 WIDTHS = (480, 1000, 1600)
@@ -56,7 +56,7 @@ class Run:
 
 @pytest.fixture(scope="module", autouse=True)
 def alone() -> Iterator[None]:
-    with the_labs_ports():
+    with fixed_ports():
         yield
 
 
