@@ -12,6 +12,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PARTS = sorted((ROOT / "packaging").glob("*.sh"))
 PROGRAMS = [ROOT / "lab", *(ROOT / "packaging" / name for name in ("supervise", "engine", "jupyter/start"))]
+#: of the hub's images
+SCRIPTS = [
+    file for file in sorted((ROOT / "labs/hub/images").rglob("*")) if file.is_file() and file.read_bytes()[:2] == b"#!"
+]
 BARE = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/nonexistent"}
 
 
@@ -26,7 +30,7 @@ def lab(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("file", [*PROGRAMS, *PARTS], ids=lambda file: file.name)
+@pytest.mark.parametrize("file", [*PROGRAMS, *PARTS, *SCRIPTS], ids=lambda file: f"{file.parent.name}/{file.name}")
 def test_it_is_posix_shell(file: Path) -> None:
     subprocess.run(["dash", "-n", file], check=True)
 
@@ -34,7 +38,7 @@ def test_it_is_posix_shell(file: Path) -> None:
 @pytest.mark.skipif(not shutil.which("shellcheck"), reason="needs the package shellcheck")
 def test_shellcheck_has_nothing_to_say() -> None:
     found = subprocess.run(
-        ["shellcheck", "-x", *PROGRAMS, *PARTS, ROOT / ".ci/run", ROOT / "packaging/jupyter/bashrc"],
+        ["shellcheck", "-x", *PROGRAMS, *PARTS, *SCRIPTS, ROOT / ".ci/run", ROOT / "packaging/jupyter/bashrc"],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert found.returncode == 0, found.stdout

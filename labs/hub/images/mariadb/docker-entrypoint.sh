@@ -50,14 +50,14 @@ read_settings() {
     fi
 }
 
+# printf: this shell's echo and here-documents read backslashes
 first_statements() {
-    cat <<SQL
-SET @@SESSION.SQL_LOG_BIN=0;
-ALTER USER root@localhost IDENTIFIED BY $(quoted "$root_password");
-CREATE USER root@'%' IDENTIFIED BY $(quoted "$root_password");
-GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;
-SQL
-    # printf: echo of this shell would read backslashes
+    echo "SET @@SESSION.SQL_LOG_BIN=0;"
+    # mariadb-install-db makes them, without a password
+    echo "DROP USER IF EXISTS root@'127.0.0.1', root@'::1', root@'$(hostname)';"
+    printf "ALTER USER root@localhost IDENTIFIED BY %s;\n" "$(quoted "$root_password")"
+    printf "CREATE USER root@'%%' IDENTIFIED BY %s;\n" "$(quoted "$root_password")"
+    echo "GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;"
     if [ -n "$database" ]; then printf 'CREATE DATABASE IF NOT EXISTS %s;\n' "$(named "$database")"; fi
     if [ -n "$user" ]; then
         printf "CREATE USER %s@'%%' IDENTIFIED BY %s;\n" "$(quoted "$user")" "$(quoted "$password")"
