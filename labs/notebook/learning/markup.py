@@ -53,9 +53,14 @@ def inline(text: str) -> str:
     """One run of markdown as HTML: `code` and **bold**, everything else as it is."""
     pieces = _CODE.split(text)
     return "".join(
-        f"<code>{escape(piece)}</code>" if at % 2 else _BOLD.sub(r"<b>\1</b>", escape(piece))
+        f"<code>{escape(piece)}</code>" if at % 2 else _BOLD.sub(r"<b>\1</b>", _plain(piece))
         for at, piece in enumerate(pieces)
     )
+
+
+def _plain(text: str) -> str:
+    """Two dollar signs in one text are a formula to JupyterLab, two of the shell's variables to us."""
+    return escape(text).replace("$", "<span>$</span>")
 
 
 def paragraphs(text: str) -> str:

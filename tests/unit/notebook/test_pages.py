@@ -147,6 +147,10 @@ def test_text_from_outside_stays_text(text: str) -> None:
     assert "<script" not in markup.inline(f"<script>{text}")
 
 
+def test_two_variables_of_the_shell_are_no_formula() -> None:
+    assert markup.inline("$A와 $B, `$A $B`") == "<span>$</span>A와 <span>$</span>B, <code>$A $B</code>"
+
+
 @pytest.mark.parametrize(("size", "text"), [(0, "0B"), (999, "999B"), (1_980_000, "1.98MB"), (173_000_000, "173MB")])
 def test_sizes_are_dockers(size: int, text: str) -> None:
     assert picture.in_words(size) == text
