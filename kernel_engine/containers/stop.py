@@ -23,6 +23,7 @@ async def stop(house: House, live: Live, timeout: int | None, signal: str = "") 
     config = live.record.config
     if live.restart is not None and live.record.state.status == "restarting":
         await _give_up_restart(house, live)
+        house.announce(live, "stop")
         return
     if not live.record.state.running:
         raise NotModified(f"Container {live.record.id} is already stopped")
@@ -79,6 +80,8 @@ async def end(house: House, live: Live, *, signal: int, timeout: float | None) -
         raise Conflict(f"container {live.record.id} did not end within {_KILL_PATIENCE:.0f} s after SIGKILL") from None
     async with live.lock:
         pass  # the exit's own bookkeeping is finished when its lock is free
+    if live.record.state.status == "restarting":
+        await _give_up_restart(house, live)  # it was ending by itself when it was asked to: no new life was wanted
 
 
 async def _end_by(house: House, live: Live, number: int) -> None:
