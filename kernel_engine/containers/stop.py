@@ -78,10 +78,9 @@ async def end(house: House, live: Live, *, signal: int, timeout: float | None) -
             await asyncio.shield(future)
     except TimeoutError:
         raise Conflict(f"container {live.record.id} did not end within {_KILL_PATIENCE:.0f} s after SIGKILL") from None
-    async with live.lock:
-        pass  # the exit's own bookkeeping is finished when its lock is free
-    if live.record.state.status == "restarting":
-        await _give_up_restart(house, live)  # it was ending by itself when it was asked to: no new life was wanted
+    # the exit's own bookkeeping is finished when its lock is free; where it was ending by itself when it was asked to,
+    # a new life may have been planned
+    await _give_up_restart(house, live)
 
 
 async def _end_by(house: House, live: Live, number: int) -> None:
