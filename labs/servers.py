@@ -82,15 +82,24 @@ def variables(client: Client) -> dict[str, str]:
     return named
 
 
-def as_text(found: Servers) -> str:
-    """The servers with their variables, in columns."""
+NONE = "다른 서버가 없어요. %server create second 로 하나 만들어 보세요."
+HEADINGS = ("서버", "주소", "주소의 이름", "docker --host에 쓸 이름")
+
+
+def rows(found: Servers) -> list[tuple[str, ...]]:
+    """The servers with their variables, under HEADINGS; [] where there are no others."""
     if not found.others:
-        return "다른 서버가 없어요. %server create second 로 하나 만들어 보세요."
-    rows = [("서버", "주소", "주소의 이름", "docker --host에 쓸 이름")]
-    rows.append((f"{FIRST} (이 컴퓨터)", found.address, f"${_word(FIRST)}", f"${_word(FIRST)}_HOST"))
-    for server in found.others:
-        rows.append((_titled(server), server.address, f"${_word(server.name)}", f"${_word(server.name)}_HOST"))
-    return columns(rows).rstrip("\n")
+        return []
+    first = (f"{FIRST} (이 컴퓨터)", found.address, f"${_word(FIRST)}", f"${_word(FIRST)}_HOST")
+    others = [
+        (_titled(server), server.address, f"${_word(server.name)}", f"${_word(server.name)}_HOST")
+        for server in found.others
+    ]
+    return [first, *others]
+
+
+def as_text(found: Servers) -> str:
+    return columns([HEADINGS, *rows(found)]).rstrip("\n") if found.others else NONE
 
 
 def _titled(server: Server) -> str:

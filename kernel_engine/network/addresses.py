@@ -15,6 +15,8 @@ POOLS = (
     *IPv4Network("192.168.0.0/16").subnets(new_prefix=20),
 )
 Network = TypeVar("Network", IPv4Network, IPv6Network)
+#: for the servers beside this machine: small ones, which take nothing of Docker's pools away where they are free
+SERVERS = (*IPv4Network("10.201.0.0/16").subnets(new_prefix=24), *POOLS)
 #: a bridge, a container, the network's own address and its broadcast address
 _SMALLEST = 30
 
@@ -36,12 +38,14 @@ def first_address(network: IPv4Network) -> IPv4Interface:
     return IPv4Interface((network.network_address + 1, network.prefixlen))
 
 
-def choose_subnet(taken: Iterable[IPv4Network], *, preferred: IPv4Interface | None = None) -> IPv4Interface:
+def choose_subnet(
+    taken: Iterable[IPv4Network], *, preferred: IPv4Interface | None = None, pools: Iterable[IPv4Network] = POOLS
+) -> IPv4Interface:
     """The gateway's address in a subnet that overlaps nothing in `taken`; the preferred one where it is free."""
     used = tuple(taken)
     if preferred is not None and not overlapping(preferred.network, used):
         return preferred
-    for network in POOLS:
+    for network in pools:
         if not overlapping(network, used):
             return first_address(network)
     # Docker's text (libnetwork, ipam)

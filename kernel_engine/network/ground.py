@@ -14,7 +14,7 @@ from pathlib import Path
 
 from kernel_engine.errors import Conflict, EngineError, KernelRefused, Unavailable
 from kernel_engine.network import nat
-from kernel_engine.network.addresses import choose_subnet, choose_subnet6, mac_address, overlapping
+from kernel_engine.network.addresses import SERVERS, choose_subnet, choose_subnet6, mac_address, overlapping
 from kernel_engine.network.claims import FORWARDING6, Claims, machine_lock
 from kernel_engine.network.endpoint import Published
 from kernel_engine.network.making import Wish
@@ -139,7 +139,10 @@ def stand_alone(netlink: Netlink, name: str, recorded: IPv4Interface | None) -> 
     """A bridge that belongs to no network of containers, made or found: its address. The machine's lock is held.
     OSError."""
     bridge = next((link for link in netlink.links() if link.name == name), None)
-    gateway = _standing_address(netlink, bridge) or _free_subnet(netlink, bridge, None, recorded)
+    own = 0 if bridge is None else bridge.index
+    gateway = _standing_address(netlink, bridge)
+    if gateway is None:
+        gateway = choose_subnet(_taken(netlink, own), preferred=recorded, pools=SERVERS)
     _stand(netlink, bridge, Plan(interface=name, gateway=gateway))
     return gateway
 
@@ -230,14 +233,20 @@ def _free_subnet(
 
 def _unused(netlink: Netlink, own: int, wanted: IPv4Interface | None, recorded: IPv4Interface | None) -> IPv4Interface:
     """A subnet that nothing on this machine uses, but the interface with the index `own`."""
-    taken: set[IPv4Network] = {item.interface.network for item in netlink.addresses() if item.index != own}
-    # the default route overlaps everything and takes nothing
-    taken |= {route.destination for route in netlink.routes() if route.index != own and route.destination.prefixlen}
+    taken = _taken(netlink, own)
     if wanted is None:
         return choose_subnet(taken, preferred=recorded)
     if in_the_way := overlapping(wanted.network, taken):
         raise Conflict(f"subnet {wanted.network} overlaps {in_the_way[0]}, which this machine uses already")
     return wanted
+
+
+def _taken(netlink: Netlink, own: int) -> set[IPv4Network]:
+    taken: set[IPv4Network] = {item.interface.network for item in netlink.addresses() if item.index != own}
+    # the default route overlaps everything and takes nothing
+    return taken | {
+        route.destination for route in netlink.routes() if route.index != own and route.destination.prefixlen
+    }
 
 
 def _unused6(netlink: Netlink, wish: Wish, instance: Instance) -> IPv6Interface | None:

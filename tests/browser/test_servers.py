@@ -22,7 +22,7 @@ DEPLOYING = (
     "docker run -d -p 5000:5000 --name registry registry:2",
     "docker tag wiki:1.0 $FIRST:5000/team/wiki:1.0",
     "docker push $FIRST:5000/team/wiki:1.0",
-    "docker --host $SECOND_HOST run -d --name wiki -p 9999:80",
+    "docker --host $SECOND_HOST run -d -q --name wiki",
 )
 
 
@@ -32,7 +32,9 @@ def test_a_page_of_another_server_opens_beneath_its_cell(
     engine.docker("pull", "-q", "busybox")
     (tmp_path / "index.html").write_text(PAGE, encoding="utf-8")
     (tmp_path / "next.html").write_text(PAGE.replace("둘째 서버", "다음 쪽"), encoding="utf-8")
-    assert "$SECOND_HOST" in empty.run("%server create second")
+    cell = empty.start("%server create second")
+    empty.ended(cell)
+    expect(cell.get_by_role("table")).to_contain_text("$SECOND_HOST")
     try:
         empty.run("docker --host $SECOND_HOST pull -q busybox")
         run = f"docker --host $SECOND_HOST run -d --name web -p 9999:80 -v {tmp_path}:/site busybox httpd -f -h /site"
@@ -48,7 +50,10 @@ def test_a_page_of_another_server_opens_beneath_its_cell(
         expect(cell.frame_locator(".dl-port iframe").locator("h1")).to_have_text("다음 쪽")
         cell = empty.start("%servers")
         empty.ended(cell)
-        expect(cell.get_by_label("서버 second")).to_contain_text("web 실행 중")
+        there = cell.get_by_label("서버 second")
+        expect(there).to_contain_text("web 실행 중")
+        there.get_by_role("button", name="web").click()  # its raw form comes from its own engine
+        expect(cell.locator(".dl-raw")).to_contain_text("GET /containers/")
         assert "없어요" in empty.run("%open third:9999")
     finally:
         empty.run("%server rm second")
@@ -60,6 +65,7 @@ def test_only_servers_that_the_engine_made_are_led_to(server: Server) -> None:
         address = server.address().replace("/lab", f"/proxy/{place}", 1)
         with pytest.raises(urllib.error.HTTPError) as refusal:
             urllib.request.urlopen(address, timeout=20)
+        refusal.value.close()
         assert refusal.value.code == 404
 
 
@@ -68,7 +74,7 @@ def test_the_wiki_of_lab_04_is_deployed_to_the_second_server(ran: Run) -> None:
     """Its images are there; its servers were taken away at the end of the lab."""
     page = ran.notebook.page
     for words in DEPLOYING:
-        cell = ran.notebook.cells.filter(has_text=words).first
+        cell = ran.notebook.cells.filter(has=page.locator(".cm-content", has_text=words)).first
         cell.locator(".cm-content").click()
         page.keyboard.press("Shift+Enter")
         ran.notebook.ended(cell)

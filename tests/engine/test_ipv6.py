@@ -220,6 +220,9 @@ def test_what_is_refused(six: Daemon) -> None:
     assert "no" not in six.out("network", "ls", "--format", "{{.Name}}").split()
 
 
-def test_its_rules_stand_in_a_table_of_their_own(six: Daemon) -> None:
+def test_forwarding_is_given_back(six: Daemon) -> None:
+    """While an instance has such a network; the machine's own setting comes back with the last one."""
+    switch = Path("/proc/sys/net/ipv6/conf/all/forwarding")
+    assert switch.read_text() == "1\n"
     tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
     assert f"table ip6 {six.instance.nft_table}" in tables

@@ -10,6 +10,7 @@ import anywidget
 import traitlets
 
 from kernel_engine.client import APIError, Client
+from labs import servers
 from labs.notebook.learning import markup
 from labs.notebook.learning.onlookers import Onlookers
 
@@ -23,7 +24,7 @@ class Card(anywidget.AnyWidget):
     says so: {"here": NAME}, {"gone": NAME}."""
 
     _esm = markup.STATIC / "card.js"
-    _css = markup.style("live", "layers", "build", "timeline", "xray", "lifecycle", "dashboard", "volumes")
+    _css = markup.style("live", "layers", "build", "timeline", "xray", "lifecycle", "dashboard", "volumes", "servers")
     kind = traitlets.Unicode("").tag(sync=True)
     markup = traitlets.Unicode("").tag(sync=True)
 
@@ -52,10 +53,12 @@ def card(client: Client, kind: str, drawn: str) -> Card:
 
 
 def raw_form(client: Client, thing: str) -> str:
-    """What is behind a sign ("container:ID", "image:ID", "volume:NAME", "step:IMAGE:PLACE", "files:CONTAINER:PATH"),
-    and where it was read."""
+    """What is behind a sign ("container:ID", "image:ID", "volume:NAME", "step:IMAGE:PLACE", "files:CONTAINER:PATH", and
+    "on:SERVER:container:ID" of another server), and where it was read."""
     kind, _, name = thing.partition(":")
     try:
+        if kind == "on":
+            return _elsewhere(client, *name.split(":", 1))
         if kind == "step":
             return _step(client, *name.rsplit(":", 1))
         if kind == "files":
@@ -68,6 +71,13 @@ def raw_form(client: Client, thing: str) -> str:
         return f"GET {path}\n{_json(client.get(path).json())}" if path else ""
     except APIError as error:
         return error.message
+
+
+def _elsewhere(client: Client, server: str, thing: str) -> str:
+    found = servers.read(client).find(server)
+    if found is None:
+        return f"No such server: {server}"
+    return f"docker --host {found.host}\n{raw_form(Client(found.host), thing)}"
 
 
 def _step(client: Client, image: str, at: str) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from html import escape
 
 from kernel_engine.client import Client
 from labs import servers
 from labs.notebook.learning import markup, site_picture, sites
+from labs.notebook.learning.card import card
 
 KIND = "servers"
+LISTED = "서버의 목록"
 USAGE = "%server create 이름, %server rm 이름, 또는 그냥 %server 로 써 주세요. 예: %server create second"
 
 
@@ -23,7 +26,7 @@ def manage(client: Client, line: str) -> None:
         print(f"서버 {words[1]}을(를) 지웠어요.")
     else:
         found = servers.create(client, words[1]) if words else servers.read(client)
-        print(servers.as_text(found))
+        markup.show(text=servers.as_text(found), html=markup.section(KIND, _table(found), label=LISTED, boxed=False))
     name_them(client)
 
 
@@ -40,5 +43,18 @@ def name_them(client: Client) -> None:
 def show_servers(client: Client) -> None:
     """Raises EngineUnreachable."""
     machines = sites.read(client)
-    html = markup.section(KIND, site_picture.as_html(machines), label=site_picture.TITLE)
-    markup.show(text=site_picture.as_text(machines), html=html)
+    body = site_picture.as_html(machines)
+    html = markup.section(KIND, body, label=site_picture.TITLE, boxed=False)
+    shown = None if markup.still() else card(client, KIND, body)
+    markup.show(text=site_picture.as_text(machines), html=html, widget=shown)
+
+
+def _table(found: servers.Servers) -> str:
+    if not found.others:
+        return f"<p>{escape(servers.NONE)}</p>"
+    head = "".join(f"<th>{escape(word)}</th>" for word in servers.HEADINGS)
+    body = "".join(
+        f"<tr><td><b>{escape(name)}</b></td>{''.join(f'<td><code>{escape(word)}</code></td>' for word in words)}</tr>"
+        for name, *words in servers.rows(found)
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from html import escape
 from string import ascii_uppercase
 
-from labs.notebook.learning.picture import LINES, in_words, sign, state_word
+from labs.notebook.learning.picture import LINES, in_words, state_word, thing
 from labs.notebook.learning.sites import Container, Image, Machine, Shelf
 
 TITLE = "서버와 레지스트리"
@@ -93,8 +93,8 @@ def _machine(machine: Machine, named: dict[str, str]) -> str:
         f"{' 이 컴퓨터' if machine.here else ''}{address}</h5>"
     )
     things = [_shelf(shelf, named) for shelf in machine.shelves]
-    things += [_container(container, named) for container in machine.containers]
-    things += [_image(image, named) for image in machine.images]
+    things += [_container(container, named, _on(machine)) for container in machine.containers]
+    things += [_image(image, named, _on(machine)) for image in machine.images]
     rest = f'<p class="dl-empty">{_others(machine)}</p>' if machine.others or not machine.images else ""
     return (
         f'<section class="dl-machine" aria-label="서버 {escape(machine.name)}">{head}{"".join(things)}{rest}</section>'
@@ -114,18 +114,24 @@ def _shelf(shelf: Shelf, named: dict[str, str]) -> str:
     )
 
 
-def _container(container: Container, named: dict[str, str]) -> str:
+def _on(machine: Machine) -> str:
+    """Before what a click asks for: on which engine it is."""
+    return "" if machine.here else f"on:{machine.name}:"
+
+
+def _container(container: Container, named: dict[str, str], on: str) -> str:
     kind = {"running": "running", "restarting": "running", "paused": "paused"}.get(container.state, "exited")
     ports = " · ".join(_ports(container))
     small = f"<small>{ports}</small>" if ports else ""
     words = f'<b>{escape(container.name)}</b> <span class="dl-state">{state_word(container.state)}</span>{small}'
-    return f'<div class="dl-thing dl-{kind}">{sign(kind)}<span>{words}</span>{_badge(named, container.image_id)}</div>'
+    drawn = words + _badge(named, container.image_id)
+    return thing(kind, kind, f"{on}container:{container.id}", f"컨테이너 {container.id}", drawn)
 
 
-def _image(image: Image, named: dict[str, str]) -> str:
+def _image(image: Image, named: dict[str, str], on: str) -> str:
     names = "<br>".join(escape(name) for name in image.names) or "&lt;이름 없음&gt;"
     words = f"<b>{names}</b><small>이미지 · {in_words(image.size)}</small>"
-    return f'<div class="dl-thing dl-image">{sign("image")}<span>{words}</span>{_badge(named, image.id)}</div>'
+    return thing("image", "image", f"{on}image:{image.id}", f"이미지 {image.id}", words + _badge(named, image.id))
 
 
 def _badge(named: dict[str, str], image_id: str) -> str:

@@ -8,16 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from kernel_engine.errors import Conflict, Forbidden, InvalidRequest, KernelRefused, NotFound, Unavailable
+from kernel_engine.errors import Conflict, KernelRefused, Unavailable
 from kernel_engine.network import firewall
-from kernel_engine.network.network import BRIDGE_NAME, NetworkOptions, Pool
 from kernel_engine.network.networks import Networks, destroy, loopback_up
 from kernel_engine.syscalls.netlink import Netlink
 
 from .conftest import Machine, elsewhere, nft
 
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
-FORWARDING6 = Path("/proc/sys/net/ipv6/conf/all/forwarding")
 
 
 async def settled(bridge: Networks) -> None:
@@ -249,40 +247,6 @@ async def test_a_claim_of_an_instance_that_is_gone_does_not_count(machine: Machi
     assert FORWARDING.read_text().strip() == "0"
 
 
-@pytest.mark.skipif(not FORWARDING6.exists(), reason="needs a kernel with IPv6")
-async def test_ipv6_is_forwarded_while_a_network_has_it(machine: Machine) -> None:
-    """Switched on by the first such network, put back when the instance goes, or starts again without one."""
-    FORWARDING6.write_text("0")
-    networks = await machine.open()
-    assert FORWARDING6.read_text() == "0\n"
-    network = await networks.create(NetworkOptions(name="six", ipv6=True))
-    assert FORWARDING6.read_text() == "1\n"
-    assert network.subnet6.startswith("fd") and network.gateway6.endswith("::1")
-    other = await networks.create(NetworkOptions(name="seven", ipv6=True))
-    assert other.subnet6 != network.subnet6
-    destroy(machine.instance())
-    assert FORWARDING6.read_text() == "0\n"
-
-
-async def test_a_network_that_cannot_be_made_leaves_nothing(machine: Machine) -> None:
-    networks = await machine.open()
-    before = machine.links()
-    rules = nft("list", "ruleset")
-    taken = (Pool(subnet="10.9.0.0/24"),)
-    await networks.create(NetworkOptions(name="one", pools=taken))
-    for options, error in (
-        (NetworkOptions(name="one"), Conflict),
-        (NetworkOptions(name="two", pools=taken), Forbidden),
-        (NetworkOptions(name="two", options={BRIDGE_NAME: "lo"}), Conflict),
-        (NetworkOptions(name="two", pools=(Pool(subnet="10.8.0.0/24", gateway="10.7.0.1"),)), InvalidRequest),
-        (NetworkOptions(name="two", driver="nope"), NotFound),
-    ):
-        with pytest.raises(error):
-            await networks.create(options)
-    await networks.remove(networks.find("one"))
-    assert (machine.links(), nft("list", "ruleset")) == (before, rules)
-
-
 async def test_destroy_leaves_nothing_and_may_be_repeated(machine: Machine) -> None:
     bridge = await machine.open()
     await machine.container(bridge)
@@ -291,8 +255,7 @@ async def test_destroy_leaves_nothing_and_may_be_repeated(machine: Machine) -> N
         destroy(machine.instance())
         assert machine.links() == {other.default.interface}
         left = machine.instance("other").nft_table
-        six = f"table ip6 {left}\n" if FORWARDING6.exists() else ""
-        assert nft("list", "tables") == f"table ip {left}\n{six}"
+        assert nft("list", "tables") == f"table ip {left}\ntable ip6 {left}\n"
 
 
 async def test_a_restarted_machine_gives_the_subnet_it_had(machine: Machine) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel_engine.errors import InvalidRequest, Unavailable
-from kernel_engine.network.addresses import POOLS, choose_subnet, free_address, mac_address, parse_subnet
+from kernel_engine.network.addresses import POOLS, SERVERS, choose_subnet, free_address, mac_address, parse_subnet
 
 
 def networks(*texts: str) -> list[IPv4Network]:
@@ -71,3 +71,9 @@ def test_the_lowest_free_address() -> None:
 
 def test_a_mac_address_follows_the_address() -> None:
     assert mac_address(IPv4Address("172.17.0.2")) == "02:42:ac:11:00:02"
+
+
+def test_servers_take_nothing_of_dockers_pools_while_they_need_not() -> None:
+    assert str(choose_subnet((), pools=SERVERS)) == "10.201.0.1/24"
+    assert str(choose_subnet(networks("10.201.0.0/24"), pools=SERVERS)) == "10.201.1.1/24"
+    assert str(choose_subnet(networks("10.0.0.0/8", "172.17.0.0/16"), pools=SERVERS)) == "172.18.0.1/16"
