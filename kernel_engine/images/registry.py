@@ -31,7 +31,7 @@ from kernel_engine.images.manifest import ACCEPT, SIZE_LIMIT, Descriptor
 from kernel_engine.images.tokens import Tokens, challenges
 
 _REDIRECTS = 10
-_PAGES = 1000
+_PAGES, _TAGS = 1000, 100_000
 _WRITE = 1 << 20
 _ERROR_LIMIT = 64 << 10
 #: what asyncio and aiohttp raise when a connection does not do what it should
@@ -119,6 +119,8 @@ class Session:
         for _ in range(_PAGES):
             async with self.request("GET", url) as response:
                 found += _tags_of(await _limited(response, SIZE_LIMIT))
+                if len(found) > _TAGS:
+                    raise CorruptData(f"the registry lists more than {_TAGS} tags")
                 following = str(link["url"]) if (link := response.links.get("next")) else ""
             if _origin(following) != _origin(url):
                 break

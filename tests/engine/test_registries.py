@@ -126,6 +126,34 @@ def test_plain_http_where_it_is_named(busybox_mirror: str, tmp_path: Path) -> No
         assert "172.16.0.0/12" in daemon.api.get("/info").json()["RegistryConfig"]["InsecureRegistryCIDRs"]
 
 
+def test_every_tag_there_and_back(daemon: Daemon, config: Path, tmp_path: Path) -> None:
+    with debian_registry(tmp_path) as registry:
+        name = f"{registry}/team/box"
+        for tag in ("1", "2"):
+            daemon.docker("tag", "busybox", f"{name}:{tag}")
+        pushed = daemon.out("push", "--all-tags", name).splitlines()
+        assert pushed[0] == f"The push refers to repository [{name}]"
+        digests = [line.split()[2] for line in pushed if ": digest: " in line]
+        assert len(digests) == 2 and len(set(digests)) == 1
+        shown = daemon.out("images", "--digests", "--format", "{{.Tag}} {{.Digest}}", name).splitlines()
+        assert shown == [f"1 {digests[0]}", f"2 {digests[0]}"]
+        daemon.docker("rmi", f"{name}:1", f"{name}:2")
+        pulled = daemon.out("pull", "--all-tags", name).splitlines()
+        assert pulled[-2:] == [f"Status: Downloaded newer image for {name}", name]
+        assert len(daemon.out("images", "-q", name).splitlines()) == 2
+        daemon.docker("rmi", f"{name}:1", f"{name}:2")
+        daemon.docker("pull", f"{name}@{digests[0]}")
+        assert daemon.out("images", "--digests", "--format", "{{.Tag}} {{.Digest}}", name) == f"<none> {digests[0]}"
+        daemon.docker("rmi", f"{name}@{digests[0]}")
+        for words, text in (
+            (("push", "-a", f"{name}:1"), "tag can't be used with --all-tags/-a\n"),
+            (("push", "-a", name), f"An image does not exist locally with the tag: {name}\n"),
+            (("pull", "-a", f"{name}s"), f"repository {name}s not found: name unknown"),
+        ):
+            refused = daemon.docker(*words, check=False)
+            assert (refused.returncode, text in refused.stderr) == (1, True), refused.stderr
+
+
 def test_a_registry_that_breaks_off_and_comes_back(daemon: Daemon, config: Path, tmp_path: Path) -> None:
     with debian_registry(tmp_path) as registry:
         with breaking(registry, 300_000, times=1) as address:
