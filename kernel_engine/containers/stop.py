@@ -21,7 +21,7 @@ _KILL_PATIENCE = 30.0
 async def stop(house: House, live: Live, timeout: int | None, signal: str = "") -> None:
     """Asks the first process to end, and kills it after `timeout` seconds (-1: never)."""
     config = live.record.config
-    if live.restart is not None and live.record.state.status == "restarting":
+    if live.record.state.status == "restarting":
         await _give_up_restart(house, live)
         house.announce(live, "stop")
         return
