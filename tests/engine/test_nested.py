@@ -91,7 +91,7 @@ def test_a_nested_engine_has_what_it_needs(cluster: Daemon) -> None:
 
 
 def test_a_swarm_over_our_network(cluster: Daemon) -> None:
-    """Services on both machines talk over VXLAN; a machine that is killed, or cut off, comes back."""
+    """Services on both machines talk over VXLAN; a machine that is killed, paused or cut off comes back."""
     cluster.docker("exec", "m1", "docker", "swarm", "init", "--dispatcher-heartbeat", "1s")
     token = cluster.out("exec", "m1", "docker", "swarm", "join-token", "-q", "worker")
     cluster.docker("exec", "m2", "docker", "swarm", "join", "--token", token, "m1:2377")
@@ -112,6 +112,10 @@ def test_a_swarm_over_our_network(cluster: Daemon) -> None:
     until(lambda: status(cluster) == "down", "the loss of m2")
     cluster.docker("start", "m2")
     until(lambda: status(cluster) == "ready" and running(cluster) == 2, "m2's return")
+    cluster.docker("pause", "m2")
+    until(lambda: status(cluster) == "down", "the silence of m2")
+    cluster.docker("unpause", "m2")
+    until(lambda: status(cluster) == "ready", "m2's awakening")
     cluster.docker("network", "disconnect", "wire", "m2")
     until(lambda: status(cluster) == "down", "the cut of m2")
     cluster.docker("network", "connect", "wire", "m2")

@@ -22,6 +22,8 @@ def read_network(body: Mapping[str, Any]) -> NetworkOptions:
     fields = Fields(body)
     if fields.flag("Ingress") or fields.flag("ConfigOnly") or fields.inner("ConfigFrom").text("Network"):
         raise NotSupported("swarm networks and config-only networks are not served by this engine")
+    if fields.data.get("EnableIPv4") is False:
+        raise NotSupported("networks without IPv4 are not served by this engine")
     ipam = fields.inner("IPAM")
     if ipam.text("Driver") not in ("", "default"):
         raise InvalidRequest(f"could not find plugin {ipam.text('Driver')} in v1 plugin registry: plugin not found")

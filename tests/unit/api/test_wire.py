@@ -154,8 +154,9 @@ def test_a_network_to_be_made() -> None:
     assert (found.driver, read.subnet, read.ip_range) == ("bridge", "10.9.0.0/24", "10.9.0.128/25")
     assert (found.internal, found.labels, read.reserved) == (True, {"a": "b"}, {"router": "10.9.0.2"})
     assert read_network({"Name": "n", "IPAM": {"Config": [{}]}, "Driver": ""}).pools == ()
-    with pytest.raises(NotSupported):
-        read_network({"Name": "n", "ConfigOnly": True})
+    for body in ({"ConfigOnly": True}, {"EnableIPv4": False}):
+        with pytest.raises(NotSupported):
+            read_network({"Name": "n", **body})
 
 
 def test_privileged_masks_nothing() -> None:
