@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-KINDS = ("predict", "quiz", "card", "exercise", "live", "lifecycle", "dashboard", "volumes", "layers")
+KINDS = ("predict", "quiz", "card", "exercise", "live", "lifecycle", "dashboard", "volumes", "topology", "layers")
 _FENCE = re.compile(
     rf"^(?P<fence>`{{3,}})\{{(?P<kind>{'|'.join(KINDS)})\}}[ \t]*(?P<argument>[^\n]*)\n(?P<body>.*?)^(?P=fence)[ \t]*$",
     re.MULTILINE | re.DOTALL,

@@ -24,7 +24,9 @@ class Card(anywidget.AnyWidget):
     says so: {"here": NAME}, {"gone": NAME}."""
 
     _esm = markup.STATIC / "card.js"
-    _css = markup.style("live", "layers", "build", "timeline", "xray", "lifecycle", "dashboard", "volumes", "servers")
+    _css = markup.style(
+        "live", "layers", "build", "timeline", "xray", "lifecycle", "dashboard", "volumes", "servers", "topology"
+    )
     kind = traitlets.Unicode("").tag(sync=True)
     markup = traitlets.Unicode("").tag(sync=True)
 
@@ -67,6 +69,7 @@ def raw_form(client: Client, thing: str) -> str:
             "container": f"/containers/{name}/json",
             "image": f"/images/{name}/json",
             "volume": f"/volumes/{name}",
+            "network": f"/networks/{name}",
         }.get(kind)
         return f"GET {path}\n{_json(client.get(path).json())}" if path else ""
     except APIError as error:

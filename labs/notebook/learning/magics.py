@@ -13,6 +13,7 @@ from labs.directives import BadSource
 from labs.engine_view import CommandFailed, EngineView
 from labs.notebook import server
 from labs.notebook.learning import (
+    asking,
     choices,
     dashboard,
     layers,
@@ -22,6 +23,7 @@ from labs.notebook.learning import (
     picture,
     preview,
     results,
+    topology,
     volumes,
 )
 from labs.notebook.learning import servers as sites
@@ -80,6 +82,21 @@ def _takes_nothing(magic: str, line: str) -> bool:
     if line.strip():
         print(f"{magic}는 다른 말 없이 쓰세요.")
     return not line.strip()
+
+
+def show_topology(line: str) -> None:
+    """%topology: networks, who is on them, and the ports that lead in."""
+    if _takes_nothing("%topology", line):
+        _said(lambda: topology.show_topology(server.require_this_engine()))
+
+
+def ask(line: str) -> None:
+    """%ask http://127.0.0.1:9000/ 12: who answers there, request by request."""
+    words = asking.words_of(line)
+    if words is None:
+        print(asking.USAGE)
+        return
+    _said(lambda: asking.show(server.require_this_engine(), *words))
 
 
 def show_volumes(line: str) -> None:
@@ -162,6 +179,8 @@ MAGICS: dict[str, Callable[[str], None]] = {
     "dashboard": show_dashboard,
     "open": open_page,
     "volumes": show_volumes,
+    "topology": show_topology,
+    "ask": ask,
     "layers": show_layers,
     "server": server_command,
     "servers": show_servers,

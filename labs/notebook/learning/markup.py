@@ -36,6 +36,8 @@ SHEETS = {
     "lifecycle": ("things", "lifecycle"),
     "dashboard": ("things", "dashboard"),
     "volumes": ("things", "volumes"),
+    "topology": ("things", "topology"),
+    "ask": ("ask",),
     "port": ("things", "port"),
     "servers": ("things", "live", "servers"),
     "timeline": ("things", "timeline"),
