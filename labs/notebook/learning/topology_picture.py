@@ -63,13 +63,12 @@ class Segment:
 
 # as text -------------------------------------------------------------------------------------------------------------
 def as_text(segments: Sequence[Segment]) -> str:
-    """The facts in fixed lines."""
+    """The facts in fixed lines; health is not one of them, it comes when it comes."""
     lines = [TITLE]
     for segment in segments:
         lines.append(f"  {segment.name} · {_kind(segment)} · 컨테이너 {len(segment.members)}개")
         for member in segment.members:
             parts = [member.name, *_called(segment, member), *(_way(port, still=True) for port in member.ports)]
-            parts += [HEALTH[member.health]] if member.health in HEALTH else []
             lines.append("    " + " · ".join(parts))
     return "\n".join(lines if segments else [*lines, f"  {NOTHING}"])
 
