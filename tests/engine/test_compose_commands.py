@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import pytest
 
 from tests.daemon import Daemon
-from tests.engine.composing import Composed, composed
+from tests.engine.composing import COMPOSE, Composed, composed
 
 FILE = """
     services:
@@ -208,3 +209,29 @@ def test_our_docker_hands_over(project: Composed) -> None:
     assert project.daemon.docker("help", "compose", "up").stdout.startswith("사용법:  docker compose up")
     result = project.daemon.docker("compose", "-p", "own", "nosuch", check=False)
     assert (result.returncode, result.stderr.splitlines()[0]) == (16, 'unknown docker command: "compose nosuch"')
+
+
+def test_a_terminal_gets_a_terminal(project: Composed) -> None:
+    """`exec` and `run` ask for one by themselves, where there is one, and -T says no."""
+    project("up", "-d")
+    for words, answer in (
+        (["exec", "web", "tty"], "/dev/pts/"),
+        (["run", "--rm", "--no-deps", "web", "tty"], "/dev/(pts/|console)"),
+        (["exec", "-T", "web", "tty"], "not a tty"),
+    ):
+        child = pexpect.spawn(
+            COMPOSE[0], [*COMPOSE[1:], *words], cwd=project.directory, encoding="utf-8", timeout=20,
+            env={**project.environment, "TERM": "xterm"},
+        )  # fmt: skip
+        child.expect(answer)
+        child.expect(pexpect.EOF)
+        child.close()
+    shell = pexpect.spawn(
+        COMPOSE[0], [*COMPOSE[1:], "run", "--rm", "--no-deps", "web", "sh"], cwd=project.directory, encoding="utf-8",
+        timeout=20, env={**project.environment, "TERM": "xterm"},
+    )  # fmt: skip
+    shell.expect("[#$] ")
+    shell.sendline("exit 6")
+    shell.expect(pexpect.EOF)
+    shell.close()
+    assert shell.exitstatus == 6
