@@ -82,7 +82,7 @@ class HostOptions:
     security_opt: tuple[str, ...] = ()
     group_add: tuple[str, ...] = ()
     pid_mode: str = ""  #: "" | "host" | container:ID
-    ipc_mode: str = ""  #: "" | "private" | "host" | "none"
+    ipc_mode: str = ""  #: "" | "private" | "shareable" | "host" | "none" | container:ID
     uts_mode: str = ""  #: "" | "host"
     cgroupns_mode: str = ""  #: "" | "private" | "host"
     memory: int = 0

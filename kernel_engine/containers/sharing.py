@@ -1,4 +1,4 @@
-"""Another container's network or processes instead of one's own: `--network container:NAME`, `--pid container:NAME`.
+"""What is another container's instead of one's own: `--network container:NAME`, `--pid container:NAME`, `--ipc …`.
 
 The other one must run when this one starts; when it ends, this one goes on in the namespace that is left.
 """
@@ -15,6 +15,7 @@ from kernel_engine.errors import Conflict, InvalidRequest, NotFound
 from kernel_engine.runtime.spec import Joined
 
 _PREFIX = "container:"
+_IPC_MODES = ("", "none", "private", "shareable", "host")
 
 
 def owner_of(mode: str) -> str:
@@ -29,6 +30,8 @@ def check_modes(options: ContainerOptions) -> None:
         raise InvalidRequest("Invalid network mode: invalid container format container:<name|id>")
     if host.pid_mode not in ("", "host") and not owner_of(host.pid_mode):
         raise InvalidRequest("invalid PID mode: " + host.pid_mode)
+    if host.ipc_mode not in _IPC_MODES and not owner_of(host.ipc_mode):
+        raise InvalidRequest(f"Invalid IPC mode: {host.ipc_mode}")
     if host.links and (mode == "host" or owner_of(mode)):
         kind = "host type networking" if mode == "host" else "container type network"
         raise InvalidRequest(
@@ -50,7 +53,8 @@ def check_modes(options: ContainerOptions) -> None:
 
 
 def settled_modes(house: House, host: HostOptions) -> HostOptions:
-    """With whole ids for names. One that is not there keeps the caller's word: the start says so, as Docker does."""
+    """With whole ids for names. One that is not there keeps the caller's word: the start says so, as Docker does.
+    NotFound, Conflict for an IPC namespace that cannot be had: that is said at once."""
 
     def settled(mode: str) -> str:
         try:
@@ -58,13 +62,18 @@ def settled_modes(house: House, host: HostOptions) -> HostOptions:
         except NotFound:
             return mode
 
-    return replace(host, network_mode=settled(host.network_mode), pid_mode=settled(host.pid_mode))
+    if owner_of(host.ipc_mode):
+        _check_shareable(house.roster.find(owner_of(host.ipc_mode)).record)
+    modes = {name: settled(getattr(host, name)) for name in ("network_mode", "pid_mode", "ipc_mode")}
+    return replace(host, **modes)  # type: ignore[arg-type]
 
 
 def joined(house: House, record: Container) -> tuple[Joined, ...]:
     """What is entered when it starts. NotFound, or Conflict for one that does not run."""
     host = record.config.host
-    wanted = (("net", "network", host.network_mode), ("pid", "PID", host.pid_mode))
+    wanted = (("net", "network", host.network_mode), ("pid", "PID", host.pid_mode), ("ipc", "IPC", host.ipc_mode))
+    if owner_of(host.ipc_mode):
+        _check_shareable(house.roster.find(owner_of(host.ipc_mode)).record)
     return tuple(
         Joined(namespace=namespace, container=_running(house, record, owner_of(mode), words))
         for namespace, words, mode in wanted
@@ -90,11 +99,18 @@ def in_order(records: Iterable[Container]) -> tuple[Container, ...]:
 
     def depth(record: Container, above: frozenset[str]) -> int:
         host = record.config.host
-        needed = {owner_of(host.network_mode), owner_of(host.pid_mode), *(link.container_id for link in record.links)}
+        modes = (host.network_mode, host.pid_mode, host.ipc_mode)
+        needed = {*map(owner_of, modes), *(link.container_id for link in record.links)}
         below = [by_id[name] for name in needed if name in by_id and name not in above]
         return 1 + max((depth(other, above | {other.id}) for other in below), default=0)
 
     return tuple(sorted(by_id.values(), key=lambda record: depth(record, frozenset({record.id}))))
+
+
+def _check_shareable(donor: Container) -> None:
+    if donor.config.host.ipc_mode not in ("shareable", "host"):
+        reason = "non-shareable IPC (hint: use IpcMode:shareable for the donor container)"
+        raise Conflict(f"can't join IPC of container {donor.id}: {reason}")
 
 
 def _running(house: House, record: Container, owner: str, words: str) -> str:

@@ -94,7 +94,7 @@ def container_spec(container: Container, around: Surroundings) -> Spec:
         sysctls=_sysctls(host, ipv6=around.ipv6),
         init=around.tini if host.init else "",
         privileged=host.privileged,
-        shm_size=host.shm_size or 64 * 1024 * 1024,
+        shm_size=0 if host.ipc_mode == "none" else host.shm_size or 64 * 1024 * 1024,
     )
 
 
@@ -151,7 +151,7 @@ def namespaces(host: HostOptions) -> tuple[str, ...]:
     shared = {
         "pid": host.pid_mode == "host" or host.pid_mode.startswith("container:"),
         "uts": host.uts_mode == "host",
-        "ipc": host.ipc_mode == "host",
+        "ipc": host.ipc_mode == "host" or host.ipc_mode.startswith("container:"),
         "net": host.network_mode == "host" or host.network_mode.startswith("container:"),
         "cgroup": host.cgroupns_mode == "host" or (host.privileged and host.cgroupns_mode != "private"),
     }

@@ -75,13 +75,14 @@ def first_process(
             cgroups.create(spec.cgroup, spec.id, spec.resources, plan.device_rules(spec))
             cgroups.enter(spec.cgroup, spec.id)
         security.set_limits(spec.process)
+        memory = next((rootfs.open_memory(pidfd) for pidfd, name in joins if name == "ipc"), None)
         sys.unshare(namespace_flags(spec.namespaces))
         for pidfd, name in joins:
             sys.setns(pidfd, namespace_flags((name,)), show=f"pidfd, {_names((name,))}")
         rootfs.write_sysctls(spec.sysctls)  # before the network comes, whose interfaces differ from them
         _tell_created(spec, handshake)
         filter_program = _read_filter(spec.process)
-        terminal = _build_root(spec)
+        terminal = _build_root(spec, memory)
         _name_machine(spec)
         _become(_under_init(spec), handshake, streams, terminal, filter_program, make_cwd=True)
 
@@ -162,8 +163,11 @@ def _read_filter(process: Process) -> bytes:
         return file.read()
 
 
-def _build_root(spec: Spec) -> tuple[int, int] | None:
-    """Everything about mounts, in the one order that works. Gives the terminal (master, slave) where one is asked."""
+def _build_root(spec: Spec, memory: int | None) -> tuple[int, int] | None:
+    """Everything about mounts, in the one order that works. Gives the terminal (master, slave) where one is asked.
+
+    memory: another container's /dev/shm.
+    """
     init = (Mount(type="bind", source=spec.init, target=INIT_PATH, read_only=True),) if spec.init else ()
     mounts = (*spec.mounts, *init)
     sources = rootfs.open_sources(mounts)
@@ -175,6 +179,8 @@ def _build_root(spec: Spec) -> tuple[int, int] | None:
     root = rootfs.mount_overlay(spec.rootfs)
     systems = plan.standard(spec, mode, points)
     rootfs.mount_standard(root, systems)
+    if memory is not None:
+        rootfs.attach_memory(root, memory)
     if not spec.privileged and any(s.target == plan.CGROUP_ROOT and s.type == "tmpfs" for s in systems):
         rootfs.remount_read_only(root, plan.CGROUP_ROOT)
     if plan.has_own_dev(spec):

@@ -84,6 +84,8 @@ def _devices(spec: Spec) -> tuple[FileSystem, ...]:
     ]
     # an mqueue file system shows the queues of the mounting process's IPC namespace, the host's too (mq_overview(7))
     found.append(FileSystem(type="mqueue", source="mqueue", target="/dev/mqueue", flags=_NOTHING))
+    if not spec.shm_size or any(item.namespace == "ipc" for item in spec.joined):
+        return tuple(found)  # `rootfs.attach_memory` brings the other container's
     if "ipc" in spec.namespaces:
         size = f"mode=1777,size={spec.shm_size}"
         found.append(FileSystem(type="tmpfs", source="shm", target="/dev/shm", flags=_NOTHING, data=size))

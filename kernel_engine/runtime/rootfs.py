@@ -18,6 +18,7 @@ from kernel_engine.runtime.spec import Mount, Rootfs
 from kernel_engine.syscalls import mounts as sys
 from kernel_engine.syscalls.cgroupfs import write
 from kernel_engine.syscalls.mounts import MountAttribute, MountFlag, UmountFlag
+from kernel_engine.syscalls.process import CloneFlag, setns
 
 _PROPAGATION = {
     "private": MountFlag.MS_PRIVATE,
@@ -43,6 +44,9 @@ PROC_TARGETS = frozenset(
     f"/proc/{name}"
     for name in ("cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo", "net/dev")
 )
+
+
+_SHARED_MEMORY = "/dev/shm"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +132,24 @@ def mount_standard(root: Root, systems: Sequence[FileSystem]) -> None:
             sys.fchdir(fd)
             sys.mount(system.source, ".", system.type, system.flags, system.data, shown=system.target)
         os.close(fd)
+
+
+def open_memory(pidfd: int) -> int:
+    """A detached copy of the /dev/shm of a container that runs. Before this process has a mount namespace of its own;
+    its working directory is / then."""
+    home = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    setns(pidfd, CloneFlag.CLONE_NEWNS, show="pidfd, CLONE_NEWNS")
+    try:
+        return sys.open_tree(_SHARED_MEMORY)
+    finally:
+        setns(home, CloneFlag.CLONE_NEWNS, show="own mount namespace, CLONE_NEWNS")
+        os.close(home)
+
+
+def attach_memory(root: Root, tree: int) -> None:
+    fd = root.directory(_SHARED_MEMORY)
+    _attach(tree, fd, _SHARED_MEMORY, MountAttribute(0), MountFlag.MS_PRIVATE)
+    os.close(fd)
 
 
 def mount_extra(root: Root, mounts: Sequence[Mount], sources: Sequence[Source]) -> None:

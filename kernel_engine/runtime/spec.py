@@ -121,7 +121,7 @@ class Process:
 class Joined:
     """A namespace of another container that runs, entered instead of a new one."""
 
-    namespace: str  #: "net" | "pid"
+    namespace: str  #: "net" | "pid" | "ipc", which brings the other one's /dev/shm
     container: str  #: the other one's id
 
 
@@ -146,4 +146,4 @@ class Spec:
     sysctls: tuple[tuple[str, str], ...] = ()
     init: str = ""  #: host path of a static init (tini) to run as PID 1 before the process; "" = none
     privileged: bool = False  #: /sys and cgroups writable, the host's devices
-    shm_size: int = 64 * 1024 * 1024
+    shm_size: int = 64 * 1024 * 1024  #: 0 = no /dev/shm

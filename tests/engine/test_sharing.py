@@ -97,6 +97,29 @@ def test_another_ones_processes(owner: Daemon) -> None:
     assert "sleep 100" in owner.out("exec", "looker", "ps")
 
 
+def test_another_ones_memory(owner: Daemon) -> None:
+    owner.docker("run", "-d", "--name", "donor", "--ipc", "shareable", "--shm-size", "3m", "busybox", "sleep", "100")
+    shown = owner.out(
+        "run", "--rm", "--ipc", "container:donor", "busybox", "sh", "-c", "echo x > /dev/shm/f; df /dev/shm"
+    )
+    assert " 3072 " in shown
+    assert owner.out("exec", "donor", "cat", "/dev/shm/f") == "x"
+    inode = ("readlink", "/proc/self/ns/ipc")
+    there = owner.out("exec", "donor", *inode)
+    owner.docker("run", "-d", "--name", "taker", "--ipc", "container:donor", "busybox", "sleep", "100")
+    assert owner.out("exec", "taker", *inode) == there
+    assert (
+        "No such file" in owner.docker("run", "--rm", "--ipc", "none", "busybox", "ls", "/dev/shm", check=False).stderr
+    )
+    for mode, text in (
+        ("container:owner", "non-shareable IPC (hint: use IpcMode:shareable for the donor container)"),
+        ("container:nobody", "No such container: nobody"),
+        ("zz", "Invalid IPC mode: zz"),
+    ):
+        refused = owner.docker("run", "--rm", "--ipc", mode, "busybox", "true", check=False)
+        assert (refused.returncode, text in refused.stderr) == (125, True), refused.stderr
+
+
 def test_what_is_refused(owner: Daemon) -> None:
     for words, text in (
         (("-p", "80:80"), "conflicting options: port publishing and the container type network mode"),
