@@ -413,6 +413,10 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "네트워크를 빌려주는 컨테이너 {id}가 실행 중이 아니에요. docker start {id} 명령으로 먼저 시작해 주세요.",
     ),
     (
+        r"non-shareable IPC",
+        "메모리를 빌려줄 컨테이너를 --ipc shareable로 실행해야 해요.",
+    ),
+    (
         r"cannot join own (network|PID)",
         "컨테이너가 자기 자신의 것을 빌릴 수는 없어요. container: 뒤에 다른 컨테이너의 이름을 써 주세요.",
     ),
