@@ -59,7 +59,7 @@ def build_services(session: Session, project: Project, names: Iterable[str], mor
 
 def _build(session: Session, project: Project, service: Service, more: list[str]) -> None:
     assert service.build is not None
-    _refuse(service.name, service.build)
+    refuse(service.name, service.build)
     for granted in service.build.secrets:
         secret = project.secrets[granted.source]
         if secret.environment and secret.content is not None:  # it may come from .env
@@ -75,7 +75,7 @@ def _build(session: Session, project: Project, service: Service, more: list[str]
         raise Failed(f"failed to build service {service.name}", BUILD_FAILED)
 
 
-def _refuse(name: str, build: Build) -> None:
+def refuse(name: str, build: Build) -> None:
     """What only BuildKit does."""
     for attribute, value in (
         ("additional_contexts", build.additional_contexts),

@@ -39,13 +39,13 @@ def provide(session: Session, project: Project, choice: Choice, display: Silent)
         raise Failed(f'invalid --pull option "{choice.pull}"')
     services = project.services.values()
     there = _inspected(session, {image_name(project, service) for service in services})
-    to_build = [item for item in services if _is_built(item, choice, there.get(image_name(project, item)) is not None)]
+    to_build = [item for item in services if is_built(item, choice, there.get(image_name(project, item)) is not None)]
     names = {image_name(project, service) for service in to_build}
     to_pull = {
         image_name(project, service): service
         for service in services
         if image_name(project, service) not in names
-        and _is_pulled(service, choice, there.get(image_name(project, service)) is not None)
+        and is_pulled(service, choice, there.get(image_name(project, service)) is not None)
     }
     if session.options["dry-run"]:
         for name in (*to_pull, *sorted(names)):
@@ -73,13 +73,15 @@ def _inspected(session: Session, names: Iterable[str]) -> dict[str, Mapping[str,
     return found
 
 
-def _is_built(service: Service, choice: Choice, there: bool) -> bool:
+def is_built(service: Service, choice: Choice, there: bool) -> bool:
+    """Whether the service's image is built now; `there`: the engine has one of its name."""
     if service.build is None or choice.no_build:
         return False
     return choice.build or choice.pull == "build" or service.pull_policy == "build" or not there
 
 
-def _is_pulled(service: Service, choice: Choice, there: bool) -> bool:
+def is_pulled(service: Service, choice: Choice, there: bool) -> bool:
+    """Whether one that is not built is pulled now."""
     if not service.image:
         return False
     policy = choice.pull if choice.pull != "policy" else service.pull_policy
