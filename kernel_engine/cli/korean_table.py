@@ -71,11 +71,6 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "이 컴퓨터의 커널은 SCTP를 몰라요. -p에서 /sctp를 빼면 TCP 포트를 열어요.",
     ),
     (
-        r"ports on IPv6 addresses are not served yet",
-        "이 엔진은 호스트의 IPv6 주소에는 포트를 열지 않아요. -p 8080:80처럼 주소 없이 쓰거나, 127.0.0.1 같은 IPv4 "
-        "주소를 써 보세요.",
-    ),
-    (
         r"all ports are allocated",
         "고를 수 있는 호스트 포트가 하나도 남지 않았어요. -p에 다른 호스트 포트를 쓰거나, docker ps를 보고 "
         "쓰지 않는 컨테이너를 정지해 주세요.",

@@ -34,7 +34,7 @@ def resolv_conf(
 
     host: the host's /etc/resolv.conf; systemd: /run/systemd/resolve/resolv.conf ("" where there is none), which
     counts instead when the host's names nothing but systemd-resolved's stub. A resolver on a loopback address is the
-    host's own and is left out; so are IPv6 ones, which containers cannot reach yet; when none is left, Google's are
+    host's own and is left out; so are IPv6 ones, which the default bridge cannot reach; when none is left, Google's are
     named, as Docker does. servers, search, options: --dns, --dns-search, --dns-option; each replaces the host's.
     embedded: the engine's own server, which asks the others itself.
     """

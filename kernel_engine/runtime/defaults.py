@@ -27,7 +27,7 @@ DEFAULT_SYSCTLS = (
     ("net.ipv4.ip_unprivileged_port_start", "0"),
     ("net.ipv4.ping_group_range", "0 2147483647"),
 )
-#: besides, where the kernel has IPv6: networks here are IPv4, and Docker then takes even the link-local addresses away
+#: besides, where the kernel has IPv6: it is off but on interfaces of networks that have it, as with Docker
 IPV6_OFF = ("net.ipv6.conf.all.disable_ipv6", "1")
 
 DEVICES = (

@@ -137,7 +137,6 @@ MET = {
     f"{PLUGGING}listen tcp4 9.9.9.9:80: bind: cannot assign requested address": "9.9.9.9 주소가 없어요",
     f"{PLUGGING}listen sctp4 0.0.0.0:80: bind: protocol not supported": "SCTP",
     f"{PLUGGING}all ports are allocated": "docker ps",
-    "::1: ports on IPv6 addresses are not served yet; give an IPv4 address of the host": "IPv4",
     "docker: no port specified: 8080:<empty>\n\nRun": "-p 8080:80",
     "docker: invalid hostPort: 70000\n\nRun 'docker run --help' for more information": "'70000' 부분이 포트 번호가",
     "docker: invalid containerPort: b\n\nRun": "1부터 65535",
