@@ -20,6 +20,7 @@ from kernel_engine.daemon.lock import holder
 from kernel_engine.paths import Instance
 from tests.conftest import needs_root
 from tests.daemon import Daemon, running_daemon
+from tests.official import official, official_clis
 
 pytestmark = [needs_root, pytest.mark.timeout(120)]
 SERVERS = "/kernel-engine/servers"
@@ -252,6 +253,26 @@ def test_one_that_cannot_start_leaves_nothing(shared: Daemon) -> None:
     (shared.instance.root / "servers" / "broken").unlink(missing_ok=True)
     create(shared, "broken")
     shared.api.delete(f"{SERVERS}/broken").close()
+
+
+@pytest.mark.parametrize("cli", official_clis())
+def test_dockers_own_client_gets_there_by_our_context(shared: Daemon, cli: str, tmp_path: Path) -> None:
+    """And ours by one of its own."""
+    there = f"unix://{shared.instance.server('second').socket}"
+    environment = {"DOCKER_CONFIG": str(tmp_path), "DOCKER_HOST": ""}
+    shared.environment.update(environment)
+    try:
+        shared.docker("context", "create", "ours", "--docker", f"host={there}")
+        assert (
+            official(cli, "", "--context", "ours", "info", "--format", "{{.Name}}", **environment).stdout == "second\n"
+        )
+        made = official(cli, "", "context", "create", "theirs", "--docker", f"host={there}", **environment)
+        assert made.returncode == 0, made.stderr
+        assert official(cli, "", "context", "use", "theirs", **environment).returncode == 0
+        assert shared.out("info", "--format", "{{.Name}}") == "second"
+        assert shared.out("context", "show") == "theirs"
+    finally:
+        shared.environment.clear()
 
 
 def test_only_the_sockets_group_may_use_it(shared: Daemon) -> None:

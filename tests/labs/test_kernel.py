@@ -452,3 +452,54 @@ def free_port() -> int:
         probe.bind(("0.0.0.0", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+# other servers -------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def second(cell: Cell) -> Iterator[Cell]:
+    """A cell, with another server beside the engine's own machine."""
+    assert "$SECOND_HOST" in cell("%server create second").data[0]["text/plain"]
+    cell("docker --host $SECOND_HOST pull -q busybox")
+    yield cell
+    cell("%server rm second")
+    cell("docker context use default\ndocker context rm -f second")
+
+
+def test_a_context_is_where_cells_speak_to(second: Cell, clean: Daemon) -> None:
+    """Also a session in a terminal and a Dockerfile's cell: they look at the engine that they speak to."""
+    second("docker context create second --docker host=$SECOND_HOST")
+    assert "Warning" not in second("docker context use second").text
+    assert second("docker info --format '{{.Name}}'").text == "second\n"
+    assert "Linux" in second("%%docker run -it --name there busybox sh\nuname").text
+    assert "이미지를 만들었어요" in second("%%dockerfile -t made made\nFROM busybox\nCMD ls").data[0]["text/plain"]
+    assert second("docker images -q made").text
+    # asked by its socket: the commands of this test have chosen the other one
+    assert clean.api.get("/containers/json", query={"all": "1"}).json() == []
+    assert [image["RepoTags"] for image in clean.api.get("/images/json").json()] == [["busybox:latest"]]
+
+
+def test_reset_takes_servers_and_their_contexts_away(second: Cell, clean: Daemon) -> None:
+    second("docker context create second --docker host=$SECOND_HOST\ndocker context use second")
+    second("docker context create mine --docker host=unix:///nowhere")
+    assert "서버 second" in second("%reset").text
+    assert second("docker context show").text == "default\n"
+    assert second("docker context ls -q").text.split() == ["default", "mine"]
+    assert second("docker context rm mine").text == "mine\n"
+    assert clean.api.get("/kernel-engine/servers").json()["Servers"] == []
+    assert "없어요" in second("%server").data[0]["text/plain"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("%server create", "%server create 이름"),
+        ("%server make x", "%server create 이름"),
+        ("%server create first", "이 컴퓨터를 부르는 이름"),
+        ("%server create Up/", "소문자로 시작"),
+        ("%server rm nobody", "nobody 서버가 없어요"),
+        ("%servers x", "다른 말 없이"),
+        ("%open nobody:80", "nobody라는 서버가 없어요"),
+    ],
+)
+def test_what_a_learner_may_mistype_about_servers(cell: Cell, line: str, said: str) -> None:
+    assert said in cell(line).text
