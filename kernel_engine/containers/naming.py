@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from kernel_engine.containers.house import House
 from kernel_engine.containers.options import EndpointOptions
 from kernel_engine.containers.record import Container
+from kernel_engine.containers.roster import Live
 from kernel_engine.network.endpoint import Endpoint
 
 
@@ -25,19 +26,25 @@ def options_on(record: Container, endpoint: Endpoint) -> EndpointOptions | None:
     return networks.get(endpoint.network_name) or networks.get(endpoint.network_id)
 
 
-def found_by_name(house: House, asker: str, name: str) -> Sequence[str] | None:
+def places_of(live: Live, attached: Sequence[Endpoint]) -> Sequence[Endpoint]:
+    """Where a container is. Its program may ask before its start is on record: until then it is where it was
+    `attached`."""
+    return live.record.endpoints if live.record.state.running else attached
+
+
+def found_by_name(house: House, asker: str, attached: Sequence[Endpoint], name: str) -> Sequence[str] | None:
     """Addresses of everyone who is called so on a network of the asker's, in changing order; None for nobody.
 
-    `name.network` means that network only, as with Docker.
+    `name.network` means that network only, as with Docker. attached: see `places_of`.
     """
     live = house.roster.by_id(asker)
     if live is None:
         return None
     found = [
         address
-        for here in live.record.endpoints
+        for here in places_of(live, attached)
         if house.networks.find(here.network_id).resolves_names
-        for other, there in _neighbours(house, here)
+        for other, there in _neighbours(house, live, here)
         if _is_called(other, there, _own_names(live.record, here).get(name, name))
         for address in (there.address, there.address6)
         if address
@@ -46,12 +53,14 @@ def found_by_name(house: House, asker: str, name: str) -> Sequence[str] | None:
     return found or None
 
 
-def name_of(house: House, asker: str, address: str) -> str | None:
+def name_of(house: House, asker: str, attached: Sequence[Endpoint], address: str) -> str | None:
     """`container.network` for an address of a neighbour."""
     live = house.roster.by_id(asker)
-    for here in live.record.endpoints if live is not None else ():
+    if live is None:
+        return None
+    for here in places_of(live, attached):
         if house.networks.find(here.network_id).resolves_names:
-            for other, there in _neighbours(house, here):
+            for other, there in _neighbours(house, live, here):
                 if address in (there.address, there.address6):
                     return f"{other.name}.{there.network_name}"
     return None
@@ -72,9 +81,10 @@ def _is_called(record: Container, endpoint: Endpoint, name: str) -> bool:
     )
 
 
-def _neighbours(house: House, here: Endpoint) -> Iterator[tuple[Container, Endpoint]]:
-    """Everyone on the same network, the asker too."""
+def _neighbours(house: House, asker: Live, here: Endpoint) -> Iterator[tuple[Container, Endpoint]]:
+    """Everyone on the same network, the asker (who is `here`) first."""
+    yield asker.record, here
     for live in house.roster.all():
-        for endpoint in live.record.endpoints:
+        for endpoint in live.record.endpoints if live is not asker else ():
             if endpoint.network_id == here.network_id:
                 yield live.record, endpoint

@@ -12,7 +12,7 @@ from kernel_engine.containers import identity
 from kernel_engine.containers.house import House
 from kernel_engine.containers.leading import Membership, bequeath, leaders, settle
 from kernel_engine.containers.links import write_hosts
-from kernel_engine.containers.naming import found_by_name, name_of
+from kernel_engine.containers.naming import found_by_name, name_of, places_of
 from kernel_engine.containers.options import ContainerOptions, EndpointOptions
 from kernel_engine.containers.publishing import wishes
 from kernel_engine.containers.record import Container
@@ -92,7 +92,7 @@ async def attach_all(
             reserved = ports if network is first else None
             endpoints.append(await _attach(house, record, network, options, wanted, netlink, pid, reserved))
         if any(house.networks.find(item.network_id).resolves_names for item in endpoints):
-            await _open_names(house, record.id, pid)
+            await _open_names(house, record.id, pid, tuple(endpoints))
     except BaseException:
         for endpoint in endpoints:
             await house.networks.detach(endpoint)
@@ -113,7 +113,7 @@ async def names_again(house: House, live: Live) -> None:
     """After a daemon's death: its name servers went with it."""
     record = live.record
     if any(house.networks.find(item.network_id).resolves_names for item in record.endpoints):
-        await _open_names(house, record.id, record.state.pid)
+        await _open_names(house, record.id, record.state.pid, record.endpoints)
 
 
 async def connect(house: House, live: Live, network: Network, options: EndpointOptions) -> None:
@@ -147,7 +147,7 @@ async def connect(house: House, live: Live, network: Network, options: EndpointO
         endpoints = await settle(house, replace(record, config=config), (*record.endpoints, endpoint))
         await house.roster.save(live, config=config, endpoints=endpoints)
         if network.resolves_names and not house.networks.names.has(record.id):
-            await _open_names(house, record.id, record.state.pid)
+            await _open_names(house, record.id, record.state.pid, record.endpoints)
             identity.write_resolvers(Path(record.directory), record.config.host, named=True)
         write_hosts(house, live.record)
         house.events.publish("network", "connect", network.id, _attributes(network, record))
@@ -227,23 +227,23 @@ def _wanted(config: ContainerOptions, options: EndpointOptions, interface: str, 
     )
 
 
-async def _open_names(house: House, container_id: str, pid: int) -> None:
+async def _open_names(house: House, container_id: str, pid: int, attached: Sequence[Endpoint]) -> None:
     live = house.roster.by_id(container_id)
     if live is None:
         return
     await house.networks.names.open(
         container_id,
         pid,
-        lookup=partial(found_by_name, house, container_id),
-        reverse=partial(name_of, house, container_id),
+        lookup=partial(found_by_name, house, container_id, attached),
+        reverse=partial(name_of, house, container_id, attached),
         version=lambda: house.roster.version,
-        upstream=partial(_upstream, live),
+        upstream=partial(_upstream, live, attached),
     )
 
 
-def _upstream(live: Live) -> tuple[str, ...]:
+def _upstream(live: Live, attached: Sequence[Endpoint]) -> tuple[str, ...]:
     """Nobody for one that is on internal networks only: names of the world would lead out of them."""
-    outward = any(item.gateway for item in live.record.endpoints)
+    outward = any(item.gateway for item in places_of(live, attached))
     return identity.upstream(live.record.config.host) if outward else ()
 
 

@@ -68,6 +68,15 @@ def test_one_alias_of_several_is_every_address(networks: Daemon) -> None:
     assert len(firsts) > 1, "the order changes"
 
 
+def test_names_are_known_from_the_very_first_moment(networks: Daemon) -> None:
+    """A program that asks at once asks before its own start is on record."""
+    networks.docker("run", "-d", "--name", "there", "--network", "n1", "busybox", "sleep", "1000")
+    for _ in range(12):
+        said = networks.out("run", "--rm", "--network", "n1", "busybox", "nslookup", "-type=a", "there")
+        assert "NXDOMAIN" not in said
+        assert "Address: 1" in said
+
+
 def test_an_address_has_a_name(networks: Daemon) -> None:
     networks.docker("run", "-d", "--name", "web", *NET, "busybox", "sleep", "100")
     shown = networks.out("exec", "web", "nslookup", address(networks, "web"))
