@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -270,6 +271,37 @@ def test_ended_in_the_middle_it_takes_its_builder_along(hub_data: Path) -> None:
         assert process.wait(60) == 128 + signal.SIGTERM
     assert sorted(path.name for path in hub_data.iterdir()) == ["lock", "registry"]
     assert str(hub_data) not in Path("/proc/self/mountinfo").read_text()
+
+
+@needs_root
+@needs_hub
+@pytest.mark.timeout(300)
+def test_a_maker_that_is_ended_takes_its_work_along(hub_data: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = [sys.executable, "-I", "-m", "labs.hub", "--data", str(hub_data), "make", "--port", str(port)]
+    with subprocess.Popen(words) as process:
+        place = f"http://127.0.0.1:{port}{PLACE}"
+        deadline = time.monotonic() + 60
+        while "단계" not in (said := told(place)):
+            assert time.monotonic() < deadline, said
+            time.sleep(0.05)
+        process.terminate()
+        assert process.wait(20) == 128 + signal.SIGTERM
+    while (hub_data / "building").exists() or (hub_data / "filling").exists():
+        assert time.monotonic() < deadline + 60
+        time.sleep(0.1)
+    assert sorted(path.name for path in hub_data.iterdir()) == ["lock", "registry"]
+    assert str(hub_data) not in Path("/proc/self/mountinfo").read_text()
+
+
+def told(place: str) -> str:
+    """What the maker says to a question; "" where it does not listen yet."""
+    try:
+        return get(place)[2].decode()
+    except urllib.error.URLError:
+        return ""
 
 
 def get(url: str) -> tuple[int, dict[str, str], bytes]:
