@@ -21,7 +21,7 @@ from kernel_engine.errors import Conflict, EngineError, Forbidden
 from kernel_engine.network import networks, site
 from kernel_engine.paths import Instance
 from kernel_engine.runtime import cgroups, companion
-from kernel_engine.servers import house as servers
+from kernel_engine.servers import machine as servers
 from kernel_engine.syscalls.mounts import UmountFlag, umount2
 from kernel_engine.syscalls.netlink import Netlink
 

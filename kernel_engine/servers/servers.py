@@ -19,7 +19,7 @@ from kernel_engine.errors import Conflict, EngineError, NotFound, Unavailable
 from kernel_engine.network import site
 from kernel_engine.paths import Instance
 from kernel_engine.records import Records
-from kernel_engine.servers import house, rows
+from kernel_engine.servers import machine, rows
 from kernel_engine.servers.server import Server, Settings, State, check_name
 
 log = logging.getLogger("kernel_engine.servers")
@@ -130,7 +130,7 @@ class Servers:
 
     async def _planned(self, name: str, plain_http: bool) -> Server:
         recorded = next((server.gateway for server in self._servers.values()), "")
-        gateway = await asyncio.to_thread(house.lay, self._instance, recorded, self._settings)
+        gateway = await asyncio.to_thread(machine.lay, self._instance, recorded, self._settings)
         taken = [server.address for server in self._servers.values()]
         interface = site.choose(site.interface(gateway), taken)
         return Server(name=name, interface=str(interface), gateway=gateway, created=time.time(), plain_http=plain_http)
@@ -140,8 +140,8 @@ class Servers:
         await self._records.transact(lambda connection: rows.put(connection, leaving))
         self._servers[server.name] = leaving
         self._forget(server.name)
-        await asyncio.to_thread(house.end, self._instance, server.name)
-        await asyncio.to_thread(house.unplug, self._instance, server)
+        await asyncio.to_thread(machine.end, self._instance, server.name)
+        await asyncio.to_thread(machine.unplug, self._instance, server)
         await self._records.transact(lambda connection: rows.delete(connection, server.name))
         del self._servers[server.name]
         self._states.pop(server.name, None)
@@ -155,18 +155,18 @@ class Servers:
         """Returns when its daemon serves: one that does already is left alone."""
         self._states[server.name] = "starting"
         place = self.place(server)
-        pid = await asyncio.to_thread(house.serving, place)
+        pid = await asyncio.to_thread(machine.serving, place)
         if not pid:
-            pid = await asyncio.to_thread(house.begin, self._instance, server, self._settings)
+            pid = await asyncio.to_thread(machine.begin, self._instance, server, self._settings)
             await self._until_serving(server, pid)
         self._watch(server, pid)
         self._states[server.name] = "running"
 
     async def _until_serving(self, server: Server, pid: int) -> None:
         until = time.monotonic() + _START_SECONDS
-        while not await asyncio.to_thread(house.serving, self.place(server)):
+        while not await asyncio.to_thread(machine.serving, self.place(server)):
             if not _lives(pid) or time.monotonic() > until:
-                said = house.last_words(self._instance, server.name)
+                said = machine.last_words(self._instance, server.name)
                 raise Unavailable(f"server {server.name} does not serve: {said or 'it said nothing'}")
             await asyncio.sleep(_LOOK_AGAIN)
 
@@ -197,7 +197,7 @@ class Servers:
         self._ends[name] = [*(moment for moment in self._ends.get(name, ()) if now - moment < _MINUTE), now]
         if len(self._ends[name]) > _MOST_ENDS:
             self._states[name] = "failed"
-            log.error("server %s ends again and again: %s", name, house.last_words(self._instance, name))
+            log.error("server %s ends again and again: %s", name, machine.last_words(self._instance, name))
             return
         self._states[name] = "starting"
         await asyncio.sleep(_RESTART_SECONDS)
@@ -218,7 +218,7 @@ class Servers:
         async with self._changing:
             recorded = next(iter(self._servers.values())).gateway
             try:
-                gateway = await asyncio.to_thread(house.lay, self._instance, recorded, self._settings)
+                gateway = await asyncio.to_thread(machine.lay, self._instance, recorded, self._settings)
             except EngineError as error:
                 log.error("the servers' network: %s", error.message)
                 self._states = dict.fromkeys(self._servers, "failed")

@@ -193,6 +193,18 @@ def test_a_dead_daemon_of_its_is_started_again(engine: Daemon) -> None:
     assert page(f"{facts(engine)['Address']}:9999") == "second"
 
 
+def test_one_that_cannot_come_back_is_called_so_and_can_be_removed(engine: Daemon) -> None:
+    second = create(engine)
+    for path in second.instance.root.glob("engine.db*"):
+        path.write_bytes(b"no database at all, but longer than the header of one: " * 4)
+    os.kill(holder(second.instance), signal.SIGKILL)
+    eventually(lambda: bool(facts(engine)["State"] == "failed"))
+    assert "server second" in engine.log.read_text()
+    engine.api.delete(f"{SERVERS}/second").close()
+    assert traces(second.instance) == []
+    assert not second.instance.root.exists()
+
+
 def test_a_removal_that_was_cut_off_is_finished(engine: Daemon) -> None:
     second = create(engine)
     removal = subprocess.Popen(

@@ -86,10 +86,13 @@ def end(instance: Instance, name: str, *, everything: bool = True) -> None:
     words = ("cleanup", *_places(place), *(("--all",) if everything else ()))
     into = (*_ENTER, str(namespace), name, _DAEMON) if _is_pinned(namespace) else (sys.executable, "-I", "-m", _DAEMON)
     if place.run.is_dir() or place.root.is_dir():
-        done = subprocess.run(
-            (*into, *words), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, cwd="/",
-            timeout=_REMOVAL_SECONDS, env=_environment(),
-        )  # fmt: skip
+        try:
+            done = subprocess.run(
+                (*into, *words), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, cwd="/",
+                timeout=_REMOVAL_SECONDS, env=_environment(),
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise EngineError(f"server {name} is not gone after {_REMOVAL_SECONDS} seconds") from None
         if done.returncode:
             raise EngineError(f"server {name} is not gone: {done.stderr.strip()[-_TAIL:]}")
     if _is_pinned(namespace):
