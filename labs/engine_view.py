@@ -150,7 +150,7 @@ class EngineView:
         return self.docker("logs", name)[1] if self.container(name) else ""
 
     def file(self, name: str, path: str) -> str | None:
-        """What a file of a container holds, also of one that does not run; None when there is none."""
+        """What a file of a container holds, also of one that does not run; None when there is no such file."""
         import io
         import tarfile
 
@@ -161,7 +161,8 @@ class EngineView:
                 return None
             raise
         with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-            content = archive.extractfile(archive.getmembers()[0])
+            member = archive.next()
+            content = archive.extractfile(member) if member is not None and member.isfile() else None
             return content.read().decode("utf-8", "replace") if content is not None else None
 
     # other servers ----------------------------------------------------------------------------------------------

@@ -68,3 +68,11 @@ def test_a_stop_trial_of_what_is_not_there(view: EngineView) -> None:
     trial = view.stop_trial("NoSuchName")
     assert trial.page is None
     assert trial.code == 125
+
+
+def test_a_file_of_a_container_whether_it_runs_or_not(view: EngineView, clean: Daemon) -> None:
+    clean.docker("run", "--name", "wrote", "busybox", "sh", "-c", "echo 안녕 > /note; ln -s /note /link")
+    assert view.file("wrote", "/note") == "안녕\n"
+    for place in ("/nosuch", "/link", "/etc"):
+        assert view.file("wrote", place) is None
+    assert view.file("nosuch", "/note") is None
