@@ -30,7 +30,8 @@ class Dropping:
 def findings(bridge: str) -> tuple[str, ...]:
     """One sentence for each firewall that drops the containers' traffic; empty when all is well.
 
-    Runs nft and iptables-legacy: to be called in a thread.
+    bridge: the default one, whose name is the beginning of the others'. Runs nft and iptables-legacy: to be called in a
+    thread.
     """
     found = dropping_nft(_json(("nft", "-j", "list", "ruleset")), bridge)
     found += dropping_legacy(_text(("iptables-legacy", "-S")), bridge)
@@ -38,7 +39,7 @@ def findings(bridge: str) -> tuple[str, ...]:
 
 
 def dropping_nft(listing: dict[str, Any], bridge: str) -> tuple[Dropping, ...]:
-    """Base chains at the forward hook that let nothing through at their end, and have no rule about the bridge."""
+    """Base chains at the forward hook that let nothing through at their end, and have no rule about the bridges."""
     items = listing.get("nftables", ())
     chains = [item["chain"] for item in items if "chain" in item]
     rules = [item["rule"] for item in items if "rule" in item]
@@ -49,7 +50,7 @@ def dropping_nft(listing: dict[str, Any], bridge: str) -> tuple[Dropping, ...]:
         how = _end(chain, [rule for rule in same if rule["chain"] == chain["name"]])
         if chain.get("hook") != "forward" or not how or chain["table"].startswith("ke_"):
             continue
-        if chain["family"] not in ("ip", "inet") or any(f'"{bridge}"' in json.dumps(rule) for rule in same):
+        if chain["family"] not in ("ip", "inet") or any(f'"{bridge}*"' in json.dumps(rule) for rule in same):
             continue
         names = {item["name"] for item in chains if (item["family"], item["table"]) == where}
         iptables = chain["table"] == "filter" and chain["name"] == "FORWARD"
@@ -78,7 +79,7 @@ def _end(chain: dict[str, Any], rules: list[dict[str, Any]]) -> str:
 def dropping_legacy(listing: str, bridge: str) -> tuple[Dropping, ...]:
     """The same from `iptables-legacy -S`."""
     lines = listing.splitlines()
-    if "-P FORWARD DROP" not in lines or any(f" {bridge} " in line for line in lines):
+    if "-P FORWARD DROP" not in lines or any(f" {bridge}+ " in line for line in lines):
         return ()
     docker = "-N DOCKER-USER" in lines
     return (Dropping(program="iptables-legacy", family="ip", table="filter", chain="FORWARD", docker=docker),)
@@ -87,10 +88,11 @@ def dropping_legacy(listing: str, bridge: str) -> tuple[Dropping, ...]:
 def advice(item: Dropping, bridge: str) -> str:
     if item.program == "nft":
         where = f"{item.family} {item.table} {item.chain}"
-        commands = f"nft insert rule {where} iifname {bridge} accept; nft insert rule {where} oifname {bridge} accept"
+        ways = (f"nft insert rule {where} {way} '\"{bridge}*\"' accept" for way in ("iifname", "oifname"))
+        commands = "; ".join(ways)
     else:
         chain = "DOCKER-USER" if item.docker else item.chain
-        commands = f"{item.program} -I {chain} -i {bridge} -j ACCEPT; {item.program} -I {chain} -o {bridge} -j ACCEPT"
+        commands = f"{item.program} -I {chain} -i {bridge}+ -j ACCEPT; {item.program} -I {chain} -o {bridge}+ -j ACCEPT"
     who = "Docker's firewall" if item.docker else "another firewall"
     return (
         f"{who} (chain {item.chain} of table {item.family} {item.table}, {item.how}) drops what containers send "

@@ -16,6 +16,7 @@ import pytest
 from kernel_engine.errors import KernelRefused, Unavailable
 from kernel_engine.network import firewall, nat
 from kernel_engine.network.endpoint import Published
+from kernel_engine.network.network import NetworkOptions
 from kernel_engine.network.networks import Endpoint, Networks
 from kernel_engine.network.ports import Ports, Wish, hold, local_range
 from kernel_engine.network.rules import Ways, ruleset
@@ -276,6 +277,28 @@ async def test_a_firewall_that_drops_is_found_and_the_advice_helps(machine: Mach
             world.connect(HOST, 8080, timeout=0.3).close()
         (finding,) = firewall.findings(bridge.default.interface)
         subprocess.run(finding.partition(f"through {bridge.default.interface}: ")[2], shell=True, check=True)
+        assert firewall.findings(bridge.default.interface) == ()
+        with reached(server, world.connect(HOST, 8080)):
+            pass
+
+
+async def test_the_advice_against_nftables_rules_helps_too(machine: Machine) -> None:
+    """On networks of the user's own as on the default one."""
+    world = machine.world()
+    bridge = await machine.open()
+    nft("add", "table", "inet", "fw")
+    nft("add", "chain", "inet", "fw", "gate", "{ type filter hook forward priority 0; policy drop; }")
+    network = await bridge.create(NetworkOptions(name="own"))
+    place = machine.place()
+    reservation = await bridge.reserve([wish(80, 8080)])
+    await bridge.attach(network, "c" * 64, place.netlink, place.pid, reservation=reservation)
+    reservation.close()
+    with place.listen(80) as server:
+        with pytest.raises(TimeoutError):
+            world.connect(HOST, 8080, timeout=0.3).close()
+        (finding,) = firewall.findings(bridge.default.interface)
+        subprocess.run(finding.partition(f"through {bridge.default.interface}: ")[2], shell=True, check=True)
+        assert firewall.findings(bridge.default.interface) == ()
         with reached(server, world.connect(HOST, 8080)):
             pass
 

@@ -30,15 +30,15 @@ def test_docker_beside_us() -> None:
     (found,) = dropping_nft(listing(FORWARD, chain("DOCKER-USER")), "ke-abcdef")
     text = advice(found, "ke-abcdef")
     assert "Docker's firewall" in text
-    assert "iptables -I DOCKER-USER -i ke-abcdef -j ACCEPT" in text
-    assert "iptables -I DOCKER-USER -o ke-abcdef -j ACCEPT" in text
+    assert "iptables -I DOCKER-USER -i ke-abcdef+ -j ACCEPT" in text
+    assert "iptables -I DOCKER-USER -o ke-abcdef+ -j ACCEPT" in text
 
 
 def test_a_firewall_of_nftables_own_kind() -> None:
     (found,) = dropping_nft(
         listing(chain("fwd", table="fw", family="inet", type="filter", hook="forward", policy="drop")), "ke-abcdef"
     )
-    assert "nft insert rule inet fw fwd iifname ke-abcdef accept" in advice(found, "ke-abcdef")
+    assert "nft insert rule inet fw fwd iifname '\"ke-abcdef*\"' accept" in advice(found, "ke-abcdef")
 
 
 def last_rule(verdict: str, *before: dict[str, Any]) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def test_a_firewall_that_rejects_by_its_last_rule() -> None:
 
 
 def test_rules_about_the_bridge_settle_it() -> None:
-    match = {"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": "ke-abcdef"}}
+    match = {"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": "ke-abcdef*"}}
     rule = {"rule": {"family": "ip", "table": "filter", "chain": "DOCKER-USER", "expr": [match, {"accept": None}]}}
     assert dropping_nft(listing(FORWARD, chain("DOCKER-USER"), rule), "ke-abcdef") == ()
     assert len(dropping_nft(listing(FORWARD, chain("DOCKER-USER"), rule), "ke-123456")) == 1
@@ -66,6 +66,6 @@ def test_rules_about_the_bridge_settle_it() -> None:
 def test_legacy_iptables() -> None:
     text = "-P INPUT ACCEPT\n-P FORWARD DROP\n-P OUTPUT ACCEPT\n"
     (found,) = dropping_legacy(text, "ke-abcdef")
-    assert "iptables-legacy -I FORWARD -i ke-abcdef -j ACCEPT" in advice(found, "ke-abcdef")
-    assert dropping_legacy(text + "-A FORWARD -i ke-abcdef -j ACCEPT\n", "ke-abcdef") == ()
+    assert "iptables-legacy -I FORWARD -i ke-abcdef+ -j ACCEPT" in advice(found, "ke-abcdef")
+    assert dropping_legacy(text + "-A FORWARD -i ke-abcdef+ -j ACCEPT\n", "ke-abcdef") == ()
     assert dropping_legacy("-P FORWARD ACCEPT\n", "ke-abcdef") == ()
