@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 
 #: what Docker's own client prints for --version; the engine's version is in `docker version`
 LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
-#: first words that another room of ours answers, as Docker hands them to a plugin: word → `module:function`, which gets
-#: the engine's client and the words that follow. Loaded when it is called, so that nothing else has to know it
-PLUGINS = {"compose": "kernel_engine.compose.main:command"}
+#: first words that another module answers, as Docker hands them to a plugin: word → `module:function`, which gets the
+#: engine's client and the words that follow. Loaded when it is called, so that nothing else has to know it
+PLUGINS = {
+    "compose": "kernel_engine.compose.main:command",
+    "completion": "kernel_engine.cli.completion:script",
+    "__complete": "kernel_engine.cli.completion:answer",
+}
 GLOBAL_USAGE = "[OPTIONS] COMMAND [ARG...]"
 
 

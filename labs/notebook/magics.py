@@ -14,6 +14,7 @@ from labs.notebook.building.recipe import BadRecipe
 from labs.notebook.kernel import timeline, xray
 from labs.notebook.learning import preview
 from labs.notebook.session import NotATerminal, Session
+from labs.notebook.terminals import cell as terminal_cell
 from labs.notebook.transformer import MAGIC
 
 if TYPE_CHECKING:
@@ -38,10 +39,15 @@ class DockerMagics:
         return self._guarded(lambda: self._session(line, lines), source=line)
 
     def command(self, line: str, cell: str) -> None:
-        """A cell that begins with docker."""
+        """A cell that begins with docker; one that holds a terminal gets a live one, where there is JupyterLab."""
+        return self._guarded(lambda: self._command(cell), source=cell)
+
+    def _command(self, cell: str) -> int:
+        if terminal_cell.wants(cell, self._shell) and (code := terminal_cell.run(cell)) is not None:
+            return code
         if session.wants_terminal(cell):
-            return self._guarded(lambda: self._session(cell.replace("\\\n", " "), []), source=cell)
-        return self._guarded(lambda: command_cell.run(cell), source=cell)
+            return self._session(cell.replace("\\\n", " "), [])
+        return command_cell.run(cell)
 
     def dockerfile(self, line: str, cell: str) -> None:
         """%%dockerfile -t web: the cell's body as a Dockerfile, written and built."""

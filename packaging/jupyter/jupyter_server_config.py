@@ -12,7 +12,11 @@ c.ServerApp.port_retries = 0
 c.ServerApp.terminado_settings = {"shell_command": ["/bin/bash", "--rcfile", "/opt/docker-labs/share/bashrc"]}
 
 # the pages of published ports come through the course's own handler: without scripts, without JupyterLab's cookies
-c.ServerApp.jpserver_extensions = {"jupyter_server_proxy": False, "labs.notebook.port_proxy": True}
+c.ServerApp.jpserver_extensions = {
+    "jupyter_server_proxy": False,
+    "labs.notebook.port_proxy": True,
+    "labs.notebook.terminals.server": True,
+}
 
 # nothing here asks the internet
 c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
 from tests.browser.classroom import Notebook
 from tests.conftest import remove_containers
@@ -23,15 +23,6 @@ def pulled(engine: Daemon) -> None:
 @pytest.fixture(autouse=True)
 def no_containers(engine: Daemon) -> None:
     remove_containers(engine)
-
-
-def answer(cell: Locator, text: str) -> None:
-    """Type one line where the kernel asks for it."""
-    box = cell.locator(".jp-Stdin-input").last  # the one before may still be going
-    expect(box).to_have_value("")
-    expect(box).to_be_focused()
-    box.press_sequentially(text)
-    box.press("Enter")
 
 
 def test_the_interface_is_korean(empty: Notebook) -> None:
@@ -97,16 +88,6 @@ def test_a_session_with_a_body(empty: Notebook, engine: Daemon) -> None:
     lines = [line.strip() for line in shown.strip().splitlines()]
     assert lines[-3:] == ["/ # echo $((40 + 2))", "42", "/ # exit 3"]
     assert engine.inspect("typed")["State"]["ExitCode"] == 3
-
-
-def test_a_session_without_a_body_asks_line_by_line(empty: Notebook, engine: Daemon) -> None:
-    cell = empty.start("docker run -it --name asked busybox sh")
-    answer(cell, "echo 받은 글: $((6 * 7))")
-    expect(cell).to_contain_text("받은 글: 42")
-    answer(cell, "exit 5")
-    shown = empty.ended(cell)
-    assert "받은 글: 42" in shown
-    assert engine.inspect("asked")["State"]["ExitCode"] == 5
 
 
 def test_an_error_is_dockers_text_and_a_korean_line(empty: Notebook) -> None:

@@ -42,6 +42,7 @@ SHEETS = {
     "servers": ("things", "live", "servers"),
     "timeline": ("things", "timeline"),
     "xray": ("things", "xray"),
+    "terminal": ("terminal",),
 }
 _BOLD = re.compile(r"\*\*([^*]+)\*\*")
 

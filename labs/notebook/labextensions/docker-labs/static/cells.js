@@ -1,6 +1,6 @@
 // A JupyterLab extension without a build step: cells that begin with `docker` are coloured as a shell's, `%%dockerfile`
 // cells as Dockerfiles; what holds a table is marked, so that its rows stay whole (custom.css); a line of source that a
-// card names is opened in the editor. JupyterLab loads it as it loads every prebuilt extension (webpack's module
+// card names is opened in the editor; terminals live beneath cells (terminals.js). JupyterLab loads it as it loads every prebuilt extension (webpack's module
 // federation): it finds an object by our name, gives it the packages that all share, and asks it for our module.
 (() => {
   const DOCKERFILE = "text/x-dockerfile";
@@ -62,6 +62,7 @@
     editor.revealSelection(editor.getSelection());
   }
 
+  const here = document.currentScript.src;
   let shared = {};
   const load = async (name) => {
     const [version] = Object.values(shared[name]);
@@ -102,7 +103,19 @@
           window.addEventListener("docker-labs:open", (event) => openSource(app, event.detail));
         },
       };
-      return () => ({ __esModule: true, default: [cells, tables, sources] });
+      const { IThemeManager } = await load("@jupyterlab/apputils");
+      const { ITranslator } = await load("@jupyterlab/translation");
+      const terminals = {
+        id: "docker-labs:terminals",
+        autoStart: true,
+        requires: [INotebookTracker, IRenderMimeRegistry],
+        optional: [IThemeManager, ITranslator],
+        activate: async (app, tracker, registry, themes, translator) => {
+          const { install } = await import(new URL("terminals.js", here));
+          await install({ app, tracker, registry, themes, translator, load });
+        },
+      };
+      return () => ({ __esModule: true, default: [cells, tables, sources, terminals] });
     },
   };
 })();
