@@ -5,20 +5,17 @@ Reads GET /kernel-engine/containers/{id}/kernel and …/files; `xray_picture` dr
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from kernel_engine.client import APIError, Client, EngineUnreachable
+from kernel_engine.client import APIError, Client
 from labs.notebook.kernel import xray_picture
-from labs.notebook.learning import markup
-from labs.notebook.learning.card import Card, card
+from labs.notebook.learning import living, markup
+from labs.notebook.learning.living import Living
 
 KIND = "xray"
 USAGE = "%xray 다음에 실행 중인 컨테이너 이름을 써 주세요. 예: %xray web"
-LIVE = "지금"
 ENDED = "컨테이너가 끝나기 직전의 모습"
-STOOD = "새 그림이 아래에 있어서 여기서 멈췄어요"
 _LOOK_SECONDS = 2.0
 #: directories of the container's own layer that are shown unfolded, and how deep
 _DIRECTORIES, _DEPTH = 24, 4
@@ -26,10 +23,12 @@ _DIRECTORIES, _DEPTH = 24, 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """One look: the engine's answer, and the directories that the container's own layer touches, by path."""
+    """One look: the engine's answer, and the directories that the container's own layer touches, by path.
+    `ended`: the container has, since."""
 
     kernel: dict[str, Any]
     files: dict[str, list[dict[str, Any]]]
+    ended: bool = False
 
 
 def look(client: Client, container: str) -> Seen:
@@ -54,51 +53,42 @@ def _touched(client: Client, container: str) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-class Follower(threading.Thread):
-    """Draws one page again every few seconds, until its container ends or a newer page is shown."""
+class Eye:
+    """Called, it looks at one container; at what was seen last when that has ended."""
 
-    def __init__(self, shown: Card, client: Client, seen: Seen) -> None:
-        super().__init__(name="xray", daemon=True)
-        self._card = shown
+    def __init__(self, client: Client, first: Seen) -> None:
         self._client = client
-        self._seen = seen
-        self._over = threading.Event()
+        self._last = first
 
-    def stop(self) -> None:
-        self._over.set()
-
-    def run(self) -> None:
-        note = STOOD
-        while not self._over.wait(_LOOK_SECONDS):
-            try:
-                self._seen = look(self._client, self._seen.kernel["Id"])
-            except (APIError, EngineUnreachable):
-                note = ENDED
-                break
-            self._draw(LIVE)
-        self._draw(note)
-
-    def _draw(self, note: str) -> None:
-        self._card.markup = xray_picture.as_html(self._seen.kernel, self._seen.files, note=note)
-
-
-_newest: Follower | None = None
+    def __call__(self) -> Seen:
+        try:
+            self._last = look(self._client, self._last.kernel["Id"])
+        except APIError:
+            self._last = replace(self._last, ended=True)
+        return self._last
 
 
 def show(client: Client, container: str) -> None:
     """At the end of the cell. Raises APIError for a container that is not there or does not run."""
-    global _newest  # noqa: PLW0603 - one page has one live x-ray
-    seen = look(client, container)
-    text = xray_picture.as_text(seen.kernel, seen.files)
+    living.show(
+        client,
+        Living(
+            kind=KIND,
+            title=xray_picture.TITLE,
+            read=Eye(client, look(client, container)),
+            as_text=_as_text,
+            as_html=_as_html,
+            every=_LOOK_SECONDS,
+        ),
+    )
+
+
+def _as_text(seen: Seen) -> str:
+    return xray_picture.as_text(seen.kernel, seen.files)
+
+
+def _as_html(seen: Seen, note: str) -> str:
     if markup.still():
-        html = markup.section(KIND, xray_picture.as_still_html(text), label=xray_picture.TITLE, boxed=False)
-        markup.show(text=text, html=html)
-        return
-    drawn = xray_picture.as_html(seen.kernel, seen.files, note=LIVE)
-    shown = card(client, KIND, drawn)
-    if _newest is not None:
-        _newest.stop()
-    _newest = Follower(shown, client, seen)
-    _newest.start()
-    html = markup.section(KIND, xray_picture.as_html(seen.kernel, seen.files), label=xray_picture.TITLE, boxed=False)
-    markup.show(text=text, html=html, widget=shown)
+        return xray_picture.as_still_html(_as_text(seen))
+    said = ENDED if seen.ended and note == living.LIVE else note
+    return xray_picture.as_html(seen.kernel, seen.files, note=said)
