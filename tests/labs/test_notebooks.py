@@ -13,6 +13,7 @@ import pytest
 
 from labs import build, catalogue
 from labs.catalogue import COURSE, Lab
+from labs.notebook.learning import pages
 from tests.daemon import Daemon
 
 SANITIZE = COURSE / "sanitize.cfg"
@@ -22,6 +23,18 @@ LABS = pytest.mark.parametrize("lab", catalogue.labs(), ids=lambda lab: lab.numb
 @LABS
 def test_the_notebook_follows_its_source(lab: Lab) -> None:
     assert build.difference(lab) == ""
+
+
+@LABS
+def test_its_map_shows_the_course_of_today(lab: Lab) -> None:
+    """`labs build --refresh` draws it again where a lab has come."""
+    [told] = [
+        output.data["text/plain"]
+        for cell in nbformat.read(lab.notebook, 4).cells
+        if cell.source == f"%map {lab.number}"
+        for output in cell.outputs
+    ]
+    assert told == pages.map_text(lab, catalogue.labs())
 
 
 @LABS
