@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kernel_engine.cli.commands import Command, find
+from kernel_engine.cli.commands import GLOBAL_OPTIONS, Command, find
 from kernel_engine.cli.grammar import options_of, parse
 from kernel_engine.compose import commands as compose
 from labs import build
@@ -99,6 +99,9 @@ def test_every_exercise_has_wrong_solutions_and_three_hints(lab: Lab) -> None:
         def containers(self, **filters: str) -> list[dict[str, Any]]:
             return []
 
+        def server(self, name: str) -> None:
+            return None
+
     for name, each in exercises(lab).items():
         assert len(each.wrong) + len(each.wrong_answers) >= 3, name
         found = each.check(Empty("unix:///nowhere"))
@@ -116,7 +119,7 @@ def test_the_wiki_of_the_solutions_is_the_lab_s() -> None:
 @ALL
 def test_what_an_exercise_sets_up_stands_in_the_lab(lab: Lab) -> None:
     for each in exercises(lab).values():
-        if each.setup:
+        if isinstance(each.setup, str) and each.setup:
             assert each.setup in cells(lab)
 
 
@@ -125,7 +128,7 @@ def test_what_an_exercise_sets_up_stands_in_the_lab(lab: Lab) -> None:
 def test_every_command_is_one_of_ours(lab: Lab) -> None:
     shown = [command for group in lab.card() for command, _ in group.commands if command.startswith("docker ")]
     for line in [*commands(lab), *shown]:
-        words = before_the_shell_s_signs(line)[1:]
+        words = parse(options_of(GLOBAL_OPTIONS), before_the_shell_s_signs(line)[1:], interspersed=False).arguments
         command, rest = compose_command(words[1:]) if words[0] == "compose" else find(words)[1:]
         assert command is not None, line
         parse(options_of(command.options), rest, interspersed=command.interspersed)
@@ -165,16 +168,20 @@ def test_lesson_and_exercises_use_different_names(lab: Lab) -> None:
         assert exercise_names(each) <= set(each.containers), name
 
 
+#: lab 04 sends the wiki of lab 03 to another server, and begins by taking the old one away
+HANDED_ON = {"wiki"}
+
+
 def test_no_two_labs_use_one_name() -> None:
     names = [
         {*lesson_names(lab), *(name for each in exercises(lab).values() for name in each.containers)} for lab in labs()
     ]
-    assert sum(map(len, names)) == len(set().union(*names))
+    assert sum(len(found - HANDED_ON) for found in names) == len(set().union(*names) - HANDED_ON)
 
 
 @ALL
 def test_the_first_cell_removes_what_an_earlier_run_left(lab: Lab) -> None:
-    removed = set(shlex.split(cells(lab)[0].splitlines()[0]))
+    removed = set(shlex.split(cells(lab)[0]))
     assert lesson_names(lab) <= removed
 
 

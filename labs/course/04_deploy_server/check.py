@@ -40,7 +40,11 @@ def _not_pushed(tag: str, hints: tuple[str, ...]) -> NotYet:
         return _missing(
             f"{PORT}번 포트의 레지스트리에 올린 `{REPOSITORY}:{tag}`",
             f"GET http://127.0.0.1:{PORT}/v2/",
-            ("먼저 3절처럼 레지스트리를 켜세요.", f"docker run -d -p {PORT}:{PORT} --name registry registry:2"),
+            (
+                "먼저 레지스트리를 켜야 올릴 곳이 있어요.",
+                f"3절처럼 이미지 registry:2를 호스트의 {PORT}번 포트로 실행하세요.",
+                f"docker run -d -p {PORT}:{PORT} --name registry registry:2",
+            ),
             "레지스트리가 대답하지 않아요.",
         )
     return _missing(f"레지스트리의 `{REPOSITORY}:{tag}`", f"GET /v2/{REPOSITORY}/manifests/{tag}", hints)
