@@ -43,7 +43,12 @@ def cells(lab: Lab) -> list[str]:
 
 def commands(lab: Lab) -> list[str]:
     """Every line of a cell that is a docker command, but for cells whose commands learners are to mend."""
-    lines = [line.strip() for cell in cells(lab) if not cell.startswith(TO_MEND) for line in cell.splitlines()]
+    lines = [
+        line.strip()
+        for cell in cells(lab)
+        if not cell.startswith(TO_MEND)
+        for line in cell.replace("\\\n", " ").splitlines()
+    ]
     return [line.removeprefix("%%") for line in lines if line.startswith(("docker ", "%%docker "))]
 
 

@@ -159,7 +159,7 @@ def deployed(engine: EngineView) -> Result:
         return _missing(
             f"둘째 서버 `{SECOND}`",
             "%server",
-            (f"%server create {SECOND}", "3절에서 만들었어요."),
+            ("둘째 서버가 있어야 배포할 곳이 있어요.", "3절에서 %server로 만들었어요.", f"%server create {SECOND}"),
             "그런 서버가 없어요.",
         )
     entry = _entry("2.0")
