@@ -1,4 +1,4 @@
-"""The `labs` command: list, build, check, solve, reset, hub. Korean for learners.
+"""The `labs` command: list, build, check, hint, solve, reset, progress, hub, server. Korean for learners.
 
 Exit codes: 0 done, 1 not yet, 2 misused.
 
@@ -13,14 +13,17 @@ import sys
 
 from kernel_engine.client import APIError, Client, EngineUnreachable
 from kernel_engine.paths import DEFAULT_SOCKET
-from labs import catalogue, checks, servers
+from labs import catalogue, checks, overview, practice, progress, servers
 from labs.catalogue import COURSE, Lab, NoSuchLab
 from labs.directives import BadSource
 from labs.engine_view import CommandFailed, EngineView
 from labs.notebook.server import WrongServer
+from labs.progress import Progress
 from labs.servers import NameTaken
 
 PLAYGROUND = "놀이터"
+#: what stands before the verbs in a terminal
+WAY = "labs "
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,7 +57,13 @@ def _parser() -> argparse.ArgumentParser:
     check = verb("check", "과제를 확인해요", _check)
     check.add_argument("exercise", help="과제 번호. 예: 01-3")
     check.add_argument("answer", nargs="*", help="과제가 묻는 답")
-    verb("solve", "과제의 풀이를 실행해요", _solve).add_argument("exercise", help="과제 번호")
+    hint = verb("hint", "힌트를 하나씩 보여 줘요", _hint)
+    hint.add_argument("exercise", help="과제 번호")
+    hint.add_argument("answer", nargs="*", help="과제가 묻는 답")
+    solve = verb("solve", "해 본 과제의 풀이를 실행해요", _solve)
+    solve.add_argument("exercise", help="과제 번호")
+    solve.add_argument("--untried", action="store_true", help="해 보지 않았어도 실행해요 (저자용)")
+    verb("progress", "강의 전체에서 무엇을 통과했는지 봐요", _progress)
     hub = verb("hub", "오프라인 허브가 만들 수 있는 이미지를 보고, 수업 전에 미리 만들어요", _hub)
     hub.add_argument("what", choices=("list", "fill"))
     hub.add_argument("image", nargs="*", help="미리 만들 이미지. 없으면 모두")
@@ -63,7 +72,8 @@ def _parser() -> argparse.ArgumentParser:
         "what", choices=("create", "list", "rm", "env"), help="env는 셸 변수로 보여요: eval $(labs server env)"
     )
     there.add_argument("name", nargs="?", default="", help="서버의 이름. 예: second")
-    verb("reset", "실습의 과제가 남긴 것을 지워요", _reset).add_argument("lab", help="실습 번호")
+    reset = verb("reset", "과제를 처음으로 되돌리거나, 실습의 과제들이 남긴 것을 지워요", _reset)
+    reset.add_argument("what", help="과제 번호(01-3) 또는 실습 번호(01)")
     return parser
 
 
@@ -75,30 +85,50 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    engine = _engine(options, answer=" ".join(options.answer))
-    result = checks.exercise(options.exercise).check(engine)
-    print(checks.as_text(options.exercise, result))
-    return 0 if isinstance(result, checks.Passed) else 1
+    result = practice.check(options.exercise, _asked(options), _kept())
+    return _told(options.exercise, result)
+
+
+def _hint(options: argparse.Namespace) -> int:
+    found = practice.hint(options.exercise, _asked(options), _kept())
+    if isinstance(found, checks.Passed):
+        return _told(options.exercise, found)
+    print(practice.hints_as_text(found, WAY))
+    return 0
 
 
 def _solve(options: argparse.Namespace) -> int:
-    exercise = checks.exercise(options.exercise)
-    engine = _engine(options)
-    exercise.begin(engine)
-    checks.work(exercise.solve, engine)
-    answer = exercise.answer(engine) if callable(exercise.answer) else exercise.answer
-    result = exercise.check(_engine(options, answer=answer))
-    print(checks.as_text(options.exercise, result))
+    kept = _kept()
+    if not options.untried and (why := practice.why_not_yet(options.exercise, kept, WAY)):
+        print(why)
+        return 1
+    try:
+        result = practice.solve(options.exercise, _address(options), kept, lambda text: print(text, flush=True))
+    except KeyboardInterrupt:
+        print(f"풀이를 멈췄어요. 처음으로 되돌리려면: {WAY}reset {options.exercise}", file=sys.stderr)
+        return 130
+    code = _told(options.exercise, result)
+    print(practice.after_solution(options.exercise, WAY))
+    return code
+
+
+def _told(name: str, result: checks.Result) -> int:
+    print(checks.as_text(name, result))
     return 0 if isinstance(result, checks.Passed) else 1
 
 
 def _reset(options: argparse.Namespace) -> int:
-    lab = catalogue.lab(options.lab)
-    engine = _engine(options)
-    for exercise in checks.exercises(lab).values():
-        exercise.end(engine)
-    print(f"실습 {lab.number}의 과제가 남긴 것을 지웠어요.")
+    print(practice.reset(options.what, _address(options), _kept()))
     return 0
+
+
+def _progress(options: argparse.Namespace) -> int:
+    print(overview.as_text(overview.overview(catalogue.labs(), _kept().records())))
+    return 0
+
+
+def _kept() -> Progress:
+    return Progress(folder=progress.folder(), say=lambda text: print(text, file=sys.stderr))
 
 
 def _hub(options: argparse.Namespace) -> int:
@@ -178,8 +208,9 @@ def _build_one(lab: Lab, host: str) -> int:
     return 0
 
 
-def _engine(options: argparse.Namespace, answer: str = "") -> EngineView:
-    return EngineView(_address(options), answer=answer)
+def _asked(options: argparse.Namespace) -> EngineView:
+    """With the learner's answer."""
+    return practice.view(options.exercise, _address(options), " ".join(options.answer))
 
 
 def _address(options: argparse.Namespace) -> str:

@@ -6,10 +6,11 @@ A view never changes what a learner made: `run` uses a container of its own and 
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ _KINDS = {0: "C", 1: "A", 2: "D"}
 
 
 class CommandFailed(Exception):
-    """A solution's command ended with another code than 0. The message holds what it printed."""
+    """A solution's command ended with another code than 0, or not in time. The message holds what it printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +54,25 @@ class StopTrial:
 
 class EngineView:
     """`answer` is what the learner wrote after `%check 00-3`; `workspace` is the notebook's folder; `address` is where
-    its published ports are open."""
+    its published ports are open; `told` hears each command and then what it printed."""
 
     #: of containers that a check starts by itself, with `docker` or `shell`: pictures leave them out
     LABEL = LABEL
 
     def __init__(
-        self, host: str, *, answer: str = "", workspace: Path | None = None, address: str = "127.0.0.1"
+        self,
+        host: str,
+        *,
+        answer: str = "",
+        workspace: Path | None = None,
+        address: str = "127.0.0.1",
+        told: Callable[[str], object] | None = None,
     ) -> None:
         self.host = host
         self.address = address
         self.answer = answer
         self.workspace = workspace or Path.cwd()
+        self._told = told
         self._client = Client(host)
 
     # facts ------------------------------------------------------------------------------------------------------
@@ -175,7 +183,9 @@ class EngineView:
         found = self.servers().find(name)
         if found is None:
             return None
-        return EngineView(found.host, answer=self.answer, workspace=self.workspace, address=found.address)
+        return EngineView(
+            found.host, answer=self.answer, workspace=self.workspace, address=found.address, told=self._told
+        )
 
     def need_server(self, name: str) -> None:
         """Makes it where it is not there."""
@@ -226,11 +236,11 @@ class EngineView:
 
     def docker(self, *words: str) -> tuple[int, str]:
         """Exit code, standard output and error of a docker command."""
-        return self._command([str(_program()), *words])
+        return self._command([str(_program()), *words], shown=shlex.join(["docker", *words]))
 
     def shell(self, script: str) -> tuple[int, str]:
         """Exit code and output of a bash script that has our `docker` on its path, as a cell has."""
-        return self._command(["bash", "-c", script])
+        return self._command(["bash", "-c", script], shown=script.strip())
 
     def must(self, script: str) -> str:
         """The script's output. Raises CommandFailed when its last command fails."""
@@ -252,18 +262,26 @@ class EngineView:
         self._delete(f"/images/{reference}", {"force": "1"})
 
     # how --------------------------------------------------------------------------------------------------------
-    def _command(self, words: list[str]) -> tuple[int, str]:
-        done = subprocess.run(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=PATIENCE_SECONDS,
-            cwd=self.workspace,
-            env={**command_environment(self.host), **servers.variables(self._client)},
-            check=False,
-        )
+    def _command(self, words: list[str], *, shown: str) -> tuple[int, str]:
+        """Raises CommandFailed when it takes too long."""
+        if self._told:
+            self._told("\n  ".join(f"$ {shown}".splitlines()))
+        try:
+            done = subprocess.run(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=PATIENCE_SECONDS,
+                cwd=self.workspace,
+                env={**command_environment(self.host), **servers.variables(self._client)},
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise CommandFailed(f"{shown}\n→ {PATIENCE_SECONDS}초가 지나도 끝나지 않아서 멈췄어요.") from None
+        if self._told and done.stdout:
+            self._told(done.stdout.removesuffix("\n"))
         return done.returncode, done.stdout
 
     def _find(self, path: str) -> Any:

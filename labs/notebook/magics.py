@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from kernel_engine.cli import korean
 from kernel_engine.client import APIError, EngineUnreachable
+from labs import practice
+from labs.catalogue import NoSuchLab
+from labs.engine_view import CommandFailed
 from labs.notebook import command_cell, playground, server, session
 from labs.notebook.building import watch
 from labs.notebook.building.recipe import BadRecipe
 from labs.notebook.kernel import timeline, xray
-from labs.notebook.learning import preview
+from labs.notebook.learning import practising, preview
 from labs.notebook.session import NotATerminal, Session
 from labs.notebook.terminals import cell as terminal_cell
 from labs.notebook.transformer import MAGIC
@@ -71,9 +74,10 @@ class DockerMagics:
         return self._guarded(lambda: xray.show(server.require_this_engine(), name))
 
     def reset(self, line: str) -> None:
-        """%reset: back to the beginning. Removes containers and the images made here; pulled images stay."""
-        if line.strip():
-            return _say("%reset은 다른 말 없이 쓰세요. 만든 컨테이너와 이미지를 모두 지워요.")
+        """%reset: back to the beginning. Removes containers and the images made here; pulled images stay.
+        %reset 01-3, %reset 01: only what an exercise, or those of a lab, left."""
+        if name := line.strip():
+            return self._guarded(lambda: _reset(name))
         return self._guarded(lambda: playground.reset(_say))
 
     def _session(self, line: str, body: list[str]) -> int:
@@ -123,7 +127,7 @@ class DockerMagics:
             started = preview.Started(server.require_this_engine(), source)
             code = work() or 0
             started.show()
-        except (NotATerminal, BadRecipe, server.WrongServer, ValueError) as error:
+        except (NotATerminal, BadRecipe, server.WrongServer, NoSuchLab, CommandFailed, ValueError) as error:
             _say(str(error))
             code = 125
         except EngineUnreachable as error:
@@ -144,6 +148,10 @@ def register(shell: InteractiveShell) -> None:
     add(magics.explain, magic_kind="line", magic_name="explain")
     add(magics.xray, magic_kind="line", magic_name="xray")
     add(magics.reset, magic_kind="line", magic_name="reset")
+
+
+def _reset(name: str) -> None:
+    _say(practice.reset(name, server.require_this_engine().host, practising.kept()))
 
 
 def _left(there: Session) -> str:

@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from labs.catalogue import labs
 from tests.browser.classroom import Notebook
 from tests.conftest import remove_containers
 from tests.daemon import Daemon
@@ -194,13 +195,48 @@ def test_a_quiz_by_keyboard(empty: Notebook) -> None:
 def test_a_check_says_what_is_missing_and_then_passes(empty: Notebook) -> None:
     cell = empty.start("%check 00-2")
     expect(cell.locator(".dl-notyet")).to_contain_text("기대한 것")
-    hint = cell.locator("summary").first
+    hint = cell.get_by_role("button", name="힌트 1: 방향")
     hint.focus()
     hint.press("Enter")
-    expect(cell.locator("details").first).to_have_attribute("open", "")
+    expect(cell.get_by_role("status").filter(has_text="힌트 1: 방향")).to_be_visible()
+    expect(cell.get_by_role("button", name="힌트 2: 방법")).to_be_focused()
+    assert "힌트 2: 방법" in asked(empty), "%hint goes on where the button was"
+    later = empty.start("%check 00-2")
+    expect(later.locator(".dl-hint")).to_have_count(2)
+    later.get_by_role("button", name="힌트 3: 거의 답").press("Enter")
+    expect(later.locator(".dl-notyet")).to_contain_text("%solve 00-2")
+    expect(later.get_by_role("button")).to_have_count(0)
     empty.run("docker run -dit --name stay busybox sh\ndocker run --name leave busybox sh")
     again = empty.start("%check 00-2")
     expect(again.locator(".dl-passed")).to_contain_text("00-2 통과")
+
+
+def asked(notebook: Notebook) -> str:
+    """What `%hint 00-2` shows."""
+    cell = notebook.start("%hint 00-2")
+    notebook.ended(cell)
+    return cell.locator(".dl-notyet").inner_text()
+
+
+def test_progress_shows_the_course_and_leads_to_a_lab(empty: Notebook) -> None:
+    empty.run("%reset 00")
+    cell = empty.start("%progress")
+    page = cell.locator(".dl-progress")
+    expect(page.locator("ol > li")).to_have_count(len(labs()))
+    expect(page.locator("li li", has_text="00-2")).to_contain_text("통과")
+    expect(page.locator("li li", has_text="00-1")).to_contain_text("아직")
+    before = empty.page.viewport_size
+    assert before is not None
+    try:
+        for width in (480, 1600):
+            empty.page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate("box => box.scrollWidth - box.clientWidth") <= 0
+    finally:
+        empty.page.set_viewport_size(before)
+    page.get_by_role("link", name=labs()[0].title).click()
+    opened = empty.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+    expect(opened.locator(".dl-map").first).to_be_visible()
+    empty.page.locator(".lm-TabBar-tab.lm-mod-current .lm-TabBar-tabCloseIcon").click()
 
 
 def press(notebook: Notebook, *keys: str) -> None:

@@ -18,7 +18,8 @@ import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
-from labs import build
+from labs import build, progress
+from labs.workspace import prepare
 from tests.daemon import Daemon
 
 PATIENCE = 60
@@ -38,8 +39,16 @@ Cell = Callable[..., Ran]
 
 
 @pytest.fixture(scope="module")
-def kernel(daemon: Daemon) -> Iterator[BlockingKernelClient]:
-    with build.kernel_environment(daemon.host):
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A learner's folder, with the course in it."""
+    place = tmp_path_factory.mktemp("workspace")
+    prepare(place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def kernel(daemon: Daemon, workspace: Path) -> Iterator[BlockingKernelClient]:
+    with build.kernel_environment(daemon.host, workspace):
         manager = KernelManager(kernel_name="python3", transport="ipc")
         manager.start_kernel()
         client = manager.blocking_client()
@@ -416,6 +425,94 @@ def test_a_wrong_dockerfile_cell_says_how_it_is_written(cell: Cell, source: str)
     ran = cell(source)
     assert ran.error == ""
     assert "쓰는 법: %%dockerfile" in ran.text
+
+
+@pytest.fixture
+def nothing_kept(cell: Cell, workspace: Path) -> Iterator[None]:
+    (workspace / progress.FOLDER / progress.FILE).unlink(missing_ok=True)
+    cell(f"%cd -q {workspace}")
+    yield
+    cell("%reset 00")
+
+
+def row(shown: Ran, name: str) -> str:
+    """What `%progress` says of an exercise."""
+    lines = shown.data[0]["text/plain"].splitlines()
+    return next(line.rpartition(" · ")[2] for line in lines if f" {name} " in line)
+
+
+@pytest.mark.usefixtures("nothing_kept")
+def test_hints_come_one_by_one_and_begin_anew_after_a_reset(cell: Cell, clean: Daemon) -> None:
+    texts = [cell("%hint 00-2").data[0]["text/plain"] for _ in range(4)]
+    assert texts[0].startswith("힌트 1/3 · 방향\n")
+    assert "힌트 2/3 · 방법\n" in texts[1] and "힌트 3/3" not in texts[1]
+    assert "힌트 3/3 · 거의 답\n" in texts[2] and "%solve 00-2" in texts[2]
+    assert texts[3] == texts[2]
+    assert row(cell("%progress"), "00-2") == "해 봤어요"
+    cell("%reset 00-2")
+    assert cell("%hint 00-2").data[0]["text/plain"] == texts[0]
+
+
+@pytest.mark.usefixtures("nothing_kept")
+def test_a_solution_is_shown_after_a_try_and_is_not_the_learner_s(cell: Cell, clean: Daemon, workspace: Path) -> None:
+    refused = cell("%solve 00-2")
+    assert "먼저 직접 해 보세요" in refused.text
+    assert clean.out("ps", "-aq") == ""
+    assert "아직이에요" in cell("%check 00-2").data[0]["text/plain"]
+    shown = cell("%solve 00-2")
+    assert shown.error == ""
+    assert "$ docker run" in shown.text
+    assert "00-2 통과" in shown.data[0]["text/plain"]
+    assert clean.inspect("stay")["State"]["Running"]
+    assert (workspace / "00_what_is_docker" / "solution-00-2").is_dir()
+    cell("%check 00-2")
+    assert row(cell("%progress"), "00-2") == "해 봤어요 (풀이를 봤어요)"
+    cell("%reset 00-2")
+    assert clean.out("ps", "-aq") == ""
+    cell("docker run -dit --name stay busybox sh\ndocker run --name leave busybox sh")
+    assert "00-2 통과" in cell("%check 00-2").data[0]["text/plain"]
+    assert row(cell("%progress"), "00-2") == "통과"
+    assert "필요 없어요" in cell("%hint 00-2").text
+
+
+@pytest.mark.usefixtures("nothing_kept")
+def test_a_reset_takes_an_exercise_or_a_lab_and_nothing_else(cell: Cell, clean: Daemon) -> None:
+    cell("docker run -d --name mine busybox sleep 100\ndocker run --name stay busybox")
+    cell("docker create --name worker busybox")
+    assert "00-2" in cell("%reset 00-2").text
+    assert set(clean.out("ps", "-a", "--format", "{{.Names}}").split()) == {"mine", "worker"}
+    assert "실습 00" in cell("%reset 00").text
+    assert clean.out("ps", "-a", "--format", "{{.Names}}") == "mine"
+
+
+@pytest.mark.usefixtures("nothing_kept")
+def test_progress_outlives_the_kernel_and_a_damaged_file(
+    cell: Cell, kernel: BlockingKernelClient, workspace: Path
+) -> None:
+    cell("docker run -dit --name stay busybox sh\ndocker run --name leave busybox sh")
+    cell("%check 00-2")
+    kernel.parent.restart_kernel(now=True)
+    kernel.wait_for_ready(timeout=PATIENCE)
+    cell(f"%cd -q {workspace}")
+    shown = cell("%progress")
+    assert row(shown, "00-2") == "통과"
+    assert 'href="00_what_is_docker/lab.ipynb"' in shown.data[0]["text/html"]
+    (workspace / progress.FOLDER / progress.FILE).write_text("{half")
+    shown = cell("%progress")
+    assert "망가져" in shown.text and shown.error == ""
+    assert row(shown, "00-2") == "아직"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["%hint", "%solve", "%hint 99-1", "%solve 99-1", "%solve 00-9", "%reset 99", "%reset 00-9", "%progress 00"],
+)
+def test_an_exercise_that_is_not_there_is_a_sentence(cell: Cell, clean: Daemon, line: str) -> None:
+    cell("docker create --name stay busybox")
+    ran = cell(line)
+    assert (ran.error, ran.data) == ("", [])
+    assert re.search("[가-힣]", ran.text)
+    assert clean.out("ps", "-aq") != ""
 
 
 def test_nothing_waits_for_the_kernel(kernel: BlockingKernelClient) -> None:

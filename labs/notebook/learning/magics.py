@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from kernel_engine.cli import korean
 from kernel_engine.client import APIError, Client, EngineUnreachable
-from labs import catalogue, checks
+from labs import catalogue
 from labs.directives import BadSource
-from labs.engine_view import CommandFailed, EngineView
+from labs.engine_view import CommandFailed
 from labs.notebook import server
 from labs.notebook.learning import (
     asking,
@@ -21,8 +21,8 @@ from labs.notebook.learning import (
     live,
     pages,
     picture,
+    practising,
     preview,
-    results,
     topology,
     volumes,
 )
@@ -140,12 +140,39 @@ def _check(line: str) -> None:
     host, rest = _host(line)
     name, _, answer = rest.strip().partition(" ")
     if not name:
-        print("%check 다음에 과제 번호를 써 주세요. 예: %check 01-3")
+        print(_which("check"))
         return
     address = host or server.require_this_engine().host
     Client(address).get("/_ping").close()
-    result = checks.exercise(name).check(EngineView(address, answer=answer.strip()))
-    results.show_result(name, result)
+    practising.show_check(name, address, answer.strip())
+
+
+def hint(line: str) -> None:
+    """%hint 01-3: one hint more than before, for what is missing now."""
+    name, _, answer = line.strip().partition(" ")
+    if not name:
+        print(_which("hint"))
+        return
+    _said(lambda: practising.show_hint(name, server.require_this_engine().host, answer.strip()))
+
+
+def solve(line: str) -> None:
+    """%solve 01-3: the solution, after an honest try."""
+    name = line.strip()
+    if not name:
+        print(_which("solve"))
+        return
+    _said(lambda: practising.solve(name, server.require_this_engine().host))
+
+
+def show_progress(line: str) -> None:
+    """%progress: the whole course, and how far each exercise is."""
+    if _takes_nothing("%progress", line):
+        _said(practising.show_progress)
+
+
+def _which(verb: str) -> str:
+    return f"%{verb} 다음에 과제 번호를 써 주세요. 예: %{verb} 01-3"
 
 
 def _host(line: str) -> tuple[str, str]:
@@ -185,6 +212,9 @@ MAGICS: dict[str, Callable[[str], None]] = {
     "server": server_command,
     "servers": show_servers,
     "check": check,
+    "hint": hint,
+    "solve": solve,
+    "progress": show_progress,
 }
 
 

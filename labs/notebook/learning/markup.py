@@ -30,6 +30,7 @@ SHEETS = {
     "card": ("commands",),
     "check": ("results",),
     "notyet": ("results",),
+    "progress": ("progress",),
     "live": ("things", "live"),
     "layers": ("things", "layers"),
     "build": ("things", "build"),

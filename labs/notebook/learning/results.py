@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from html import escape
+from typing import TYPE_CHECKING
 
 from labs.checks import HINTS, NotYet, Passed, Result, as_text
 from labs.notebook.learning import markup
 
+if TYPE_CHECKING:
+    from anywidget import AnyWidget
 
-def show_result(name: str, result: Result) -> None:
-    markup.show(text=_text(name, result), html=as_html(name, result))
+
+def show_result(name: str, result: Result, widget: AnyWidget | None = None) -> None:
+    markup.show(text=_text(name, result), html=as_html(name, result), widget=widget)
 
 
 def _text(name: str, result: Result) -> str:
@@ -20,17 +24,24 @@ def _text(name: str, result: Result) -> str:
 
 
 def as_html(name: str, result: Result) -> str:
-    label = f"{name} 확인"
     if isinstance(result, Passed):
         body = f'<span class="dl-passed" role="status">✓ {name} 통과: {markup.inline(result.text)}</span>'
-        return markup.section("check", body, label=label, boxed=False)
+        return markup.section("check", body, label=label(name), boxed=False)
+    return markup.section("notyet", facts_html(name, result) + _hints(result.hints), label=label(name))
+
+
+def label(name: str) -> str:
+    return f"{name} 확인"
+
+
+def facts_html(name: str, result: NotYet) -> str:
+    """What was expected, what was found, where it was read."""
     facts = (("기대한 것", result.expected), ("찾은 것", result.found), ("확인한 곳", result.read_from))
-    rows = "".join(f"<li><b>{word}</b> <span>{_lines(text)}</span></li>" for word, text in facts)
-    body = f"<b>○ {name} 아직이에요</b><ul>{rows}</ul>{_hints(result.hints)}"
-    return markup.section("notyet", body, label=label)
+    rows = "".join(f"<li><b>{word}</b> <span>{lines(text)}</span></li>" for word, text in facts)
+    return f"<b>○ {name} 아직이에요</b><ul>{rows}</ul>"
 
 
-def _lines(text: str) -> str:
+def lines(text: str) -> str:
     return "<br>".join(markup.inline(line) for line in text.splitlines())
 
 
@@ -39,6 +50,6 @@ def _hints(hints: tuple[str, ...]) -> str:
     inner = ""
     for at in range(len(hints) - 1, -1, -1):
         name = HINTS[at] if at < len(HINTS) else "더"
-        told = f"<p>{_lines(hints[at])}</p>{inner}"
+        told = f"<p>{lines(hints[at])}</p>{inner}"
         inner = f"<details><summary {markup.KEYS}>힌트 {at + 1}: {escape(name)}</summary>{told}</details>"
     return inner
