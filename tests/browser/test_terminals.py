@@ -154,6 +154,12 @@ def test_two_at_once_and_a_page_that_comes_back(notebook: Notebook, engine: Daem
     first = opened(notebook, "docker run -it --name both busybox sh")
     line(notebook, "echo first; echo $((1000 + 1)) lines")
     shows(first, "^1001 lines$")
+    busy = notebook.start("import time; time.sleep(6)")
+    first.locator(".xterm-screen").click()
+    line(notebook, "echo while another cell runs > /busy")
+    until(lambda: inside(engine, "both", "/busy") != "")
+    expect(busy.locator(".jp-InputPrompt")).to_have_text(re.compile(r"^\[\*\]:?$"))
+    notebook.ended(busy)
     at = notebook.cells.count() - 1
     second = opened(notebook, "docker exec -it both sh")
     line(notebook, "echo second")
@@ -161,7 +167,7 @@ def test_two_at_once_and_a_page_that_comes_back(notebook: Notebook, engine: Daem
     assert len(terminals(notebook.server)) == 2
     notebook.saved(NAME)
     Notebook.opened(page, notebook.server, NAME)
-    first, second = notebook.cells.nth(at - 1), notebook.cells.nth(at)
+    first, second = notebook.cells.nth(at - 2), notebook.cells.nth(at)
     expect(first.locator(".xterm-screen")).to_be_visible()
     shows(first, "^first\n1001 lines$")
     shows(second, "^second$")
@@ -228,6 +234,19 @@ def test_a_kernel_that_goes_hangs_up(notebook: Notebook) -> None:
     expect(cell.locator(".xterm-screen")).to_have_count(0)
     expect(cell).to_contain_text("터미널은 닫혔어요")
     expect(notebook.page.locator("#jp-main-statusbar")).to_contain_text(re.compile(r"\| (대기|Idle)"))
+
+
+def test_a_service_of_compose(notebook: Notebook) -> None:
+    file = notebook.server.workspace / "compose.yaml"
+    file.write_text("services: {web: {image: busybox, command: sleep 1000}}")
+    os.chown(file, learner().uid, learner().gid)
+    notebook.run("docker compose up -d")
+    cell = opened(notebook, "docker compose exec web sh")
+    shows(cell, "^/ #")
+    line(notebook, "cat /proc/1/cmdline | tr '\\0' ' '; exit 4")
+    expect(cell).to_contain_text("종료 코드(exit code): 4")
+    expect(cell).to_contain_text("sleep 1000")
+    assert notebook.run("docker compose exec -T web echo plain").strip() == "plain"
 
 
 def test_a_command_that_is_over_in_a_moment(notebook: Notebook) -> None:

@@ -19,8 +19,9 @@ _QUESTIONS = re.compile(
 )
 _OTHER_SCREEN = re.compile(r"\x1b\[\?(?:1049|1047|47)h.*?(?:\x1b\[\?(?:1049|1047|47)l|\Z)", re.DOTALL)
 _CLEARED = re.compile(r"\x1b\[[23]J|\x1b\[(?:1;1)?H\x1b\[0?J|\x1bc")
-#: lines that an output keeps
+#: lines that an output keeps, and characters that are looked through for them
 LINES = 200
+_LAST = 1 << 16
 
 
 class ScrollBack(deque[str]):
@@ -47,6 +48,8 @@ class ScrollBack(deque[str]):
 def still(text: str) -> str:
     """The screen as it stands at the end, plain: what a full-screen program drew, and what was cleared, has gone."""
     shown = _CLEARED.split(_OTHER_SCREEN.sub("", text))[-1]
+    if len(shown) > _LAST:
+        shown = shown[-_LAST:].partition("\n")[2]
     transcript = Transcript()
     whole = transcript.feed(shown.encode("utf-8", "replace")) + transcript.take_unfinished()
     lines = [line.rstrip() for line in whole.splitlines()]

@@ -37,10 +37,11 @@ class Held:
 
     ticket: str
     name: str
-    terminal: Any
+    terminal: Any  #: None when it has ended
     kernel: int  #: a pidfd
     fresh: bool = True
     code: int | None = None
+    screen: str = ""  #: the last one, as text, when it has ended
     size: tuple[None, None] = field(default=(None, None))
     typed: str = ""  #: the last characters
 
@@ -62,6 +63,8 @@ class Held:
         process = self.terminal.ptyproc
         status, number = process.exitstatus, process.signalstatus
         self.code = status if status is not None else _SIGNALLED + (number or 0)
+        self.screen = still("".join(self.terminal.read_buffer))
+        self.terminal = None
         ticket.end(self.ticket, self.code)
 
     def facts(self) -> dict[str, Any]:
@@ -69,13 +72,12 @@ class Held:
         fresh, self.fresh = self.fresh, False
         if self.code is None:
             return {"name": self.name, "fresh": fresh, "style": picture.style()}
-        screen = still("".join(self.terminal.read_buffer))
         left = self.typed == _LEAVE  # `docker run` itself says nothing of it, as Docker's does not
         return {
             "name": None,
             "code": self.code,
-            "text": picture.ended_text(screen, self.code, left=left),
-            "html": picture.ended_html(screen, self.code, left=left),
+            "text": picture.ended_text(self.screen, self.code, left=left),
+            "html": picture.ended_html(self.screen, self.code, left=left),
         }
 
 

@@ -103,6 +103,7 @@ def test_a_wish_is_taken_once(runtime: Path) -> None:
     assert not ticket.is_taken(name)
     assert ticket.take(name) == wanted
     assert ticket.is_taken(name)
+    assert [file.read_text() for file in runtime.iterdir()] == [""]  # what the environment held is not left lying
     assert ticket.take(name) is None
     assert not ticket.withdraw(name)
     assert ticket.ended(name) is None
@@ -174,6 +175,11 @@ def test_a_still_screen(printed: str, screen: str) -> None:
     assert still(printed) == screen
 
 
+def test_a_long_output_leaves_its_last_lines() -> None:
+    lines = still("".join(f"\x1b[1m{number}\x1b[0m\r\n" for number in range(100_000))).splitlines()
+    assert lines == [str(number) for number in range(100_000 - 200, 100_000)]
+
+
 def test_a_still_screen_is_text_and_never_markup() -> None:
     assert "<b>fat" not in picture.ended_html("<b>fat</b>", 0)
     assert "종료 코드(exit code): 3" in picture.ended_text("/ # exit 3", 3)
@@ -235,7 +241,7 @@ async def test_hanging_up_is_a_sighup(program: Callable[[str], None], tmp_path: 
     name = ticket.write(wish("docker", "attach", "web"))
     held = desk.give(name)
     assert held is not None
-    await until(lambda: "ready" in "".join(held.terminal.read_buffer))
+    await until(lambda: "ready" in "".join(held.terminal.read_buffer if held.terminal else ""))
     desk.hang_up(name)
     await until(lambda: not terminals.terminals)
     assert (tmp_path / "told").read_text() == "hup\n"
