@@ -16,10 +16,38 @@ from pathlib import Path
 from typing import Any
 
 from kernel_engine.client import Client
+from kernel_engine.client.client import API_VERSION
+from kernel_engine.client.failures import APIError
+from kernel_engine.client.response import Response
 from kernel_engine.paths import Instance
+from tests import docker_schema
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROGRAM = (sys.executable, "-m", "kernel_engine.daemon")
+
+
+class JudgingClient(Client):
+    """The light client, for which an answer that Docker's definition does not allow is a failed test."""
+
+    def request(self, method: str, path: str, **more: Any) -> Response:
+        try:
+            response = super().request(method, path, **more)
+        except APIError as error:
+            self._judge_status(method, path, error.status)
+            raise
+        operation = self._judge_status(method, path, response.status)
+        if operation is not None and "content-length" in response.headers and method != "HEAD":
+            data = response.read()
+            if response.headers.get("content-type") == "application/json" and self.version == API_VERSION:
+                faults = operation.faults(response.status, json.loads(data))
+                assert not faults, "\n".join(faults)
+            response._pieces = iter((data,))
+        return response
+
+    def _judge_status(self, method: str, path: str, status: int) -> docker_schema.Operation | None:
+        operation = docker_schema.find(method, path)
+        assert operation is None or operation.lists(status) or status == 501, f"{method} {path}: {status}"
+        return operation
 
 
 @dataclass(slots=True)
@@ -39,7 +67,8 @@ class Daemon:
 
     @property
     def api(self) -> Client:
-        return Client(self.host)
+        """Its answers are held against Docker's definition of the API, whatever a test looks at."""
+        return JudgingClient(self.host)
 
     @property
     def log(self) -> Path:
