@@ -185,6 +185,8 @@ _LINKED = r"(?P<id>[^/]+(?:/[^/]+)?)"
 def _expression(pattern: str) -> re.Pattern[str]:
     if pattern.startswith("/containers/{id}"):
         pattern = pattern.replace("{id}", _LINKED, 1)
+    if pattern.startswith("/networks/{id}"):  # Docker takes any name for a network
+        pattern = pattern.replace("{id}", "(?P<id>.+)", 1)
     return re.compile(re.sub(r"\{(\w+)\}", lambda match: _PARAMETERS[match[1]], pattern))
 
 

@@ -22,7 +22,7 @@ from kernel_engine.build.secrets import Secrets
 from kernel_engine.build.site import Built, Site
 from kernel_engine.build.stage import StageBuild
 from kernel_engine.containers.house import House
-from kernel_engine.errors import EngineError, InvalidRequest
+from kernel_engine.errors import EngineError, InvalidRequest, NotFound
 from kernel_engine.formats import reference as references
 from kernel_engine.formats.dockerfile.instructions import Dockerfile, Instruction, Label
 from kernel_engine.formats.dockerfile.parse import parse
@@ -124,9 +124,24 @@ class Builder:
             output=output,
             entry=entry,
             caches=self._caches,
+            sources=self._sources(options.cache_from) if options.cache_from else None,
             secrets=self.secrets.take(options.secrets),
             stages={stage.index: loop.create_future() for stage in drawn.stages},
         )
+
+    def _sources(self, names: Iterable[str]) -> frozenset[str]:
+        """`--cache-from`: these images and the steps beneath them. A name that nothing has counts for nothing."""
+        found: set[str] = set()
+        for name in names:
+            reference = name
+            while reference and reference not in found:
+                try:
+                    image = self._house.images.get(reference)
+                except (NotFound, InvalidRequest):
+                    break
+                found.add(image.id)
+                reference = image.parent
+        return frozenset(found)
 
     async def _finish(self, site: Site, image: Image | None, names: tuple[str, ...]) -> Image:
         if image is None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 State = Literal["running", "cached", "done", "failed"]
 #: why a step's result was found, or was not
-Reason = Literal["", "same", "no-cache", "parent", "instruction", "files", "argument"]
+Reason = Literal["", "same", "no-cache", "parent", "instruction", "files", "argument", "source"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

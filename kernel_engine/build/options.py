@@ -26,6 +26,7 @@ class BuildOptions:
     target: str = ""
     platform: str = ""
     no_cache: bool = False
+    cache_from: tuple[str, ...] = ()  #: images: only steps that these were made of count as built before
     pull: bool = False
     quiet: bool = False
     steps: bool = False  #: our own step events too

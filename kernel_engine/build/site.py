@@ -46,6 +46,8 @@ class Site:
     output: Output
     entry: Entry
     caches: CacheMounts
+    #: ids of the images that a step may be found as; None = of all
+    sources: frozenset[str] | None = None
     #: by the stage's place in the file
     stages: dict[int, asyncio.Future[Built]]
     #: ARG that an ONBUILD of a base image has brought along

@@ -290,14 +290,17 @@ class StageBuild:
         if self._site.options.no_cache:
             self._site.expect_work()
             return Outcome(cached=False, reason="no-cache")
-        found = self._site.cache.find(question)
-        if found is not None:
+        found, sources = self._site.cache.find(question), self._site.sources
+        counts = sources is None or found in sources
+        if found is not None and counts:
             self._image = self._site.hold(self._site.house.images.get(found))
             await self._voice.stream(" ---> Using cache\n")
             return Outcome(cached=True, reason="same")
         self._site.expect_work()
         if self._missed:
             return Outcome(cached=False, reason="parent")
+        if found is not None:
+            return Outcome(cached=False, reason="source")
         reason, detail = await self._site.cache.why(question)
         return Outcome(cached=False, reason=reason, detail=detail)
 

@@ -29,6 +29,7 @@ CAUSES = {
     "instruction": "이 줄로 만들어 둔 것이 없었어요",
     "files": "복사할 파일이 달라졌어요",
     "argument": "빌드 인자가 달라졌어요",
+    "source": "--cache-from의 이미지에는 없는 단계예요",
 }
 AGAIN = "다시 했어요"
 WHAT = {"same": "캐시를 썼어요", "instruction": "새로 했어요"}

@@ -37,6 +37,7 @@ class EndpointOptions:
     aliases: tuple[str, ...] = ()
     address: str = ""  #: a fixed IPv4 address
     address6: str = ""  #: a fixed IPv6 address
+    link_local: tuple[str, ...] = ()  #: more addresses, which mean something on this one network only
     gateway_priority: int = 0  #: the highest one's network is the way out
     mac: str = ""
     links: tuple[str, ...] = ()

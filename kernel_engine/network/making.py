@@ -33,7 +33,6 @@ from kernel_engine.network.network import (
 )
 from kernel_engine.paths import Instance
 
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _BOOLEANS = ("1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False")
 _GATEWAY_MODES = ("com.docker.network.bridge.gateway_mode_ipv4", "com.docker.network.bridge.gateway_mode_ipv6")
 #: IFNAMSIZ without the NUL
@@ -91,8 +90,11 @@ def check_predefined(name: str) -> None:
 
 
 def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise InvalidRequest(f"{name} includes invalid characters, only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")
+    """Docker takes whatever is not blank. What a terminal would obey is no name here."""
+    if not name.strip():
+        raise InvalidRequest("invalid name: name is empty")
+    if not name.isprintable():
+        raise InvalidRequest(f"invalid name: {name!r} holds characters that cannot be printed")
 
 
 def _unknown_driver(driver: str) -> Exception:

@@ -21,6 +21,7 @@ class Wanted:
     interface: str = "eth0"
     address: str = ""  #: a fixed one; "" = any
     address6: str = ""
+    link_local: tuple[str, ...] = ()  #: more addresses, of either kind
     mac: str = ""
     routes: bool = True  #: its way out is to lead through here
     routes6: bool = False
@@ -60,6 +61,7 @@ def cable_of(
         interface6=interface6,
         gateway6=network.gateway6,
         sysctls=wanted.sysctls,
+        more=tuple(f"{address}/{64 if ':' in address else 16}" for address in wanted.link_local),
     )
 
 

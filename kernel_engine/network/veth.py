@@ -37,6 +37,7 @@ class Cable(NamedTuple):
     gateway6: str = ""
     routes6: bool = False
     sysctls: tuple[tuple[str, str], ...] = ()  #: settings of the container's end: names with dots, values
+    more: tuple[str, ...] = ()  #: further addresses of the container's end: "169.254.8.8/16"
 
 
 def plug(host: Netlink, inside_fd: int, cable: Cable) -> None:
@@ -71,6 +72,8 @@ def _configure(inside: Netlink, cable: Cable) -> None:
         within(cable.pid, lambda: _set(settings))
     if cable.interface6 is not None:
         inside.add_address(index, str(cable.interface6))
+    for address in cable.more:
+        inside.add_address(index, address)
     inside.set_link(index, up=True)
     if cable.routes:
         inside.add_route(gateway=cable.gateway)
@@ -80,7 +83,9 @@ def _configure(inside: Netlink, cable: Cable) -> None:
 
 def _ipv6_on(cable: Cable) -> tuple[tuple[str, str], ...]:
     """It is off in a container but on interfaces of networks that have it, as with Docker."""
-    interfaces = ("lo", cable.inside) if cable.interface6 is not None else ()
+    interfaces = (
+        ("lo", cable.inside) if cable.interface6 is not None or any(":" in address for address in cable.more) else ()
+    )
     return tuple((f"net.ipv6.conf.{name}.disable_ipv6", "0") for name in interfaces)
 
 

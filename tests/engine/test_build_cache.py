@@ -43,6 +43,15 @@ def test_the_same_again(fresh: Daemon) -> None:
     assert again.image == first.image
 
 
+def test_cache_from_counts_only_what_those_images_were_made_of(fresh: Daemon) -> None:
+    build(fresh, "FROM busybox\nRUN touch one\nENV A=1\n", {}, t="first")
+    build(fresh, "FROM busybox\nRUN touch one\nENV A=2\n", {}, t="second")
+    of_second = build(fresh, "FROM busybox\nRUN touch one\nENV A=1\n", {}, cachefrom='["second"]')
+    assert reasons(of_second) == ["cached same", "cached same", "done source"]
+    nobody = build(fresh, "FROM busybox\nRUN touch one\nENV A=1\n", {}, cachefrom='["nobody"]')
+    assert reasons(nobody) == ["cached same", "done source", "done parent"]
+
+
 def test_times_and_owners_of_the_context_do_not_count(fresh: Daemon) -> None:
     first = build(fresh, APP, FILES)
     touched = {**FILES, "app/a": member("1", mtime=1_700_000_000, uid=77, gid=88, mode=0o644)}

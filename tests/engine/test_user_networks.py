@@ -154,11 +154,35 @@ def test_subnets_and_fixed_addresses(clean: Daemon) -> None:
         clean.docker("network", "rm", "fixed")
 
 
+def test_any_printable_name_will_do(networks: Daemon) -> None:
+    for name in ("사내 망", "a/b", "c d.e"):
+        networks.docker("network", "create", name)
+        networks.docker("run", "--rm", "--network", name, "busybox", "true")
+        assert json.loads(networks.out("network", "inspect", name))[0]["Name"] == name
+        assert name in networks.out("network", "ls", "--format", "{{.Name}}").splitlines()
+        networks.docker("network", "rm", name)
+
+
+def test_link_local_addresses(networks: Daemon) -> None:
+    words = ("--link-local-ip", "169.254.8.8", "--link-local-ip", "fe80::88")
+    networks.docker("run", "-d", "--name", "web", *NET, *words, "busybox", "sleep", "100")
+    place = networks.inspect("web")["NetworkSettings"]["Networks"]["n1"]
+    assert place["IPAMConfig"] == {"LinkLocalIPs": ["169.254.8.8", "fe80::88"]}
+    shown = networks.out("exec", "web", "ip", "address", "show", "eth0")
+    assert "inet 169.254.8.8/16" in shown and "inet6 fe80::88/64" in shown
+    networks.docker("network", "disconnect", "n1", "web")
+    networks.docker("network", "connect", "--link-local-ip", "169.254.8.9", "n1", "web")
+    assert "inet 169.254.8.9/16" in networks.out("exec", "web", "ip", "address")
+    refused = networks.docker("run", *NET, "--link-local-ip", "0.0.0.0", "busybox", "true", check=False)
+    assert (refused.returncode, "invalid link-local IP address: 0.0.0.0" in refused.stderr) == (125, True)
+
+
 def test_what_is_refused(networks: Daemon) -> None:
     networks.docker("run", "-d", "--name", "web", *NET, "busybox", "sleep", "100")
     for words, code, text in (
         (("network", "create", "n1"), 1, "network with name n1 already exists"),
-        (("network", "create", "a b"), 1, "includes invalid characters"),
+        (("network", "create", " "), 1, "invalid name: name is empty"),
+        (("network", "create", "a\x1b[2J"), 1, "characters that cannot be printed"),
         (("network", "create", "-d", "macvlan", "m"), 1, "macvlan is not served"),
         (("network", "create", "-d", "nope", "m"), 1, 'plugin "nope" not found'),
         (("network", "create", "--subnet", "10.0.0.0/33", "m"), 1, "invalid CIDR address: 10.0.0.0/33"),

@@ -24,7 +24,6 @@ def read_options(call: Call, auth: dict[str, Auth]) -> BuildOptions:
         raise NotSupported("this engine serves the classic builder only (version=1); set DOCKER_BUILDKIT=0")
     if call.flag("squash"):
         raise InvalidRequest("squash is only supported with experimental mode")
-    _json(call, "cachefrom", list)
     arguments = _json(call, "buildargs", dict)
     return BuildOptions(
         id=call.text("buildid"),
@@ -38,6 +37,7 @@ def read_options(call: Call, auth: dict[str, Auth]) -> BuildOptions:
         target=call.text("target"),
         platform=call.text("platform"),
         no_cache=call.flag("nocache"),
+        cache_from=Fields({"cachefrom": _json(call, "cachefrom", list)}).words("cachefrom"),
         pull=call.flag("pull"),
         quiet=call.flag("q"),
         steps=call.flag("kernel-engine-steps"),

@@ -49,7 +49,7 @@ def read_create(body: Mapping[str, Any]) -> ContainerOptions:
         healthcheck=None if fields.data.get("Healthcheck") is None else _healthcheck(fields.inner("Healthcheck")),
         shell=fields.words("Shell"),
     )
-    host = read_host(fields.inner("HostConfig"))
+    host = read_host(_with_runtime(fields))
     networks = _networks(fields.inner("NetworkingConfig"))
     mode = _network_mode(host.network_mode, networks)
     return replace(
@@ -80,6 +80,13 @@ def _healthcheck(fields: Fields) -> Healthcheck:
 
 #: this engine's own, and the words by which clients ask for Docker's usual one
 _RUNTIMES = frozenset(("", "kernel-engine", "runc", "io.containerd.runc.v2"))
+
+
+def _with_runtime(fields: Fields) -> Fields:
+    """HostConfig; docker-py writes the runtime beside it."""
+    host = fields.inner("HostConfig")
+    runtime = host.text("Runtime") or fields.text("Runtime")
+    return Fields({**host.data, "Runtime": runtime}) if runtime else host
 
 
 def read_host(fields: Fields) -> HostOptions:

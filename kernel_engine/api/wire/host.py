@@ -46,6 +46,8 @@ def host_json(item: Container) -> dict[str, Any]:
     )
     answer["MaskedPaths"] = None if open_paths else list(MASKED_PATHS)
     answer["ReadonlyPaths"] = None if open_paths else list(READONLY_PATHS)
+    if not answer["Runtime"]:
+        answer["Runtime"] = _DEFAULTS["Runtime"]
     if answer["MemorySwappiness"] == -1:  # what old clients send for "not said"
         answer["MemorySwappiness"] = None
     return answer

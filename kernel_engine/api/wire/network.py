@@ -55,11 +55,22 @@ def read_endpoint(fields: Fields) -> EndpointOptions:
         aliases=fields.words("Aliases"),
         address=_address(addresses.text("IPv4Address"), 4),
         address6=_address(addresses.text("IPv6Address"), 6),
+        link_local=tuple(_link_local(word) for word in addresses.words("LinkLocalIPs")),
         gateway_priority=fields.number("GwPriority"),
         mac=fields.text("MacAddress"),
         links=fields.words("Links"),
         driver_options=fields.mapping("DriverOpts"),
     )
+
+
+def _link_local(text: str) -> str:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        address = None
+    if address is None or address.is_unspecified:
+        raise InvalidRequest(f"invalid link-local IP address: {text}")
+    return str(address)
 
 
 def _address(text: str, version: int) -> str:
@@ -109,8 +120,12 @@ def _endpoint_json(
     }
 
 
-def _wished(options: EndpointOptions) -> dict[str, str]:
-    wished = {"IPv4Address": options.address, "IPv6Address": options.address6}
+def _wished(options: EndpointOptions) -> dict[str, Any]:
+    wished = {
+        "IPv4Address": options.address,
+        "IPv6Address": options.address6,
+        "LinkLocalIPs": list(options.link_local),
+    }
     return {key: value for key, value in wished.items() if value}
 
 

@@ -109,6 +109,14 @@ def test_an_unknown_runtime_is_refused() -> None:
         read_create({"Image": "x", "HostConfig": {"Runtime": "nope"}})
 
 
+def test_a_runtime_that_is_asked_for_is_shown() -> None:
+    """docker-py writes it beside HostConfig."""
+    for body in ({"Runtime": "runc"}, {"HostConfig": {"Runtime": "runc"}}):
+        assert read_create({"Image": "x", **body}).host.raw["Runtime"] == "runc"
+    with pytest.raises(InvalidRequest, match="unknown or invalid runtime name: nope"):
+        read_create({"Image": "x", "Runtime": "nope"})
+
+
 def test_one_word_is_a_list_of_one() -> None:
     options = read_create({"Image": "x", "Cmd": "ls", "Entrypoint": ""})
     assert (options.command, options.entrypoint) == (("ls",), ("",))
