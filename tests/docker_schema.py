@@ -29,6 +29,7 @@ POINTERS = frozenset({"MemorySwappiness", "ExitCode"})
 UNLISTED: Mapping[tuple[str, str], int] = {
     ("POST", "/networks/create"): 409,  # the name is taken
     ("GET", "/images/{name}/get"): 404,
+    ("POST", "/build"): 404,  # what `remote` names is not there
 }
 
 _KEPT = ("type", "format", "enum", "pattern", "minimum", "maximum", "required")
