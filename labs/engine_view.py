@@ -176,7 +176,8 @@ class EngineView:
     # other servers ----------------------------------------------------------------------------------------------
     def servers(self) -> Servers:
         """Those beside this one, and this one's address among them."""
-        return servers.read(self._client)
+        found = self._find(servers.PATH)
+        return servers.understood(found) if found else Servers()
 
     def server(self, name: str) -> EngineView | None:
         """Another server, with all that can be asked of this one; None when there is none of that name."""
@@ -186,11 +187,6 @@ class EngineView:
         return EngineView(
             found.host, answer=self.answer, workspace=self.workspace, address=found.address, told=self._told
         )
-
-    def need_server(self, name: str) -> None:
-        """Makes it where it is not there."""
-        if self.servers().find(name) is None:
-            servers.create(self._client, name)
 
     def remove_server(self, name: str) -> None:
         """With all that is on it. No error when there is none."""

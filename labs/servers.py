@@ -7,6 +7,7 @@ engine's door is `/kernel-engine/servers`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from kernel_engine.cli.table import columns
 from kernel_engine.client import APIError, Client
@@ -44,9 +45,13 @@ class Servers:
 def read(client: Client) -> Servers:
     """Raises EngineUnreachable when nobody answers."""
     try:
-        found = client.get(PATH).json()
+        return understood(client.get(PATH).json())
     except APIError:  # an engine without servers
         return Servers()
+
+
+def understood(found: dict[str, Any]) -> Servers:
+    """What the engine tells of them."""
     others = tuple(
         Server(name=item["Name"], address=item["Address"], host=item["Host"], state=item["State"])
         for item in found["Servers"]

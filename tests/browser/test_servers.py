@@ -22,7 +22,7 @@ DEPLOYING = (
     "docker run -d -p 5000:5000 --name registry registry:2",
     "docker tag wiki:1.0 $FIRST:5000/team/wiki:1.0",
     "docker push $FIRST:5000/team/wiki:1.0",
-    "docker --host $SECOND_HOST run -d -q --name wiki",
+    "docker --host $SECOND_HOST run -d -q --name wiki-prod",
 )
 
 
@@ -78,7 +78,7 @@ def test_the_wiki_of_lab_04_is_deployed_to_the_second_server(ran: Run) -> None:
         cell.locator(".cm-content").click()
         page.keyboard.press("Shift+Enter")
         ran.notebook.ended(cell)
-    expect(cell.locator(".dl-port")).to_contain_text("서버 second의 9999번 포트→wiki 80번 포트")
+    expect(cell.locator(".dl-port")).to_contain_text("서버 second의 9999번 포트→wiki-prod 80번 포트")
     frame = cell.frame_locator(".dl-port iframe")
     expect(frame.locator("h1.logo")).to_have_text("도커 실습 위키")
     expect(frame.locator("#dokuwiki__content")).to_contain_text("컨테이너 안의 아파치와 PHP")

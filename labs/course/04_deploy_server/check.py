@@ -7,7 +7,6 @@ from __future__ import annotations
 import csv
 import json
 import tarfile
-import time
 from pathlib import Path
 
 from labs.checks import EngineView, Exercise, NotYet, Passed, Result
@@ -17,8 +16,6 @@ SECOND = "second"
 REPOSITORY = "lab/page"
 PORT = 5000
 NEW_TITLE, OLD_TITLE = "공지 2판", "공지 1판"
-#: a registry that has just been started gets so long until it answers
-START_SECONDS = 5.0
 
 
 def _missing(what: str, where: str, hints: tuple[str, ...], found: str = "아직 없어요.") -> NotYet:
@@ -40,11 +37,7 @@ def _not_pushed(tag: str, hints: tuple[str, ...]) -> NotYet:
         return _missing(
             f"{PORT}번 포트의 레지스트리에 올린 `{REPOSITORY}:{tag}`",
             f"GET http://127.0.0.1:{PORT}/v2/",
-            (
-                "먼저 레지스트리를 켜야 올릴 곳이 있어요.",
-                f"3절처럼 이미지 registry:2를 호스트의 {PORT}번 포트로 실행하세요.",
-                f"docker run -d -p {PORT}:{PORT} --name registry registry:2",
-            ),
+            ("먼저 레지스트리를 켜세요.", "과제 앞의 셀을 다시 실행하면 켜져요.", "docker ps로 registry를 확인하세요."),
             "레지스트리가 대답하지 않아요.",
         )
     return _missing(f"레지스트리의 `{REPOSITORY}:{tag}`", f"GET /v2/{REPOSITORY}/manifests/{tag}", hints)
@@ -146,6 +139,11 @@ def _title(page: str) -> str:
 
 # 04-3 ---------------------------------------------------------------------------------------------------------------
 NOTICE_PORT = 8080
+NO_SERVER = (
+    "둘째 서버부터 만드세요.",
+    "과제 앞의 셀을 다시 실행하면 만들어져요.",
+    f"%server create {SECOND}",
+)
 DEPLOYED = (
     "둘째 서버의 엔진에게 말해야 해요. --host나 --context를 쓰세요.",
     "이미지의 이름은 $FIRST:5000/lab/page:2.0이고, -p 8080:80이에요. 둘째 서버에는 빌드하지 않아도 돼요.",
@@ -154,17 +152,12 @@ DEPLOYED = (
 
 
 def deployed(engine: EngineView) -> Result:
-    there = engine.server(SECOND)
-    if there is None:
-        return _missing(
-            f"둘째 서버 `{SECOND}`",
-            "%server",
-            ("둘째 서버가 있어야 배포할 곳이 있어요.", "3절에서 %server로 만들었어요.", f"%server create {SECOND}"),
-            "그런 서버가 없어요.",
-        )
     entry = _entry("2.0")
     if entry is None:
         return _not_pushed("2.0", MOVED)
+    there = engine.server(SECOND)
+    if there is None:
+        return _missing(f"둘째 서버 `{SECOND}`", "%server", NO_SERVER, "그런 서버가 없어요.")
     found = there.container("notice")
     if found is None:
         here = engine.container("notice") is not None
@@ -208,7 +201,8 @@ def carried(engine: EngineView) -> Result:
     there, mine = engine.server(SECOND), engine.image(OFFLINE)
     if there is None or mine is None:
         what = f"둘째 서버 `{SECOND}`" if there is None else f"이미지 `{OFFLINE}`"
-        return _missing(what, "%server" if there is None else "docker images", CARRIED)
+        where, hints = ("%server", NO_SERVER) if there is None else ("docker images", CARRIED)
+        return _missing(what, where, hints)
     inside = _saved(engine.workspace / ARCHIVE)
     if mine["Id"] not in inside:
         return NotYet(
@@ -286,18 +280,11 @@ def read(engine: EngineView) -> Result:
 
 
 # solutions ----------------------------------------------------------------------------------------------------------
-def begin(engine: EngineView) -> None:
-    """A registry and the second server, as the lab leaves them."""
-    engine.need_server(SECOND)
-    if engine.container("registry") is None:
-        engine.must(f"docker run -d -p {PORT}:{PORT} --name registry registry:2")
-    until = time.monotonic() + START_SECONDS
-    while time.monotonic() < until:
-        try:
-            Registry("127.0.0.1", PORT).entries()
-            return
-        except (Locked, NoRegistry):
-            time.sleep(0.1)
+#: a registry and the second server, as the lab leaves them
+BEGIN = """docker context use default
+bash registry.sh
+labs server create second >/dev/null 2>&1
+docker ps --filter name=registry"""
 
 
 def end(engine: EngineView) -> None:
@@ -347,7 +334,7 @@ checks = {
             + f"docker rmi -f page:1.0 $FIRST:{PORT}/{REPOSITORY}:1.0",
         },
         images=OWN,
-        setup=begin,
+        setup=BEGIN,
         cleanup=end,
     ),
     "04-2": Exercise(
@@ -363,12 +350,12 @@ checks = {
             + _push(2, "2.0", "latest"),
         },
         images=OWN,
-        setup=begin,
+        setup=BEGIN,
         cleanup=end,
     ),
     "04-3": Exercise(
         check=deployed,
-        solve=f"{BOTH}docker --host $SECOND_HOST {RUN}:2.0",
+        solve=f"{BOTH}docker --host $SECOND_HOST rm -f notice\ndocker --host $SECOND_HOST {RUN}:2.0",
         wrong={
             "여러분의 서버에 배포함": f"{BOTH}docker {RUN}:2.0",
             "1.0을 배포함": f"{BOTH}docker --host $SECOND_HOST {RUN}:1.0",
@@ -379,7 +366,7 @@ checks = {
         },
         containers=("notice",),
         images=OWN,
-        setup=begin,
+        setup=BEGIN,
         cleanup=end,
     ),
     "04-4": Exercise(
@@ -399,7 +386,7 @@ checks = {
             f"docker rmi $FIRST:{PORT}/lab/offline:1.0",
         },
         images=OWN,
-        setup=begin,
+        setup=BEGIN,
         cleanup=end,
     ),
     "04-5": Exercise(
