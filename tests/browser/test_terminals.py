@@ -178,6 +178,22 @@ def test_two_at_once_and_a_page_that_comes_back(notebook: Notebook, engine: Daem
     assert len(terminals(notebook.server)) == 2
 
 
+def test_one_that_ended_while_nobody_looked(notebook: Notebook, engine: Daemon, page: Page) -> None:
+    cell = opened(notebook, "docker run -it --name alone busybox sh")
+    shows(cell, "^/ #")
+    line(notebook, "echo last words")
+    shows(cell, "^last words$")
+    notebook.saved(NAME)
+    at = notebook.cells.count() - 2
+    page.goto("about:blank")
+    engine.docker("kill", "alone")
+    until(lambda: not terminals(notebook.server))
+    Notebook.opened(page, notebook.server, NAME)
+    cell = notebook.cells.nth(at)
+    expect(cell).to_contain_text("last words")
+    expect(cell).to_contain_text("종료 코드(exit code): 137")
+
+
 def test_the_size_follows_the_page(notebook: Notebook, engine: Daemon, page: Page) -> None:
     cell = opened(notebook, "docker run -it --name sized busybox sh")
     shows(cell, "^/ #")
