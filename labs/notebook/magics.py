@@ -150,8 +150,13 @@ def register(shell: InteractiveShell) -> None:
     add(magics.reset, magic_kind="line", magic_name="reset")
 
 
-def _reset(name: str) -> None:
-    _say(practice.reset(name, server.require_this_engine().host, practising.kept()))
+def _reset(name: str) -> int:
+    try:
+        _say(practice.reset(name, server.require_this_engine().host, practising.kept()))
+    except KeyboardInterrupt:
+        _say(f"멈췄어요. 끝까지 되돌리려면 다시 실행하세요: %reset {name}")
+        return 130
+    return 0
 
 
 def _left(there: Session) -> str:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from labs import catalogue, checks
+from labs import catalogue, checks, practice
 from labs.checks import EngineView, Exercise, NotYet, Passed
+from labs.progress import FOLDER, Progress
 from labs.workspace import WITHHELD
 from tests.daemon import REPOSITORY, Daemon
 
@@ -51,11 +52,21 @@ def test_nothing_done_is_not_yet(exercise: Exercise, view: EngineView) -> None:
     assert isinstance(exercise.check(view), NotYet)
 
 
-@pytest.mark.parametrize("exercise", ALL, indirect=True)
-def test_the_solution_passes(exercise: Exercise, view: EngineView) -> None:
-    checks.work(exercise.solve, view)
-    result = exercise.check(answered(view, right_answer(exercise, view)))
+@pytest.mark.parametrize("name", ALL)
+def test_the_solution_passes_and_shows_what_it_does(
+    name: str, view: EngineView, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `%solve` runs it: in a folder of its own, nothing of the lesson before it."""
+    monkeypatch.setenv("DOCKER_LABS_WORKSPACE", str(tmp_path))
+    told: list[str] = []
+    try:
+        result = practice.solve(name, view.host, Progress(folder=tmp_path / FOLDER, say=told.append), told.append)
+    finally:
+        ALL[name].end(view)
     assert isinstance(result, Passed), result
+    assert any(line.startswith("$ ") for line in told)
+    assert view.containers() == []
+    assert [path.name for path in tmp_path.iterdir() if path.name != FOLDER] == [f"solution-{name}"]
 
 
 @pytest.mark.parametrize(("exercise", "title"), WRONG, indirect=["exercise"])

@@ -190,6 +190,8 @@ def _said(work: Callable[[], None]) -> None:
         work()
     except (catalogue.NoSuchLab, server.WrongServer, BadSource, CommandFailed, NameTaken) as error:
         print(error)
+    except KeyboardInterrupt:
+        print("멈췄어요.")
     except EngineUnreachable as error:
         print(f"{error.message}\n{NOBODY}")
     except APIError as error:

@@ -1,0 +1,63 @@
+"""The `labs` command in a terminal: the same hints, solutions, ways back and progress as in a notebook."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.daemon import Daemon
+
+Labs = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def labs(clean: Daemon, tmp_path: Path) -> Labs:
+    """Runs it: exit code, output and error."""
+    environment = {**os.environ, "DOCKER_HOST": clean.host, "DOCKER_LABS_WORKSPACE": str(tmp_path)}
+
+    def run(*words: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "labs.cli", *words]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def test_hints_then_the_solution_then_one_s_own(labs: Labs, clean: Daemon) -> None:
+    code, told = labs("solve", "00-2")
+    assert (code, clean.out("ps", "-aq")) == (1, "")
+    assert "labs check 00-2" in told and "labs hint 00-2" in told
+    code, told = labs("hint", "00-2")
+    assert code == 0 and told.startswith("힌트 1/3 · 방향\n")
+    assert "힌트 2/3 · 방법\n" in labs("hint", "00-2")[1]
+    assert "labs solve 00-2" in labs("hint", "00-2")[1]
+    code, told = labs("solve", "00-2")
+    assert code == 0 and "$ docker run" in told and "✓ 00-2 통과" in told
+    assert "◐ 00-2" in labs("progress")[1]
+    assert labs("reset", "00-2")[0] == 0
+    assert clean.out("ps", "-aq") == ""
+    assert labs("check", "00-2")[0] == 1
+    clean.docker("run", "-dit", "--name", "stay", "busybox", "sh")
+    clean.docker("run", "--name", "leave", "busybox", "sh")
+    assert labs("check", "00-2")[0] == 0
+    assert "✓ 00-2" in labs("progress")[1]
+
+
+def test_a_lab_s_reset_leaves_everything_else(labs: Labs, clean: Daemon) -> None:
+    for name in ("mine", "stay", "worker"):
+        clean.docker("create", "--name", name, "busybox")
+    assert labs("reset", "00")[0] == 0
+    assert clean.out("ps", "-a", "--format", "{{.Names}}") == "mine"
+
+
+@pytest.mark.parametrize("words", [("hint", "99-1"), ("solve", "00-9"), ("reset", "99"), ("check", "nonsense")])
+def test_what_is_not_there_is_a_sentence(labs: Labs, words: tuple[str, ...]) -> None:
+    code, told = labs(*words)
+    assert code == 2
+    assert "없어요" in told
