@@ -275,7 +275,10 @@ class EngineView:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise CommandFailed(f"{shown}\n→ {PATIENCE_SECONDS}초가 지나도 끝나지 않아서 멈췄어요.") from None
+            late = f"→ {PATIENCE_SECONDS}초가 지나도 끝나지 않아서 멈췄어요."
+            if self._told:
+                self._told(late)
+            raise CommandFailed(f"{shown}\n{late}") from None
         if self._told and done.stdout:
             self._told(done.stdout.removesuffix("\n"))
         return done.returncode, done.stdout

@@ -16,10 +16,15 @@ from pathlib import Path
 from labs import progress, workspace
 from labs.catalogue import NOTEBOOK, Lab, NoSuchLab, lab
 from labs.checks import HINTS, Exercise, NotYet, Passed, Result, exercise, exercises, work
-from labs.engine_view import EngineView
+from labs.engine_view import CommandFailed, EngineView
 from labs.progress import Progress
 
 Say = Callable[[str], object]
+#: the command and what it printed stand above
+FAILED = (
+    "풀이의 명령이 실패했어요. 위의 마지막 줄에 까닭이 있어요. "
+    "다른 것이 같은 포트를 쓰고 있지 않은지 보고 다시 실행해 보세요."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +121,10 @@ def solve(name: str, host: str, kept: Progress, say: Say) -> Result:
     say(f"과제 {name}: 처음으로 되돌리고, 새 폴더 {place.name}에서 풀이를 실행해요. 여러분의 파일은 그대로 있어요.")
     kept.note(name, progress.solved)
     engine = EngineView(host, workspace=place, told=say)
-    work(found.solve, engine)
+    try:
+        work(found.solve, engine)
+    except CommandFailed as error:
+        raise CommandFailed(FAILED) from error
     quiet = EngineView(host, workspace=place)
     answer = found.answer(quiet) if callable(found.answer) else found.answer
     if answer:

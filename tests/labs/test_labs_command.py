@@ -20,9 +20,12 @@ def labs(clean: Daemon, tmp_path: Path) -> Labs:
     """Runs it: exit code, output and error."""
     environment = {**os.environ, "DOCKER_HOST": clean.host, "DOCKER_LABS_WORKSPACE": str(tmp_path)}
 
-    def run(*words: str) -> tuple[int, str]:
+    def run(*words: str, course: Path | None = None) -> tuple[int, str]:
+        other = {"DOCKER_LABS_COURSE": str(course)} if course else {}
         command = [sys.executable, "-m", "labs.cli", *words]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, cwd=tmp_path, env=environment | other, check=False
+        )
         assert "Traceback" not in done.stderr
         return done.returncode, done.stdout + done.stderr
 
@@ -47,6 +50,26 @@ def test_hints_then_the_solution_then_one_s_own(labs: Labs, clean: Daemon) -> No
     clean.docker("run", "--name", "leave", "busybox", "sh")
     assert labs("check", "00-2")[0] == 0
     assert "✓ 00-2" in labs("progress")[1]
+
+
+LAB = "---\ndocker_labs: {lab: '90', title: 시험, minutes: 1, goals: [볼 수]}\n---\n# 시험\n"
+CHECK = """from labs.checks import Exercise, NotYet
+missing = NotYet(expected="a", found="b", read_from="c")
+checks = {"90-1": Exercise(check=lambda engine: missing, solve="docker rm nosuch", wrong={})}
+"""
+
+
+def test_a_solution_that_fails_shows_why_once(labs: Labs, tmp_path: Path) -> None:
+    folder = tmp_path / "course" / "90_test"
+    folder.mkdir(parents=True)
+    (folder / "lab.md").write_text(LAB)
+    (folder / "check.py").write_text(CHECK)
+    code, told = labs("solve", "90-1", "--untried", course=folder.parent)
+    assert code == 2
+    assert told.count("$ docker rm nosuch") == told.count("No such container: nosuch") == 1
+    assert "풀이의 명령이 실패했어요" in told
+    code, told = labs("hint", "90-1", course=folder.parent)
+    assert code == 2 and "힌트가 없어요" in told
 
 
 def test_a_lab_s_reset_leaves_everything_else(labs: Labs, clean: Daemon) -> None:
