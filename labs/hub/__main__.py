@@ -23,9 +23,15 @@ def _say(text: str) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """The exit code: 0, or 1 after one line that says what failed."""
     options = _parser().parse_args(arguments)
-    # asked to end in the middle, what was begun is still taken away
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGTERM, _end)
     return int(options.work(options))
+
+
+def _end(number: int, frame: object) -> None:
+    """Asked to end in the middle, what was begun is still taken away, and nobody asks twice: a process whose parent has
+    several threads hears of the end of each (prctl(2))."""
+    signal.signal(number, lambda *_: None)
+    sys.exit(128 + number)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -17,7 +17,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from http import HTTPStatus
 from pathlib import Path
 
@@ -269,8 +269,7 @@ def test_ended_in_the_middle_it_takes_its_builder_along(hub_data: Path) -> None:
             if "패키지를 내려받고" in line:
                 process.terminate()
         assert process.wait(60) == 128 + signal.SIGTERM
-    assert sorted(path.name for path in hub_data.iterdir()) == ["lock", "registry"]
-    assert str(hub_data) not in Path("/proc/self/mountinfo").read_text()
+    assert_nothing_is_left(hub_data)
 
 
 @needs_root
@@ -289,11 +288,23 @@ def test_a_maker_that_is_ended_takes_its_work_along(hub_data: Path) -> None:
             time.sleep(0.05)
         process.terminate()
         assert process.wait(20) == 128 + signal.SIGTERM
-    while (hub_data / "building").exists() or (hub_data / "filling").exists():
+    while any(str(hub_data) in line for line in commands()):
         assert time.monotonic() < deadline + 60
         time.sleep(0.1)
+    assert_nothing_is_left(hub_data)
+
+
+def assert_nothing_is_left(hub_data: Path) -> None:
+    assert not [line for line in commands() if str(hub_data) in line]
     assert sorted(path.name for path in hub_data.iterdir()) == ["lock", "registry"]
     assert str(hub_data) not in Path("/proc/self/mountinfo").read_text()
+
+
+def commands() -> Iterator[str]:
+    """The command line of each process."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended meanwhile
+            yield path.read_text(errors="replace")
 
 
 def told(place: str) -> str:
