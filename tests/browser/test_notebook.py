@@ -205,7 +205,7 @@ def test_a_check_says_what_is_missing_and_then_passes(empty: Notebook) -> None:
     expect(later.locator(".dl-hint")).to_have_count(2)
     later.get_by_role("button", name="힌트 3: 거의 답").press("Enter")
     expect(later.locator(".dl-notyet")).to_contain_text("%solve 00-2")
-    expect(later.get_by_role("button")).to_have_count(0)
+    expect(later.locator(".jp-Cell-outputArea").get_by_role("button")).to_have_count(0)
     empty.run("docker run -dit --name stay busybox sh\ndocker run --name leave busybox sh")
     again = empty.start("%check 00-2")
     expect(again.locator(".dl-passed")).to_contain_text("00-2 통과")
