@@ -22,6 +22,7 @@ from kernel_engine.api import (
     stats,
     system,
     volumes,
+    websocket,
 )
 from kernel_engine.api.call import Call
 from kernel_engine.errors import EngineError, NoSwarm, NotFound, NotSupported
@@ -56,7 +57,6 @@ _NO_MANAGER = _later(
     "and try again.",
     NoSwarm,
 )
-_OTHER = _later("this endpoint is not served by this engine yet")
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/_ping", system.ping),
@@ -76,7 +76,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/containers/{id}/changes", containers.changes),
     Route("GET", "/containers/{id}/export", archives.export, watches=True),
     Route("GET", "/containers/{id}/stats", stats.stats, watches=True),
-    Route("GET", "/containers/{id}/attach/ws", _later("attaching through a websocket is not served yet")),
+    Route("GET", "/containers/{id}/attach/ws", websocket.attach, watches=True),
     Route("GET", "/containers/{id}/archive", archives.read, watches=True),
     Route("HEAD", "/containers/{id}/archive", archives.stat),
     Route("PUT", "/containers/{id}/archive", archives.write),

@@ -158,7 +158,7 @@ CASES: tuple[Case, ...] = (
     Case("GET", "/system/df", ""),
     Case("GET", "/events", "/events?since=1&until={now}"),
 )
-#: takes a connection over, or is another test's: tests/contract/test_hijack.py, test_websocket.py
+#: no answer but a conversation: test_websocket.py
 ELSEWHERE = {("GET", CON + "/{id}/attach/ws")}
 
 
