@@ -61,7 +61,6 @@ def test_no_route_hides_another() -> None:
     "request_line",
     """
     POST /session;POST /swarm/init;POST /swarm/join;POST /plugins/x/enable
-    GET /containers/c/attach/ws
     """.replace("\n", ";").split(";"),
 )
 def test_what_is_not_served_says_so(request_line: str) -> None:
