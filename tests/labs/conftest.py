@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from labs.build import fixed_ports
 from tests.daemon import Daemon, running_daemon
 
 
@@ -23,8 +24,8 @@ def fresh_engine(*mirrors: str) -> Iterator[Daemon]:
 
 @pytest.fixture
 def engine(hub: str, hub_maker: str) -> Iterator[Daemon]:
-    """An engine that has never seen an image."""
-    with fresh_engine(hub, hub_maker) as engine:
+    """An engine that has never seen an image, and the ports that labs publish for itself alone."""
+    with fixed_ports(), fresh_engine(hub, hub_maker) as engine:
         yield engine
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from labs import catalogue, checks, practice
+from labs.build import fixed_ports
 from labs.checks import EngineView, Exercise, NotYet, Passed
 from labs.progress import FOLDER, Progress
 from labs.workspace import WITHHELD
@@ -32,9 +33,10 @@ def exercise(request: pytest.FixtureRequest, view: EngineView, tmp_path: Path) -
     found = ALL[request.param]
     materials = shutil.ignore_patterns(*WITHHELD, catalogue.NOTEBOOK)
     shutil.copytree(catalogue.lab(request.param).folder, tmp_path, ignore=materials, dirs_exist_ok=True)
-    found.begin(view)
-    yield found
-    found.end(view)
+    with fixed_ports():
+        found.begin(view)
+        yield found
+        found.end(view)
     assert view.containers() == []
     assert not {row["Name"] for row in view.volumes()} & set(found.volumes)
 
