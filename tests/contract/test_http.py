@@ -50,7 +50,6 @@ def test_with_and_without_a_version(door: Door, prefix: str) -> None:
         ("/v1.x/info", 404, "page not found"),
         ("/v1.47", 404, "page not found"),
         ("/containers/missing/json", 404, "No such container: missing"),
-        ("/containers/c1/attach/ws", 501, "attaching through a websocket is not served yet"),
         ("/swarm/init", 501, "swarm mode is not served by this engine yet"),
         ("/swarm/leave", 503, "This node is not part of a swarm"),
         (

@@ -18,7 +18,12 @@ from labs.workspace import WITHHELD
 from tests.daemon import REPOSITORY, Daemon
 
 ALL = {name: exercise for lab in catalogue.labs() for name, exercise in checks.exercises(lab).items()}
-WRONG = [(name, title) for name, exercise in ALL.items() for title in {**exercise.wrong, **exercise.wrong_answers}]
+#: one wrong solution of each exercise in every run, the others with --full: with ten labs they take minutes
+WRONG = [
+    pytest.param(name, title, marks=[pytest.mark.full] if at else [])
+    for name, exercise in ALL.items()
+    for at, title in enumerate({**exercise.wrong, **exercise.wrong_answers})
+]
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ async def stuck(workers: Workers, root: Path) -> asyncio.Task[object]:
     async def work() -> object:
         try:
             with opened(root, os.O_RDONLY | os.O_DIRECTORY) as target:
-                return await workers.run(UNPACK, {"limit": 1}, (reading, target))
+                return await workers.run(UNPACK, {"limit": 1, "digest": None}, (reading, target))
         finally:
             os.close(reading)
             os.close(writing)
@@ -81,9 +81,9 @@ async def test_errors_come_back_as_they_were(workers: Workers, tmp_path: Path) -
         opened(tmp_path / "root", os.O_RDONLY | os.O_DIRECTORY) as root,
     ):
         with pytest.raises(CorruptData, match="invalid tar header"):
-            await workers.run(UNPACK, {"limit": 1 << 20}, (blob, root))
+            await workers.run(UNPACK, {"limit": 1 << 20, "digest": None}, (blob, root))
         with pytest.raises(NotADirectoryError):
-            await workers.run(UNPACK, {"limit": 1 << 20}, (blob, blob))
+            await workers.run(UNPACK, {"limit": 1 << 20, "digest": None}, (blob, blob))
         with pytest.raises(EngineError, match="KeyError"):
             await workers.run(UNPACK, {}, (blob, root))
 
@@ -120,7 +120,9 @@ async def test_a_job_that_ends_before_its_order_is_told(workers: Workers, tmp_pa
         done = await workers.run("kernel_engine.images.worker:settle_layer", {"latest": None}, (root,), lines=slowly())
         assert "diff_id" in done
     with opened(tmp_path, os.O_RDONLY | os.O_DIRECTORY) as root, pytest.raises(OSError):
-        await workers.run("kernel_engine.images.worker:receive_file", {"limit": 1}, (root, root), lines=slowly())
+        await workers.run(
+            "kernel_engine.images.worker:receive_file", {"limit": 1, "digest": None}, (root, root), lines=slowly()
+        )
 
 
 async def test_a_killed_job_and_a_killed_pool(workers: Workers, tmp_path: Path) -> None:
@@ -148,7 +150,7 @@ def test_a_daemon_that_is_killed_is_followed(tmp_path: Path) -> None:
             workers = Workers("kernel_engine.images.worker")
             reading, writing = os.pipe()
             root = os.open({str(tmp_path)!r}, os.O_RDONLY | os.O_DIRECTORY)
-            await workers.run({UNPACK!r}, {{"limit": 1}}, (reading, root))
+            await workers.run({UNPACK!r}, {{"limit": 1, "digest": None}}, (reading, root))
 
         asyncio.run(main())
     """
