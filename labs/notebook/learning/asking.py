@@ -129,7 +129,8 @@ def as_html(answers: Answers) -> str:
     most = max((count for _, count in answers.counts), default=1)
     bars = "".join(
         f'<li><i class="dl-by-{kinds[name]}">{numbers[name]}</i><span>{escape(name)}</span>'
-        f'<svg width="240" height="12" aria-hidden="true"><rect width="{240 * count // most}" height="12" rx="2" '
+        '<svg viewBox="0 0 240 12" preserveAspectRatio="none" aria-hidden="true">'
+        f'<rect width="{240 * count // most}" height="12" rx="2" '
         f'class="dl-by-{kinds[name]}"/></svg><b>{count}번</b></li>'
         for name, count in answers.counts
     )
