@@ -10,11 +10,24 @@ import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from labs.catalogue import Lab, NoSuchLab, lab
 from labs.engine_view import EngineView
 
-__all__ = ["EngineView", "Exercise", "NotYet", "Passed", "Result", "Work", "exercise", "exercises"]
+__all__ = [
+    "EngineView",
+    "Exercise",
+    "NotYet",
+    "Passed",
+    "Result",
+    "Work",
+    "exercise",
+    "exercises",
+    "first_line",
+    "missing",
+    "not_running",
+]
 
 #: the names of the three hints, in their order
 HINTS = ("방향", "방법", "거의 답")
@@ -38,6 +51,30 @@ class NotYet:
 
 
 Result = Passed | NotYet
+
+
+def missing(what: str, where: str, hints: tuple[str, ...]) -> NotYet:
+    """What is not there yet."""
+    return NotYet(expected=what, found="아직 없어요.", read_from=where, hints=hints)
+
+
+def not_running(name: str, found: dict[str, Any] | None, hints: tuple[str, ...]) -> NotYet | None:
+    """`found` is a container as `docker inspect` shows it; None when it runs."""
+    if found is not None and found["State"]["Running"]:
+        return None
+    return NotYet(
+        expected=f"실행 중인 컨테이너 `{name}`",
+        found="아직 없어요." if found is None else f"`{name}`의 상태: {found['State']['Status']}",
+        read_from="docker ps -a",
+        hints=hints,
+    )
+
+
+def first_line(said: str) -> str:
+    """Of what a command printed, for the line "찾은 것"."""
+    return (said.strip().splitlines() or ["아무것도 나오지 않았어요."])[0][:100]
+
+
 #: something done to an engine: a bash script, or a function
 Work = str | Callable[[EngineView], object]
 

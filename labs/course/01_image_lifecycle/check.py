@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from labs.checks import EngineView, Exercise, NotYet, Passed, Result
+from labs.checks import EngineView, Exercise, NotYet, Passed, Result, missing
 
 BASE = "debian:bookworm"
 NO_SUCH_COMMAND = 127
@@ -29,10 +29,6 @@ def _not_of_base(engine: EngineView, name: str, found: dict[str, Any], hints: tu
     )
 
 
-def _missing(what: str, where: str, hints: tuple[str, ...]) -> NotYet:
-    return NotYet(expected=what, found="아직 없어요.", read_from=where, hints=hints)
-
-
 # 01-1 ---------------------------------------------------------------------------------------------------------------
 WITH_GIT = (
     "실습에서 git을 설치한 컨테이너가 아직 있을 거예요. 그 컨테이너를 한 번만 굳히면 돼요.",
@@ -44,7 +40,7 @@ WITH_GIT = (
 def with_git(engine: EngineView) -> Result:
     made, base = engine.image("lab:git"), engine.image(BASE)
     if made is None or base is None:
-        return _missing("이미지 `lab:git`" if made is None else f"이미지 `{BASE}`", "docker images", WITH_GIT)
+        return missing("이미지 `lab:git`" if made is None else f"이미지 `{BASE}`", "docker images", WITH_GIT)
     layers, below = _layers(made), _layers(base)
     if layers[: len(below)] != below:
         return NotYet(
@@ -87,7 +83,7 @@ NATURAL = {"/etc": "C", "/root": "C", "/root/.bash_history": "A"}
 def three_changes(engine: EngineView) -> Result:
     found = engine.container("diff-lab")
     if found is None:
-        return _missing("컨테이너 `diff-lab`", "docker ps -a", THREE_CHANGES)
+        return missing("컨테이너 `diff-lab`", "docker ps -a", THREE_CHANGES)
     if other := _not_of_base(engine, "diff-lab", found, THREE_CHANGES):
         return other
     changes = {path: kind for path, kind in engine.changes("diff-lab").items() if NATURAL.get(path) != kind}
@@ -118,7 +114,7 @@ def two_containers(engine: EngineView) -> Result:
     for name in ("left", "right"):
         found = engine.container(name)
         if found is None:
-            return _missing(f"실행 중인 컨테이너 `{name}`", "docker ps -a", TWO)
+            return missing(f"실행 중인 컨테이너 `{name}`", "docker ps -a", TWO)
         if other := _not_of_base(engine, name, found, TWO):
             return other
         if not found["State"]["Running"]:
@@ -151,7 +147,7 @@ HELLO = (
 def hello(engine: EngineView) -> Result:
     made = engine.image("lab:hello")
     if made is None:
-        return _missing("이미지 `lab:hello`", "docker images", HELLO)
+        return missing("이미지 `lab:hello`", "docker images", HELLO)
     command = " ".join([*(made["Config"].get("Entrypoint") or ()), *(made["Config"].get("Cmd") or ())])
     if "/hello.txt" not in command:
         return NotYet(

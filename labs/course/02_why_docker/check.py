@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from labs.checks import EngineView, Exercise, NotYet, Passed, Result
+from labs.checks import EngineView, Exercise, NotYet, Passed, Result, missing, not_running
 
 
 def _env(found: dict[str, Any], name: str) -> str | None:
@@ -16,21 +16,6 @@ def _env(found: dict[str, Any], name: str) -> str | None:
         if key == name:
             return str(value)
     return None
-
-
-def _missing(what: str, where: str, hints: tuple[str, ...]) -> NotYet:
-    return NotYet(expected=what, found="아직 없어요.", read_from=where, hints=hints)
-
-
-def _not_running(name: str, found: dict[str, Any] | None, hints: tuple[str, ...]) -> NotYet | None:
-    if found is not None and found["State"]["Running"]:
-        return None
-    return NotYet(
-        expected=f"실행 중인 컨테이너 `{name}`",
-        found="아직 없어요." if found is None else f"`{name}`의 상태: {found['State']['Status']}",
-        read_from="docker ps -a",
-        hints=hints,
-    )
 
 
 # 02-1 ---------------------------------------------------------------------------------------------------------------
@@ -48,7 +33,7 @@ def two_moments(engine: EngineView) -> Result:
     images = {name: engine.image(name) for name in MOMENTS}
     for name, found in images.items():
         if found is None:
-            return _missing(f"이미지 `{name}`", "docker images", TWO_MOMENTS)
+            return missing(f"이미지 `{name}`", "docker images", TWO_MOMENTS)
     for name, wanted in zip(MOMENTS, ("c 1.0", "c 2.0"), strict=True):
         code, said = engine.run(name, "c", "--version")
         if code or said.strip() != wanted:
@@ -83,7 +68,7 @@ TWO_MODES = (
 def two_modes(engine: EngineView) -> Result:
     image = engine.image("lab/web")
     if image is None:
-        return _missing("이미지 `lab/web`", "docker images", TWO_MODES)
+        return missing("이미지 `lab/web`", "docker images", TWO_MODES)
     if _env(image, "MODE") != "dev":
         return NotYet(
             expected="이미지에 담긴 기본값 `MODE=dev`",
@@ -101,7 +86,7 @@ def _mode_of(engine: EngineView, name: str, mode: str, image: str) -> NotYet | N
     """What is not as wanted in one of the two containers."""
     found = engine.container(name)
     if found is None or not found["State"]["Running"]:
-        return _not_running(name, found, TWO_MODES)
+        return not_running(name, found, TWO_MODES)
     if found["Image"] != image:
         return NotYet(
             expected=f"`{name}`의 이미지는 `lab/web`",
@@ -137,7 +122,7 @@ THREE = (
 
 def three_servers(engine: EngineView) -> Result:
     if engine.image("lab/many") is None:
-        return _missing("이미지 `lab/many`", "docker images", THREE)
+        return missing("이미지 `lab/many`", "docker images", THREE)
     ids = {row["Id"] for row in engine.images() for tag in row["RepoTags"] or () if tag.startswith("lab/many:")}
     if len(ids) != 1:
         return NotYet(
@@ -149,7 +134,7 @@ def three_servers(engine: EngineView) -> Result:
     for name in ("w1", "w2", "w3"):
         found = engine.container(name)
         if found is None or not found["State"]["Running"]:
-            return _not_running(name, found, THREE) or _missing(name, "docker ps", THREE)
+            return not_running(name, found, THREE) or missing(name, "docker ps", THREE)
         if found["Image"] not in ids:
             return NotYet(
                 expected=f"`{name}`의 이미지는 `lab/many`",
@@ -182,9 +167,9 @@ docker run -d --name shop-front lab/safe:1"""
 def fails_safely(engine: EngineView) -> Result:
     image, front = engine.image(SAFE), engine.container("shop-front")
     if image is None:
-        return _missing(f"이미지 `{SAFE}`", "docker images", FAILS_SAFELY)
+        return missing(f"이미지 `{SAFE}`", "docker images", FAILS_SAFELY)
     if front is None or not front["State"]["Running"]:
-        return _not_running("shop-front", front, FAILS_SAFELY) or _missing("shop-front", "docker ps", FAILS_SAFELY)
+        return not_running("shop-front", front, FAILS_SAFELY) or missing("shop-front", "docker ps", FAILS_SAFELY)
     if front["Image"] != image["Id"]:
         return NotYet(
             expected=f"`{SAFE}`이 처음 그대로예요.",

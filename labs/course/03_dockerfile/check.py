@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from labs.checks import EngineView, Exercise, NotYet, Passed, Result
+from labs.checks import EngineView, Exercise, NotYet, Passed, Result, first_line, missing
 
 BASE = "debian:bookworm"
 MEGABYTE = 1_000_000
@@ -17,14 +17,6 @@ MEGABYTE = 1_000_000
 
 def _layers(image: dict[str, Any]) -> list[str]:
     return list(image["RootFS"]["Layers"] or ())
-
-
-def _missing(what: str, where: str, hints: tuple[str, ...]) -> NotYet:
-    return NotYet(expected=what, found="아직 없어요.", read_from=where, hints=hints)
-
-
-def _first_line(said: str) -> str:
-    return (said.strip().splitlines() or ["아무것도 나오지 않았어요."])[0][:100]
 
 
 # 03-1 ---------------------------------------------------------------------------------------------------------------
@@ -39,7 +31,7 @@ WITH_GIT = (
 def with_git(engine: EngineView) -> Result:
     made, base = engine.image("lab:git-df"), engine.image(BASE)
     if made is None or base is None:
-        return _missing("이미지 `lab:git-df`" if made is None else f"이미지 `{BASE}`", "docker images", WITH_GIT)
+        return missing("이미지 `lab:git-df`" if made is None else f"이미지 `{BASE}`", "docker images", WITH_GIT)
     below = _layers(base)
     if _layers(made)[: len(below)] != below or len(_layers(made)) != len(below) + 1:
         return NotYet(
@@ -62,7 +54,7 @@ def with_git(engine: EngineView) -> Result:
     if code:
         return NotYet(
             expected="`lab:git-df`에서 `git --version`이 버전을 보여 줘요.",
-            found=_first_line(said),
+            found=first_line(said),
             read_from="docker run --rm lab:git-df git --version",
             hints=WITH_GIT,
         )
@@ -82,7 +74,7 @@ TEAM_WIKI = (
 def team_wiki(engine: EngineView) -> Result:
     found, image = engine.container("team-wiki"), engine.image("wiki")
     if found is None or image is None:
-        return _missing("컨테이너 `team-wiki`" if found is None else "이미지 `wiki`", "docker ps -a", TEAM_WIKI)
+        return missing("컨테이너 `team-wiki`" if found is None else "이미지 `wiki`", "docker ps -a", TEAM_WIKI)
     if found["Image"] != image["Id"]:
         return NotYet(
             expected="`team-wiki`의 이미지는 `wiki`",
@@ -126,12 +118,12 @@ SLIM = (
 def slim(engine: EngineView) -> Result:
     made, base = engine.image("lab/slim"), engine.image("busybox")
     if made is None or base is None:
-        return _missing("이미지 `lab/slim`" if made is None else "이미지 `busybox`", "docker images", SLIM)
+        return missing("이미지 `lab/slim`" if made is None else "이미지 `busybox`", "docker images", SLIM)
     code, said = engine.run("lab/slim")
     if code or said.split() != REPORT:
         return NotYet(
             expected=f"`{' '.join(REPORT)}`이 한 줄씩 나와요.",
-            found=_first_line(said),
+            found=first_line(said),
             read_from="docker run --rm lab/slim",
             hints=SLIM,
         )
@@ -160,7 +152,7 @@ CAREFUL_ORDER = (
 def careful_order(engine: EngineView) -> Result:
     folder = engine.workspace / FOLDER
     if not (folder / "Dockerfile").is_file() or not (folder / "index.html").is_file():
-        return _missing(f"`{FOLDER}/Dockerfile`과 `{FOLDER}/index.html`", "노트북 옆의 폴더", CAREFUL_ORDER)
+        return missing(f"`{FOLDER}/Dockerfile`과 `{FOLDER}/index.html`", "노트북 옆의 폴더", CAREFUL_ORDER)
     names = (f"{TRIAL}:1", f"{TRIAL}:2")
     try:
         with tempfile.TemporaryDirectory(prefix="docker-labs-") as scratch:
@@ -187,7 +179,7 @@ def _compared(engine: EngineView, before: str, after: str) -> Result:
     if code or said.splitlines() != ["tool 1.0", "/var/log/web", "<p>고친 줄</p>"]:
         return NotYet(
             expected="`/tools/version`, `/var/log/web`, 고친 `/www/index.html`이 모두 있어요.",
-            found=_first_line(said) if code else "고친 글이나 설치한 도구가 없어요.",
+            found=first_line(said) if code else "고친 글이나 설치한 도구가 없어요.",
             read_from="빌드한 이미지의 파일",
             hints=CAREFUL_ORDER,
         )
@@ -217,7 +209,7 @@ QUICK = (
 def quick(engine: EngineView) -> Result:
     made, wiki = engine.image("lab/quick"), engine.image("wiki")
     if made is None or wiki is None:
-        return _missing("이미지 `lab/quick`" if made is None else "이미지 `wiki`", "docker images", QUICK)
+        return missing("이미지 `lab/quick`" if made is None else "이미지 `wiki`", "docker images", QUICK)
     below = _layers(wiki)
     if _layers(made)[: len(below)] != below:
         return NotYet(
@@ -264,7 +256,7 @@ MENDED = (
 def mended(engine: EngineView) -> Result:
     made = engine.image("lab/fixed")
     if made is None:
-        return _missing("이미지 `lab/fixed`", "docker images", MENDED)
+        return missing("이미지 `lab/fixed`", "docker images", MENDED)
     if made["Config"].get("WorkingDir") != "/app":
         return NotYet(
             expected="작업 폴더 `/app`",

@@ -8,11 +8,7 @@ import shlex
 import time
 from typing import Any
 
-from labs.checks import EngineView, Exercise, NotYet, Passed, Result
-
-
-def _missing(what: str, where: str, hints: tuple[str, ...]) -> NotYet:
-    return NotYet(expected=what, found="아직 없어요.", read_from=where, hints=hints)
+from labs.checks import EngineView, Exercise, NotYet, Passed, Result, missing
 
 
 def _state(found: dict[str, Any] | None) -> str:
@@ -41,7 +37,7 @@ THREE_BUILDS = (
 def three_builds(engine: EngineView) -> Result:
     latest, kept = engine.image(LATEST), engine.image(KEPT)
     if latest is None or kept is None:
-        return _missing(f"이미지 `{LATEST if latest is None else KEPT}`", "docker image ls", THREE_BUILDS)
+        return missing(f"이미지 `{LATEST if latest is None else KEPT}`", "docker image ls", THREE_BUILDS)
     built = [build["image"] for build in engine.builds() if LATEST in build["tags"] and build["image"]]
     made = _since_the_kept_one(built, kept["Id"])
     if not made:
@@ -204,7 +200,7 @@ TOOL = (
 def tool(engine: EngineView) -> Result:
     image = engine.image("lab/tool")
     if image is None:
-        return _missing("이미지 `lab/tool`", "docker image ls", TOOL)
+        return missing("이미지 `lab/tool`", "docker image ls", TOOL)
     config = image["Config"]
     if config.get("Entrypoint") != ENTRYPOINT or config.get("Cmd") != COMMAND:
         return NotYet(
@@ -238,7 +234,7 @@ PARCEL = (
 def parcel(engine: EngineView) -> Result:
     found = engine.container("parcel")
     if found is None:
-        return _missing("컨테이너 `parcel`", "docker container ls -a", PARCEL)
+        return missing("컨테이너 `parcel`", "docker container ls -a", PARCEL)
     base = engine.image("busybox")
     if base is None or found["Image"] != base["Id"] or found["Config"]["Cmd"] != COMMAND_OF_PARCEL:
         return NotYet(
@@ -314,7 +310,7 @@ COUNT = (
 def counted(engine: EngineView) -> Result:
     image = engine.image("lab/count")
     if image is None:
-        return _missing("이미지 `lab/count`", "docker image ls", COUNT)
+        return missing("이미지 `lab/count`", "docker image ls", COUNT)
     lines = len((engine.workspace / LOG).read_bytes().splitlines()) if (engine.workspace / LOG).is_file() else 0
     trial = lines + 3
     run = f"docker run -i --rm --network none --label {engine.LABEL} lab/count"
@@ -360,7 +356,7 @@ def mended(engine: EngineView) -> Result:
     commands = [shlex.split(line, comments=True) for line in lines]
     image = engine.image("lab/fixed-hello")
     if image is None:
-        return _missing("이미지 `lab/fixed-hello`", "docker image ls", MENDED)
+        return missing("이미지 `lab/fixed-hello`", "docker image ls", MENDED)
     run = ("run", "--rm", "--network", "none", "--label", engine.LABEL)
     for words, wanted in ((), "안녕, 도커"), (("-e", "NAME=길동"), "안녕, 길동"):
         code, said = engine.docker(*run, *words, "lab/fixed-hello")

@@ -7,26 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from labs.checks import EngineView, Exercise, NotYet, Passed, Result
-
-
-def _missing(what: str, where: str, hints: tuple[str, ...]) -> NotYet:
-    return NotYet(expected=what, found="아직 없어요.", read_from=where, hints=hints)
-
-
-def _not_running(name: str, found: dict[str, Any] | None, hints: tuple[str, ...]) -> NotYet | None:
-    if found is not None and found["State"]["Running"]:
-        return None
-    return NotYet(
-        expected=f"실행 중인 컨테이너 `{name}`",
-        found="아직 없어요." if found is None else f"`{name}`의 상태: {found['State']['Status']}",
-        read_from="docker ps -a",
-        hints=hints,
-    )
-
-
-def _first_line(said: str) -> str:
-    return (said.strip().splitlines() or ["아무것도 나오지 않았어요."])[0][:100]
+from labs.checks import EngineView, Exercise, NotYet, Passed, Result, first_line, missing, not_running
 
 
 def _env(found: dict[str, Any], name: str) -> str | None:
@@ -56,10 +37,10 @@ TICKER = (
 def ticker(engine: EngineView) -> Result:
     found = engine.container("ticker")
     if found is None or not found["State"]["Running"]:
-        return _not_running("ticker", found, TICKER) or _missing("컨테이너 `ticker`", "docker ps", TICKER)
+        return not_running("ticker", found, TICKER) or missing("컨테이너 `ticker`", "docker ps", TICKER)
     code, table = engine.exec("ticker", "cat", TABLE)
     if code:
-        return _missing(f"시간표 파일 `{TABLE}`", f"docker exec ticker cat {TABLE}", TICKER)
+        return missing(f"시간표 파일 `{TABLE}`", f"docker exec ticker cat {TABLE}", TICKER)
     if fault := _fault_of(table):
         return NotYet(
             expected="크론이 읽을 수 있는 시간표: `* * * * * root 명령`",
@@ -105,12 +86,12 @@ def smaller(engine: EngineView) -> Result:
     images = {name: engine.image(name) for name in (BIG, SMALL)}
     for name, found in images.items():
         if found is None:
-            return _missing(f"이미지 `{name}`", "docker images lab/hello", SMALLER)
+            return missing(f"이미지 `{name}`", "docker images lab/hello", SMALLER)
         code, said = engine.run(name)
         if code or said.strip() != "Hello Docker":
             return NotYet(
                 expected=f"`{name}`을 실행하면 `Hello Docker`",
-                found=_first_line(said),
+                found=first_line(said),
                 read_from=f"docker run --rm {name}",
                 hints=SMALLER,
             )
@@ -146,11 +127,11 @@ THREE_PORTS = (
 def three_ports(engine: EngineView) -> Result:
     image = engine.image("lab/port")
     if image is None:
-        return _missing("이미지 `lab/port`", "docker images", THREE_PORTS)
+        return missing("이미지 `lab/port`", "docker images", THREE_PORTS)
     for name, port in PORTS.items():
         found = engine.container(name)
         if found is None or not found["State"]["Running"]:
-            return _not_running(name, found, THREE_PORTS) or _missing(name, "docker ps", THREE_PORTS)
+            return not_running(name, found, THREE_PORTS) or missing(name, "docker ps", THREE_PORTS)
         if found["Image"] != image["Id"]:
             return NotYet(
                 expected=f"`{name}`의 이미지는 `lab/port`",
@@ -169,7 +150,7 @@ def three_ports(engine: EngineView) -> Result:
         if shown is None or str(port) not in shown.text:
             return NotYet(
                 expected=f"`{name}`의 {port}번 포트가 {port}라고 대답해요.",
-                found="대답이 없어요." if shown is None else _first_line(shown.text),
+                found="대답이 없어요." if shown is None else first_line(shown.text),
                 read_from=f"GET / ({name}의 {port}번 포트)",
                 hints=THREE_PORTS,
             )
@@ -191,10 +172,10 @@ READY = "until mysqladmin -h 127.0.0.1 --silent ping >/dev/null 2>&1; do sleep 0
 
 def moved(engine: EngineView) -> Result:
     if engine.volume("dbdata") is None:
-        return _missing("볼륨 `dbdata`", "docker volume ls", MOVED)
+        return missing("볼륨 `dbdata`", "docker volume ls", MOVED)
     found = engine.container("db2")
     if found is None or not found["State"]["Running"]:
-        return _not_running("db2", found, MOVED) or _missing("db2", "docker ps", MOVED)
+        return not_running("db2", found, MOVED) or missing("db2", "docker ps", MOVED)
     mount = _mount(found, DATA)
     if mount is None or mount.get("Name") != "dbdata":
         return NotYet(
@@ -212,7 +193,7 @@ def moved(engine: EngineView) -> Result:
     if code or said.strip() != "3":
         return NotYet(
             expected="`volume_test.user`에 세 줄",
-            found=_first_line(said) if code else f"{said.strip()}줄이 있어요.",
+            found=first_line(said) if code else f"{said.strip()}줄이 있어요.",
             read_from="docker exec db2 mysql -u root volume_test -e 'SELECT COUNT(*) FROM user'",
             hints=MOVED,
         )
@@ -249,7 +230,7 @@ def carried(engine: EngineView) -> Result:
             hints=CARRIED,
         )
     if found is None:
-        return _missing("볼륨 `photos-copy`", "docker volume ls", CARRIED)
+        return missing("볼륨 `photos-copy`", "docker volume ls", CARRIED)
     if found != wanted:
         return NotYet(
             expected=f"`photos-copy`에 {', '.join(sorted(wanted))}",
@@ -273,7 +254,7 @@ HOLDER = (
 def holder(engine: EngineView) -> Result:
     only, app = engine.container("store-only"), engine.container("store-app")
     if only is None:
-        return _missing("컨테이너 `store-only`", "docker ps -a", HOLDER)
+        return missing("컨테이너 `store-only`", "docker ps -a", HOLDER)
     if only["State"]["Status"] != "exited":
         return NotYet(
             expected="`store-only`의 상태: exited",
@@ -290,7 +271,7 @@ def holder(engine: EngineView) -> Result:
             hints=HOLDER,
         )
     if app is None or not app["State"]["Running"]:
-        return _not_running("store-app", app, HOLDER) or _missing("store-app", "docker ps", HOLDER)
+        return not_running("store-app", app, HOLDER) or missing("store-app", "docker ps", HOLDER)
     shared = _mount(app, "/data")
     if not app["HostConfig"].get("VolumesFrom") or shared is None or shared.get("Name") != mount["Name"]:
         return NotYet(

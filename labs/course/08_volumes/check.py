@@ -9,26 +9,7 @@ import time
 from datetime import datetime
 from typing import Any
 
-from labs.checks import EngineView, Exercise, NotYet, Passed, Result
-
-
-def _missing(what: str, where: str, hints: tuple[str, ...]) -> NotYet:
-    return NotYet(expected=what, found="아직 없어요.", read_from=where, hints=hints)
-
-
-def _not_running(name: str, found: dict[str, Any] | None, hints: tuple[str, ...]) -> NotYet | None:
-    if found is not None and found["State"]["Running"]:
-        return None
-    return NotYet(
-        expected=f"실행 중인 컨테이너 `{name}`",
-        found="아직 없어요." if found is None else f"`{name}`의 상태: {found['State']['Status']}",
-        read_from="docker ps -a",
-        hints=hints,
-    )
-
-
-def _first_line(said: str) -> str:
-    return (said.strip().splitlines() or ["아무것도 나오지 않았어요."])[0][:100]
+from labs.checks import EngineView, Exercise, NotYet, Passed, Result, first_line, missing, not_running
 
 
 def _mount(found: dict[str, Any], target: str) -> dict[str, Any] | None:
@@ -63,7 +44,7 @@ VAULT = (
 def vault(engine: EngineView) -> Result:
     files = engine.files_of_volume("vault")
     if files is None:
-        return _missing("볼륨 `vault`", "docker volume ls", VAULT)
+        return missing("볼륨 `vault`", "docker volume ls", VAULT)
     if files.get("secret.txt") not in (_sha(f"{WORDS}\n"), _sha(WORDS)):
         return NotYet(
             expected=f"`vault`의 `secret.txt`에 `{WORDS}`",
@@ -95,7 +76,7 @@ def guest(engine: EngineView) -> Result:
     for name in ("feeder", "watcher"):
         found = engine.container(name)
         if found is None or not found["State"]["Running"]:
-            return _not_running(name, found, GUEST) or _missing(name, "docker ps", GUEST)
+            return not_running(name, found, GUEST) or missing(name, "docker ps", GUEST)
         if wrong := _wrong_mount(name, found, "/feed", "feed", GUEST):
             return wrong
         mount = _mount(found, "/feed") or {}
@@ -110,7 +91,7 @@ def guest(engine: EngineView) -> Result:
     if code or not said.strip():
         return NotYet(
             expected="`watcher`가 읽을 수 있는 `/feed/news`",
-            found=_first_line(said),
+            found=first_line(said),
             read_from="docker exec watcher cat /feed/news",
             hints=GUEST,
         )
@@ -132,7 +113,7 @@ MOVE = (
 def move(engine: EngineView) -> Result:
     found = engine.files_of_volume("new-home")
     if found is None:
-        return _missing("볼륨 `new-home`", "docker volume ls", MOVE)
+        return missing("볼륨 `new-home`", "docker volume ls", MOVE)
     if found != FURNITURE:
         return NotYet(
             expected=f"`new-home`에 {', '.join(sorted(FURNITURE))}",
@@ -197,11 +178,11 @@ REBORN = (
 def reborn(engine: EngineView) -> Result:
     volume = engine.volume("daybook_pages")
     if volume is None:
-        return _missing("프로젝트 `daybook`의 볼륨 `pages`", "docker volume ls", REBORN)
+        return missing("프로젝트 `daybook`의 볼륨 `pages`", "docker volume ls", REBORN)
     rows = [row for row in engine.containers(label=f"{PROJECT}=daybook") if row["State"] == "running"]
     mine = [row for row in rows if row["Labels"].get("com.docker.compose.service") == "book"]
     if not mine:
-        return _missing("프로젝트 `daybook`의 실행 중인 서비스 `book`", "docker compose ls, docker ps -a", REBORN)
+        return missing("프로젝트 `daybook`의 실행 중인 서비스 `book`", "docker compose ls, docker ps -a", REBORN)
     found = engine.container(mine[0]["Id"])
     assert found is not None, mine[0]["Id"]
     name = found["Name"].lstrip("/")
@@ -211,7 +192,7 @@ def reborn(engine: EngineView) -> Result:
     if code or "첫 장" not in said:
         return NotYet(
             expected="`/data/diary`에 `첫 장`",
-            found=_first_line(said),
+            found=first_line(said),
             read_from=f"docker exec {name} cat /data/diary",
             hints=REBORN,
         )
@@ -250,7 +231,7 @@ CLERK = (
 def clerk(engine: EngineView) -> Result:
     found = engine.container("clerk")
     if found is None or not found["State"]["Running"]:
-        return _not_running("clerk", found, CLERK) or _missing("clerk", "docker ps", CLERK)
+        return not_running("clerk", found, CLERK) or missing("clerk", "docker ps", CLERK)
     if found["Config"]["User"].partition(":")[0] != "1000":
         return NotYet(
             expected="`clerk`의 사용자: 1000",
@@ -264,7 +245,7 @@ def clerk(engine: EngineView) -> Result:
     if code or said.strip() != "1000":
         return NotYet(
             expected="`/desk/report`의 주인: 1000",
-            found=_first_line(said),
+            found=first_line(said),
             read_from="docker exec clerk stat -c %u /desk/report",
             hints=CLERK,
         )
