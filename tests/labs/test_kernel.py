@@ -562,8 +562,9 @@ def second(cell: Cell) -> Iterator[Cell]:
     cell("docker context use default\ndocker context rm -f second")
 
 
-def test_a_context_is_where_cells_speak_to(second: Cell, clean: Daemon) -> None:
+def test_a_context_is_where_cells_speak_to(second: Cell, clean: Daemon, tmp_path: Path) -> None:
     """Also a session in a terminal and a Dockerfile's cell: they look at the engine that they speak to."""
+    second(f"import os\nos.chdir({str(tmp_path)!r})")
     second("docker context create second --docker host=$SECOND_HOST")
     assert "Warning" not in second("docker context use second").text
     assert second("docker info --format '{{.Name}}'").text == "second\n"
