@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from kernel_engine.errors import CorruptData, EngineError, NoSpace, NotSupported
@@ -52,6 +52,15 @@ class _Layer:
     blob: Descriptor
     diff_id: Digest
     chain_id: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """The layers of one image, the lowest first, for one pull."""
+
+    layers: tuple[_Layer, ...]
+    #: what could not be had, by number: a layer above does not begin it anew when it asks for its parent
+    failed: dict[int, Exception] = field(default_factory=dict)
 
 
 class _Failed(Exception):
@@ -175,32 +184,40 @@ class Pulls:
             else:
                 progress(Progress(status="Pulling fs layer", id=short(layer.blob.digest)))
                 missing.append(number)
+        wanted = _Wanted(layers=layers)
         try:
             async with asyncio.TaskGroup() as group:
                 for number in missing:
-                    group.create_task(self._ensure(remote, layers, number, progress))
+                    group.create_task(self._ensure(remote, wanted, number, progress))
         except ExceptionGroup as errors:
             raise _first(errors) from None
 
-    async def _ensure(self, remote: Remote, layers: tuple[_Layer, ...], number: int, progress: Listener) -> None:
+    async def _ensure(self, remote: Remote, wanted: _Wanted, number: int, progress: Listener) -> None:
         """Layer `number` in the store, with everything beneath it."""
+        layers = wanted.layers
         if number < 0 or self._stock.layers.has(layers[number].chain_id):
             return
+        if number in wanted.failed:
+            raise wanted.failed[number]
 
         async def make(report: Listener) -> None:
             mine = [name for layer in layers[: number + 1] for name in (layer.chain_id, layer.blob.digest)]
             with self._stock.hold(mine):
-                await self._make(remote, layers, number, report)
+                await self._make(remote, wanted, number, report)
 
-        await self._layers.run(layers[number].chain_id, make, progress)
+        try:
+            await self._layers.run(layers[number].chain_id, make, progress)
+        except Exception as error:
+            wanted.failed[number] = error
+            raise
 
-    async def _make(self, remote: Remote, layers: tuple[_Layer, ...], number: int, report: Listener) -> None:
-        blob, stock = layers[number].blob, self._stock
+    async def _make(self, remote: Remote, wanted: _Wanted, number: int, report: Listener) -> None:
+        blob, stock = wanted.layers[number].blob, self._stock
         if stock.blobs.has(blob.digest):
             report(Progress(status="Download complete", id=short(blob.digest)))
-            await self._unpack(remote, layers, number, report)
+            await self._unpack(remote, wanted, number, report)
             return
-        early = Early(lambda arrival: self._unpack(remote, layers, number, report, arrival))
+        early = Early(lambda arrival: self._unpack(remote, wanted, number, report, arrival))
         try:
             await self._downloads.run(blob.digest, lambda heard: self._download(remote, blob, early, heard), report)
         except BaseException:
@@ -212,17 +229,18 @@ class Pulls:
             await stock.refuse(blob.digest)
             raise
         if not unpacked:
-            await self._unpack(remote, layers, number, report)
+            await self._unpack(remote, wanted, number, report)
 
     async def _unpack(
         self,
         remote: Remote,
-        layers: tuple[_Layer, ...],
+        wanted: _Wanted,
         number: int,
         report: Listener,
         arrival: Arrival | None = None,
     ) -> None:
-        layer, stock = layers[number], self._stock
+        layers, stock = wanted.layers, self._stock
+        layer = layers[number]
         name, total = short(layer.blob.digest), max(layer.blob.size, 1)
 
         def extracting(count: int) -> None:
@@ -236,7 +254,7 @@ class Pulls:
             diff_id=layer.diff_id,
             chain_id=layer.chain_id,
             parent=layers[number - 1].chain_id if number else None,
-            before_commit=lambda: self._ensure(remote, layers, number - 1, _nobody),
+            before_commit=lambda: self._ensure(remote, wanted, number - 1, _nobody),
             on_progress=extracting,
         )
         extracting(total)

@@ -13,6 +13,7 @@ import shutil
 import stat
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -187,10 +188,10 @@ Podman = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
+def podman() -> Iterator[Podman]:
     if shutil.which("podman") is None:
         pytest.skip("podman is not installed")
-    home = tmp_path_factory.mktemp("podman")
+    home = Path(tempfile.mkdtemp(prefix="podman-"))  # podman takes no runroot of more than 50 characters
     places = ["--root", str(home / "root"), "--runroot", str(home / "run"), "--events-backend=file"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DOCKER")}
 
@@ -202,6 +203,7 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
     yield run
     run("rmi", "--all", "--force")
     subprocess.run(["umount", "-l", str(home / "root" / "overlay")], capture_output=True, check=False)
+    shutil.rmtree(home)
 
 
 def podman_image(podman: Podman, name: str) -> tuple[str, dict[str, Entry]]:
