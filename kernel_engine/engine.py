@@ -18,6 +18,7 @@ from kernel_engine.containers.events import Events
 from kernel_engine.containers.exits import process_ended
 from kernel_engine.containers.house import House
 from kernel_engine.containers.roster import Roster
+from kernel_engine.containers.stepping import CLOSING
 from kernel_engine.containers.traces import Traces
 from kernel_engine.images import store
 from kernel_engine.images.certificates import DIRECTORY
@@ -121,6 +122,8 @@ class Engine:
             if live.restart is not None:
                 live.restart.cancel()
             probing.stop(live)
+            if live.stepping is not None:
+                live.stepping.give_up(CLOSING)
         if self._house.background:
             await asyncio.wait(self._house.background, timeout=_PATIENCE)
         self._house.launcher.close()

@@ -11,10 +11,10 @@ from aiohttp import web
 from kernel_engine.api.call import Call, answer, empty
 from kernel_engine.api.errors import message_of, note_failure
 from kernel_engine.api.images import auth_of, read_header
-from kernel_engine.api.own import step_json
 from kernel_engine.api.streaming import Joined
 from kernel_engine.api.wire import build as wire
 from kernel_engine.api.wire.progress import line
+from kernel_engine.api.wire.trace import step_json
 from kernel_engine.build.errors import BuildFailed
 from kernel_engine.errors import InvalidRequest
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from aiohttp import web
 
 from kernel_engine import __version__
 from kernel_engine.api.call import Call, answer
 from kernel_engine.api.wire import image as wire
+from kernel_engine.api.wire.trace import step_json
 from kernel_engine.api.wire.xray import origin_json, xray_json
 from kernel_engine.errors import InvalidRequest
-from kernel_engine.syscalls.trace import Step
 
 _LONGEST_WAIT = 600.0
 
@@ -43,21 +41,6 @@ async def trace(call: Call) -> web.StreamResponse:
             "Steps": [step_json(step) for step in call.engine.containers.trace(call.id)],
         }
     )
-
-
-def step_json(step: Step) -> dict[str, Any]:
-    """One kernel call."""
-    return {
-        "Process": step.process,
-        "Name": step.name,
-        "Arguments": step.arguments,
-        "Result": step.result,
-        "Ok": step.ok,
-        "Started": step.started,
-        "Duration": step.duration,
-        "Pid": step.pid,
-        "Source": step.source,
-    }
 
 
 async def kernel(call: Call) -> web.StreamResponse:

@@ -36,6 +36,7 @@ class PathStat:
 async def stat(house: House, live: Live, path: str) -> PathStat:
     """NotFound with Docker's text."""
     path = absolute(path)
+    live.must_be_free()
     async with live.lock:
         try:
             order = {"view": _view(house, live.record), "path": path}
@@ -87,6 +88,7 @@ async def write(
     reading, writing = os.pipe2(os.O_CLOEXEC)
     feeding = asyncio.ensure_future(feed(source, writing))
     try:
+        live.must_be_free()
         async with live.lock:
             await house.workers.run(f"{_JOBS}:unpack_into", {**order, "view": _view(house, record)}, (reading,))
         await feeding
@@ -125,6 +127,7 @@ async def _pieces(
     )
 
     async def work() -> None:
+        live.must_be_free()
         async with live.lock:
             view = _view(house, live.record)
             await house.workers.run(f"{_JOBS}:{job}", {**order, "view": view}, (writing,), on_said=said)

@@ -32,6 +32,7 @@ async def commit(house: House, live: Live, options: CommitOptions) -> Image:
     if options.config:
         config = {**config, **{key: value for key, value in options.config.items() if value}}
     parent = _parent(house, record)
+    live.must_be_free()
     async with live.lock, _frozen(house, live, wanted=options.pause):
         image = await house.images.add(
             parent=parent,

@@ -20,6 +20,7 @@ from kernel_engine.containers import (
     processes,
     remove,
     start,
+    stepping,
     stop,
     xray,
 )
@@ -49,6 +50,7 @@ from kernel_engine.runtime.terminal import Waiting, until_waiting
 from kernel_engine.syscalls.trace import Step
 
 if TYPE_CHECKING:
+    from kernel_engine.containers.stepping import Stepping
     from kernel_engine.images.image import Image
     from kernel_engine.network.network import Network
     from kernel_engine.storage.changes import Change
@@ -99,6 +101,24 @@ class Containers:
     async def start(self, reference: str) -> None:
         await start.start(self._house, self._live(reference))
 
+    async def step(self, reference: str, patience: float, *, provisional: bool) -> Stepping:
+        """A start that stands still before each kernel call. NotModified when it runs, Conflict when it is under way.
+
+        patience: seconds that one stop may last; provisional: giving it up removes the container.
+        """
+        return await stepping.begin(self._house, self._live(reference), patience, provisional=provisional)
+
+    def stepped(self, reference: str) -> Stepping:
+        """The start that is under way. Conflict where there is none."""
+        live = self._live(reference)
+        if live.stepping is None:
+            raise Conflict(f"container {live.record.name} is not being started step by step")
+        return live.stepping
+
+    async def look_around(self, reference: str) -> stepping.View:
+        """Where such a start stands, and what the kernel says of both sides at this moment. Conflict as above."""
+        return await stepping.look_around(self._house, self._live(reference), self.stepped(reference))
+
     async def stop(self, reference: str, timeout: int | None = None, signal: str = "") -> None:
         await stop.stop(self._house, self._live(reference), timeout, signal)
 
@@ -122,6 +142,7 @@ class Containers:
         live = self._live(reference)
         if not name:
             raise InvalidRequest("Neither old nor new names may be empty")
+        live.must_be_free()
         async with live.lock:
             old = await self._house.roster.rename(live, name)
         self._house.announce(live, "rename", oldName=f"/{old}")

@@ -21,9 +21,12 @@ from kernel_engine.containers.sharing import owner_of, sharers
 from kernel_engine.containers.spec import interface_of
 from kernel_engine.errors import Forbidden, InvalidRequest, NotFound
 from kernel_engine.network.endpoint import ANYWHERE, ANYWHERE6, Endpoint
+from kernel_engine.network.nat import publish
 from kernel_engine.network.network import HOST, HOST_BINDING, INTERFACE_PREFIX, NONE, Network
 from kernel_engine.network.networks import Networks, Wanted
 from kernel_engine.network.ports import Reservation, Wish
+from kernel_engine.network.veth import INSIDE, loopback_up, plug
+from kernel_engine.syscalls.trace import Call, source_of
 
 #: Docker's option of an endpoint: "net.ipv4.conf.IFNAME.log_martians=1,…"
 _ENDPOINT_SYSCTLS = "com.docker.network.endpoint.sysctls"
@@ -100,6 +103,18 @@ async def attach_all(
     return tuple(endpoints)
 
 
+def coming(record: Container, ports: Reservation | None) -> tuple[Call, ...]:
+    """The calls that `attach_all` will be seen to make, in one go."""
+    if not (is_networked(record.config) and record.config.networks):
+        return (Call("daemon", "netlink RTM_NEWLINK", "index 1 up", source_of(loopback_up)),)
+    cable = source_of(plug)
+    words = [("RTM_NEWLINK", f"veth peer {INSIDE}"), ("RTM_NEWADDR", ""), ("RTM_NEWROUTE", "")]
+    calls = [Call("daemon", f"netlink {name}", arguments, cable) for name, arguments in words]
+    if ports is not None and any(not port.relayed for port in ports.published):
+        calls.append(Call("daemon", "netlink NFT_MSG_NEWSETELEM", "", source_of(publish)))
+    return tuple(calls)
+
+
 async def detach_all(house: House, container_id: str, endpoints: tuple[Endpoint, ...]) -> None:
     """A container that has ended (or never began)."""
     house.networks.names.close(container_id)
@@ -118,6 +133,7 @@ async def names_again(house: House, live: Live) -> None:
 
 async def connect(house: House, live: Live, network: Network, options: EndpointOptions) -> None:
     """`docker network connect`. A container that does not run joins when it starts."""
+    live.must_be_free()
     async with live.lock:
         record = live.record
         if owner_of(record.config.host.network_mode) or record.config.host.network_mode == HOST:
@@ -155,6 +171,7 @@ async def connect(house: House, live: Live, network: Network, options: EndpointO
 
 async def disconnect(house: House, live: Live, network: Network, *, force: bool) -> None:
     """`docker network disconnect`."""
+    live.must_be_free()
     async with live.lock:
         record = live.record
         key = _key(house, record, network)

@@ -12,6 +12,7 @@ from kernel_engine.runtime import cgroups
 
 
 async def pause(house: House, live: Live) -> None:
+    live.must_be_free()
     async with live.lock:
         status = live.record.state.status
         if status == "paused":

@@ -109,6 +109,8 @@ class Container:
     directory: str = ""  #: /…/containers/<id>
     #: a step of a build: never on disk, so that a new daemon ends and sweeps it like anything unknown
     transient: bool = False
+    #: made for a start that is looked at step by step, and not started yet: a new daemon removes it
+    provisional: bool = False
 
     @property
     def endpoint(self) -> Endpoint | None:

@@ -26,6 +26,7 @@ from kernel_engine.runtime import cgroups
 from kernel_engine.runtime.events import Exited, Known
 
 LAUNCHER_DIED = "the engine's launcher ended, and its containers with it"
+LOG_WRITER_DIED = "the engine's log writer ended, and what it held of the container with it"
 MACHINE_RESTARTED = "the machine or the engine's launcher was restarted"
 
 
@@ -66,6 +67,9 @@ async def launcher_lost(house: House) -> None:
 async def log_writer_lost(house: House) -> None:
     """A new log writer is connected already; it gets the streams that the launcher still holds."""
     for live in house.roster.all():
+        if live.stepping is not None:  # a person may hold its lock for minutes
+            live.stepping.give_up(LOG_WRITER_DIED)
+            continue
         async with live.lock:  # one that is being started may have given its streams to the lost one
             if live.record.state.status in ("running", "paused"):
                 await _adopt_again(house, live)
@@ -84,7 +88,8 @@ async def _recover_one(house: House, live: Live, known: Known | None, held: froz
     record = live.record
     status = record.state.status
     # a removal takes the snapshot before the record: without it, the removal was cut off
-    if status == "removing" or not house.snapshots.has(record.id):
+    abandoned = record.provisional and known is None
+    if status == "removing" or abandoned or not house.snapshots.has(record.id):
         async with live.lock:
             await remove_locked(house, live, WaitResult(exit_code=record.state.exit_code))
         return
@@ -100,6 +105,7 @@ async def _recover_one(house: House, live: Live, known: Known | None, held: froz
                 finished_at=0.0,
                 health=health.starting(record.config, record.state.health),
             )
+            house.roster.save(live, provisional=False)
         if record.id not in held:
             await _adopt_again(house, live)
         if known.exited is not None:

@@ -12,6 +12,9 @@ from kernel_engine.containers.roster import Live
 from kernel_engine.containers.stop import end
 from kernel_engine.errors import Conflict, NotFound
 
+#: why a start that is looked at step by step ends
+REMOVED = "the container is being removed"
+
 
 async def remove(house: House, live: Live, *, force: bool, volumes: bool = False) -> None:
     record = live.record
@@ -29,6 +32,13 @@ async def remove(house: House, live: Live, *, force: bool, volumes: bool = False
                 "attempting removal or force remove"
             )
         await end(house, live, signal=9, timeout=None)
+    if live.stepping is not None:
+        if not force:
+            raise Conflict(
+                f"You cannot remove a container that is being started step by step {record.id}. Give the start up "
+                "before attempting removal or force remove"
+            )
+        live.stepping.give_up(REMOVED)
     async with live.lock:
         if house.roster.by_id(record.id) is None:
             return  # --rm was faster

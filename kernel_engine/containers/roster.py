@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from kernel_engine.containers.names import check_name, find, invent_name
 from kernel_engine.containers.record import Container, State, WaitResult
@@ -18,6 +18,9 @@ from kernel_engine.containers.spec import Provisions
 from kernel_engine.errors import Conflict, NotFound
 from kernel_engine.formats.frozen import revive, to_json
 from kernel_engine.records import Records
+
+if TYPE_CHECKING:
+    from kernel_engine.containers.stepping import Stepping
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS containers (
@@ -40,7 +43,14 @@ class Live:
     waiting: list[tuple[Condition, asyncio.Future[WaitResult]]] = field(default_factory=list)
     restart: asyncio.Task[None] | None = None
     probing: asyncio.Task[None] | None = None  #: the health checks, while the container runs
+    stepping: Stepping | None = None  #: while it is being started step by step
     provisions: Provisions = field(default_factory=Provisions)  #: of a step of a build
+
+    def must_be_free(self) -> None:
+        """Conflict while it is being started step by step: who waited for its lock would wait for a person."""
+        if self.stepping is not None:
+            name = self.record.name
+            raise Conflict(f"container {name} is being started step by step: go on to its end, or give it up")
 
     def settle(self, condition: Condition, result: WaitResult) -> None:
         """Answers everyone who waits for `condition`."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kernel_engine.containers import health, identity, networking
 from kernel_engine.containers.create import recorded
@@ -33,18 +34,22 @@ from kernel_engine.runtime.log_writer.client import LogFile
 from kernel_engine.runtime.spec import Spec
 from kernel_engine.syscalls.trace import Step, Trace, recording
 
+if TYPE_CHECKING:
+    from kernel_engine.containers.stepping import Stepping
+
 _DEFAULT_MAX_FILES = 1
 #: seconds until the trace goes to disk: a container that has gone by then costs no file
 _TRACE_DELAY = 0.1
 
 
 async def start(house: House, live: Live) -> None:
+    live.must_be_free()
     async with live.lock:
         await start_locked(house, live)
 
 
-async def start_locked(house: House, live: Live) -> None:
-    """The caller holds the container's lock."""
+async def start_locked(house: House, live: Live, stepping: Stepping | None = None) -> None:
+    """The caller holds the container's lock. stepping: what stands still before each kernel call."""
     record = live.record
     if record.state.status == "running":
         raise NotModified(f"Container {record.id} is already running")
@@ -60,7 +65,7 @@ async def start_locked(house: House, live: Live) -> None:
         await remove_locked(house, live, WaitResult(exit_code=128, error=str(error)))
         raise
     try:
-        started, endpoints = await _launch(house, live, trace)
+        started, endpoints = await _launch(house, live, trace, stepping)
         steps = started.trace
     except EngineError as error:
         steps = getattr(error, "trace", ())
@@ -80,7 +85,7 @@ async def start_locked(house: House, live: Live) -> None:
         health=health.starting(record.config, record.state.health),
     )
     # not waited for: the launcher knows the truth, and a restarted daemon asks it
-    house.roster.save(live, endpoints=endpoints, stopped_by_user=False, state=state)
+    house.roster.save(live, endpoints=endpoints, stopped_by_user=False, state=state, provisional=False)
     if endpoints:
         tell_others(house, live.record)
     if state.health is not None:
@@ -91,7 +96,9 @@ async def start_locked(house: House, live: Live) -> None:
     house.announce(live, "start")
 
 
-async def _launch(house: House, live: Live, trace: Trace) -> tuple[Started, tuple[Endpoint, ...]]:
+async def _launch(
+    house: House, live: Live, trace: Trace, stepping: Stepping | None
+) -> tuple[Started, tuple[Endpoint, ...]]:
     """Starts the first process with its network and its streams."""
     record = _named_by_owner(house, live)
     check_links(house, record)
@@ -100,6 +107,8 @@ async def _launch(house: House, live: Live, trace: Trace) -> tuple[Started, tupl
 
     async def connect(created: Created) -> None:
         nonlocal endpoints
+        if stepping is not None and created.netlink is not None:
+            await stepping.pause(networking.coming(record, ports), pid=created.pid)
         adopted = asyncio.ensure_future(_adopt(house, record, created.stdio))
         try:
             endpoints = await _attach_networks(house, record, created, trace, ports)
@@ -113,7 +122,14 @@ async def _launch(house: House, live: Live, trace: Trace) -> tuple[Started, tupl
     try:
         with recording(trace):
             spec = await _spec(house, record, live.provisions)
-        started = await house.launcher.launch(spec, connect)
+        if stepping is None:
+            started = await house.launcher.launch(spec, connect)
+        else:
+            from kernel_engine.runtime.births import coming  # the launcher's, which nobody else needs
+
+            stepping.follow(trace)
+            await stepping.pause(coming(spec))
+            started = await house.launcher.launch(spec, connect, stepping.child)
     except BaseException:
         if endpoints:
             await networking.detach_all(house, record.id, endpoints)

@@ -23,6 +23,7 @@ _LIMITS = (
 
 async def update(house: House, live: Live, wanted: HostOptions) -> tuple[str, ...]:
     """Warnings for the user. `wanted` holds what is to change; a restart policy without a name stays as it is."""
+    live.must_be_free()
     async with live.lock:
         record = live.record
         if record.state.status in ("removing", "dead"):

@@ -48,10 +48,11 @@ class Xray:
     ways: tuple[Way, ...]
 
 
-def look(house: House, record: Container) -> Xray:
-    """Reads files: to be called in a thread. Conflict with Docker's text when it has ended meanwhile."""
+def look(house: House, record: Container, pid: int = 0) -> Xray:
+    """Reads files: to be called in a thread. Conflict with Docker's text when it has ended meanwhile. pid: of the
+    first process where the record does not know it yet."""
     try:
-        observed = observe(house.instance.cgroup, record.id, record.state.pid)
+        observed = observe(house.instance.cgroup, record.id, pid or record.state.pid)
     except (OSError, KeyError) as error:  # a status without its fields is that of a process on its way out
         raise Conflict(f"container {record.id} is not running") from error
     return Xray(

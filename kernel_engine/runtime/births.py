@@ -23,7 +23,7 @@ from kernel_engine.runtime.loop import Loop
 from kernel_engine.runtime.register import Entry, Register
 from kernel_engine.runtime.spec import Process, Spec
 from kernel_engine.syscalls.process import CloneFlag, clone3, setns
-from kernel_engine.syscalls.trace import Trace, recording
+from kernel_engine.syscalls.trace import Call, Trace, recording, source_of
 
 #: seconds that the client may take to attach a network
 GO_DEADLINE = 60.0
@@ -49,6 +49,8 @@ class Birth:
     channel: Channel
     trace: Trace
     waiting: bool  #: for the client's go
+    stepped: bool = False  #: the child waits before each call, and ends with the client that looks on
+    told: bool = False  #: how it was made has been told with its first stop
     listening: bool = True
     steps: str = "[]"  #: the child's part of the trace
     given: tuple[str, ...] = ()  #: the streams that the client has got with `created`
@@ -86,7 +88,7 @@ class Births:
         trace = Trace("launcher")
         with recording(trace):
             try:
-                self._fork_first(spec, message["request"], trace)
+                self._fork_first(spec, message["request"], trace, stepped=message.get("stepped", False))
             except OSError as error:
                 self._launcher.register.remove_group(spec.cgroup, spec.id)
                 self._refuse(message["request"], error, START_PREFIX, trace)
@@ -111,6 +113,15 @@ class Births:
             except Closed:
                 return  # it is dying; its end is reported by its pidfd
 
+    def proceed(self, id: str) -> None:
+        """A child that has stopped makes its next call."""
+        birth = self._births.get(id)
+        if birth is not None:
+            try:
+                birth.channel.send({"say": "next"})
+            except Closed:
+                return  # as above
+
     def hold(self, id: str, note: str, descriptors: list[int]) -> None:
         """Keeps the client's note and descriptors for as long as the process lives."""
         birth = self._births.get(id)
@@ -133,11 +144,11 @@ class Births:
 
     def give_up_waiting(self) -> None:
         for id, birth in tuple(self._births.items()):
-            if birth.waiting:
+            if birth.waiting or birth.stepped:
                 self.abort(id)
 
     # forks ------------------------------------------------------------------------------------------------------
-    def _fork_first(self, spec: Spec, request: int, trace: Trace) -> None:
+    def _fork_first(self, spec: Spec, request: int, trace: Trace, *, stepped: bool) -> None:
         new_pid, v2 = "pid" in spec.namespaces, cgroups.mode() == "v2"
         owners = {item.namespace: self._launcher.register.running(item.container) for item in spec.joined}
         group = -1
@@ -154,7 +165,7 @@ class Births:
             with self._within(owners.get("pid")):
                 pid, pidfd = _fork(
                     flags,
-                    lambda: init.first_process(spec, child, ends.theirs, in_cgroup=v2, joins=joins),
+                    lambda: init.first_process(spec, child, ends.theirs, in_cgroup=v2, joins=joins, stepped=stepped),
                     cgroup=group,
                 )
         except OSError:
@@ -166,8 +177,10 @@ class Births:
             id=spec.id, container=spec.id, cgroup=spec.cgroup, namespaces=(*spec.namespaces, *owners), pid=pid,
             pidfd=pidfd, streams=ends.ours,
         )  # fmt: skip
-        birth = Birth(entry=entry, request=request, channel=parent, trace=trace, waiting=True)
+        birth = Birth(entry=entry, request=request, channel=parent, trace=trace, waiting=True, stepped=stepped)
         self._watch(birth)
+        if stepped:
+            return  # how long it may stand still is the client's to say
         id, pid = birth.entry.id, birth.entry.pid  # not the birth: the timer outlives it
         self._launcher.loop.later(GO_DEADLINE, lambda: self._deadline(id, pid))
 
@@ -249,6 +262,8 @@ class Births:
         match message["say"]:
             case "created":
                 self._created(birth, descriptors)
+            case "stop":
+                self._stopped(birth, message)
             case "exec":
                 birth.steps = message["trace"]
                 if descriptors:
@@ -257,6 +272,14 @@ class Births:
                     self._started(birth)
             case "failed":
                 birth.error, birth.steps = birth.error or message["error"], message["trace"]
+
+    def _stopped(self, birth: Birth, message: Message) -> None:
+        made = [] if birth.told else [list(step) for step in birth.trace.steps]
+        birth.told = True
+        stop = {name: message[name] for name in ("call", "done", "seen")}
+        self._launcher.tell(
+            {"event": "stopped", "id": birth.entry.id, "pid": birth.entry.pid, "launcher": made, **stop}
+        )
 
     def _created(self, birth: Birth, netlink: list[int]) -> None:
         """The client gets the netlink socket and the pipes, so that network and streams are ready before the exec."""
@@ -323,6 +346,15 @@ class Births:
         steps = [list(step) for step in trace.steps]
         reply = {"reply": request, "pid": 0, "error": describe(error, prefix, trace), "launcher": steps, "child": "[]"}
         self._launcher.tell(reply)
+
+
+def coming(spec: Spec) -> tuple[Call, ...]:
+    """What a launch begins with: the launcher's own calls, in one go."""
+    v2, source = cgroups.mode() == "v2", source_of(Births._fork_first)
+    plain, into = (_FIRST, _FIRST_V2) if "pid" in spec.namespaces else (_FIRST_HOST_PID, _FIRST_HOST_PID_V2)
+    group = Call("launcher", "mkdir", cgroups.directories(spec.cgroup, spec.id)[0], source)
+    clone = Call("launcher", "clone3", (into if v2 else plain).name or "0", source)
+    return (group, clone) if v2 else (clone,)
 
 
 def _fork(flags: CloneFlag, live: Callable[[], NoReturn], *, cgroup: int = -1) -> tuple[int, int]:

@@ -20,10 +20,10 @@ from kernel_engine.errors import EngineError, InvalidRequest, Unavailable
 from kernel_engine.paths import Instance
 from kernel_engine.runtime.channel import DESCRIPTORS, Channel, Closed, Message, as_json
 from kernel_engine.runtime.companion import ATTEMPTS, PAUSE, connect_or_start, connected, edition
-from kernel_engine.runtime.events import Created, Exited, Known, Started, Stdio
+from kernel_engine.runtime.events import Created, Exited, Inside, Known, Started, Stdio, Stopped
 from kernel_engine.runtime.handshake import GIVEN_UP, raised
 from kernel_engine.runtime.spec import Process, Spec
-from kernel_engine.syscalls.trace import Step
+from kernel_engine.syscalls.trace import Call, Step
 
 #: seconds until a launcher that does not answer counts as gone
 _PATIENCE = 2.0
@@ -31,6 +31,7 @@ _PATIENCE = 2.0
 Answer = tuple[Message, list[int]]
 _MODULE = "kernel_engine.runtime.launcher"
 OnCreated = Callable[[Created], Awaitable[None]]
+OnStop = Callable[[Stopped], Awaitable[None]]
 
 
 class Launcher:
@@ -43,6 +44,7 @@ class Launcher:
         self._numbers = count(1)
         self._answers: dict[int, asyncio.Future[Answer]] = {}
         self._created: dict[str, asyncio.Future[Answer]] = {}
+        self._stops: dict[str, asyncio.Queue[Message]] = {}
         self._closed = False
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(channel.fileno(), self._read)
@@ -92,24 +94,41 @@ class Launcher:
         return dict(message.get("notes", {}))
 
     # processes --------------------------------------------------------------------------------------------------
-    async def launch(self, spec: Spec, on_created: OnCreated) -> Started:
+    async def launch(self, spec: Spec, on_created: OnCreated, on_stop: OnStop | None = None) -> Started:
         """Starts a container's first process. If `on_created` raises, the child is killed and that error raised.
 
-        `on_created` runs while the child mounts its root; its descriptors are valid until it returns. Raises
-        StartFailed, KernelRefused, InvalidRequest (unknown user), Conflict (already running); each with `.trace`.
+        `on_created` runs while the child mounts its root; its descriptors are valid until it returns. on_stop: the
+        child stands still before each kernel call until this has returned, and while `on_created` runs; what it raises
+        ends the launch as with `on_created`.
+
+        Raises StartFailed, KernelRefused, InvalidRequest (unknown user), Conflict (already running), each with
+        `.trace`.
         """
         created = self._loop.create_future()
         self._created[spec.id] = created
-        answer = self._send({"verb": "launch", "spec": as_json(spec)})
+        answer = self._send({"verb": "launch", "spec": as_json(spec), "stepped": on_stop is not None})
+        introduced = asyncio.Event()
+        stopping: asyncio.Task[None] | None = None
+        if on_stop is not None:
+            self._stops[spec.id] = asyncio.Queue()
+            stopping = self._loop.create_task(self._serve_stops(spec.id, on_stop, introduced))
         try:
             await asyncio.wait((created, answer), return_when=asyncio.FIRST_COMPLETED)
             if created.done() and not answer.done():
                 await self._introduce(spec.id, created, on_created, answer)
+                introduced.set()
             return _started(spec.id, await answer)
+        except EngineError:
+            if stopping is not None and stopping.done():
+                await stopping  # whose own error is the reason
+            raise
         except asyncio.CancelledError:
             self._give_up(spec.id, answer)
             raise
         finally:
+            self._stops.pop(spec.id, None)
+            if stopping is not None and not stopping.done():
+                stopping.cancel()
             self._created.pop(spec.id, None)
             if created.done() and not created.cancelled():
                 _close_all(created.result()[1])
@@ -177,6 +196,20 @@ class Launcher:
         return bool(answer["idle"]) and answer["edition"] != await asyncio.to_thread(edition)
 
     # the wire ---------------------------------------------------------------------------------------------------
+    async def _serve_stops(self, id: str, on_stop: OnStop, introduced: asyncio.Event) -> None:
+        """One stop after another; those behind `created` when that has been answered."""
+        queue = self._stops[id]
+        while True:
+            message = await queue.get()
+            if message["after"]:
+                await introduced.wait()
+            try:
+                await on_stop(_stopped(message))
+            except Exception:
+                self._post({"verb": "abort", "id": id})
+                raise
+            self._post({"verb": "proceed", "id": id})
+
     async def _introduce(
         self, id: str, created: asyncio.Future[Answer], on_created: OnCreated, answer: asyncio.Future[Answer]
     ) -> None:
@@ -250,6 +283,11 @@ class Launcher:
         future: asyncio.Future[Answer] | None
         if message.get("event") == "exited":
             return self._on_exit(Exited(**message["exited"]))
+        if message.get("event") == "stopped":
+            created = self._created.get(message["id"])
+            if (queue := self._stops.get(message["id"])) is not None and created is not None:
+                queue.put_nowait({**message, "after": created.done()})
+            return None
         if message.get("event") == "created":
             future = self._created.get(message["id"])
         else:
@@ -281,12 +319,25 @@ def _started(id: str, answer: Answer) -> Started:
 
 
 def _trace(message: Message) -> tuple[Step, ...]:
-    """The launcher's steps and the child's, which gets its pid here."""
+    """The launcher's steps and the child's."""
     launcher = [Step(*step) for step in message.get("launcher", ())]
-    pid = message.get("pid", 0)
-    child: list[list[Any]] = json.loads(message.get("child", "[]"))
-    steps = launcher + [Step._make(["child", *step[:6], pid, step[6]]) for step in child]
+    steps = launcher + _of_child(message.get("child", "[]"), message.get("pid", 0))
     return tuple(sorted(steps, key=lambda step: step.started))
+
+
+def _of_child(packed: str, pid: int) -> list[Step]:
+    """A child's steps, which get here the pid that it does not know."""
+    rows: list[list[Any]] = json.loads(packed)
+    return [Step._make(["child", *row[:6], pid, row[6]]) for row in rows]
+
+
+def _stopped(message: Message) -> Stopped:
+    return Stopped(
+        pid=message["pid"],
+        call=Call(process="child", **message["call"]),
+        done=_trace({"launcher": message["launcher"], "child": message["done"], "pid": message["pid"]}),
+        inside=Inside(**message["seen"]),
+    )
 
 
 def _check(message: Message, descriptors: list[int], trace: tuple[Step, ...] = ()) -> None:

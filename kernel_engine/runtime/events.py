@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kernel_engine.syscalls.trace import Step
+from kernel_engine.syscalls.trace import Call, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,26 @@ class Created:
     #: namespace it was opened in, network_namespaces(7)).
     netlink: int | None
     stdio: Stdio  #: without `console`, which is made later and comes with `Started`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inside:
+    """How a process sees itself."""
+
+    pid: int
+    hostname: str
+    user: int
+    group: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """A child stands still before a call, and goes on when the callback that gets this has returned."""
+
+    pid: int  #: as the host numbers it
+    call: Call
+    done: tuple[Step, ...]  #: its calls since the last stop; before the first one those that made it
+    inside: Inside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,8 @@
 child                         launcher
 created(netlink)         →    tells the daemon, which attaches a network meanwhile
                          ←    go (or the socket closes: give up)
+stop(call, done)         →    only where a start is looked at step by step: the daemon is asked
+                         ←    next (or the socket closes: give up)
 about_to_exec(console)   →    it counts as started; execve(2) closes the socket
 failed(error)            →    the error becomes that of `launch`
 """
@@ -32,6 +34,8 @@ class Handshake:
     def __init__(self, channel: Channel, trace: Trace) -> None:
         self._channel = channel
         self._trace = trace
+        self._heard: list[str] = []
+        self._told = 0  #: of the trace's steps
 
     def fileno(self) -> int:
         return self._channel.fileno()
@@ -41,7 +45,22 @@ class Handshake:
 
     def wait_for_go(self) -> None:
         """Raises channel.Closed when the launcher gave this start up, or died."""
-        self._channel.receive_one()
+        self._wait("go")
+
+    def stop(self, name: str, arguments: str, source: str) -> None:
+        """Waits before a call until somebody goes on; tells what was done since the last stop, and how this process
+        sees itself. Raises channel.Closed as `wait_for_go`."""
+        done, self._told = packed_steps(self._trace, self._told), len(self._trace.steps)
+        seen = {"pid": os.getpid(), "hostname": os.uname().nodename, "user": os.geteuid(), "group": os.getegid()}
+        call = {"name": name, "arguments": arguments, "source": source}
+        self._channel.send({"say": "stop", "call": call, "done": done, "seen": seen})
+        self._wait("next")
+
+    def _wait(self, word: str) -> None:
+        """The other word may come first: who attaches a network does not know where the child stands."""
+        while word not in self._heard:
+            self._heard.append(self._channel.receive_one()[0]["say"])
+        self._heard.remove(word)
 
     def about_to_exec(self, console: int | None) -> None:
         message = {"say": "exec", "trace": packed_steps(self._trace)}
@@ -56,9 +75,10 @@ class Handshake:
 GIVEN_UP = "the start was given up"
 
 
-def packed_steps(trace: Trace) -> str:
-    """The steps as text that the launcher passes on unread; it adds the pid, which the child does not know."""
-    return json.dumps([step[1:7] + step[8:] for step in trace.steps], separators=(",", ":"))
+def packed_steps(trace: Trace, first: int = 0) -> str:
+    """The steps from `first` on, as text that the launcher passes on unread; the pid is missing: the child does not
+    know it."""
+    return json.dumps([step[1:7] + step[8:] for step in trace.steps[first:]], separators=(",", ":"))
 
 
 def describe(error: BaseException, prefix: str, trace: Trace) -> Message:

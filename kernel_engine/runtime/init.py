@@ -62,11 +62,18 @@ class Home:
 
 
 def first_process(
-    spec: Spec, channel: Channel, streams: Streams, *, in_cgroup: bool, joins: tuple[tuple[int, str], ...] = ()
+    spec: Spec,
+    channel: Channel,
+    streams: Streams,
+    *,
+    in_cgroup: bool,
+    joins: tuple[tuple[int, str], ...] = (),
+    stepped: bool = False,
 ) -> NoReturn:
     """Makes the container around this process and becomes its program. `in_cgroup`: clone3 put it there (v2).
 
-    joins: pidfds of other containers, each with the name of the namespace to be entered.
+    joins: pidfds of other containers, each with the name of the namespace to be entered. stepped: it waits before each
+    kernel call until somebody goes on.
     """
 
     def live(handshake: Handshake) -> None:
@@ -86,7 +93,7 @@ def first_process(
         _name_machine(spec)
         _become(_under_init(spec), handshake, streams, terminal, filter_program, make_cwd=True)
 
-    _run(live, channel, START_PREFIX)
+    _run(live, channel, START_PREFIX, stepped=stepped)
 
 
 def added_process(process: Process, home: Home, channel: Channel, streams: Streams) -> NoReturn:
@@ -118,11 +125,13 @@ def _names(names: tuple[str, ...]) -> str:
     return namespace_flags(names).name or ""
 
 
-def _run(live: Callable[[Handshake], None], channel: Channel, prefix: str) -> NoReturn:
+def _run(live: Callable[[Handshake], None], channel: Channel, prefix: str, *, stepped: bool = False) -> NoReturn:
     """Nothing of the launcher's Python state may unwind in the child: it leaves by execve or by _exit."""
     gc.disable()
     trace = Trace("child", pid=0)
     handshake = Handshake(channel, trace)
+    if stepped:
+        trace.before = handshake.stop
     try:
         with recording(trace):
             live(handshake)

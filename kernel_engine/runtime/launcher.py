@@ -105,6 +105,8 @@ class Launcher:
                 self.births.execute(message)
             case "go":
                 self.births.go(message["id"])
+            case "proceed":
+                self.births.proceed(message["id"])
             case "hold":
                 self.births.hold(message["id"], message["note"], descriptors)
             case "abort":

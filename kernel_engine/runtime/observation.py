@@ -118,10 +118,33 @@ class Observation:
     security: Security
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """The engine's own process, for comparison."""
+
+    pid: int
+    hostname: str
+    mounts: int  #: how many it sees
+    group: str  #: its control group, as /proc/self/cgroup names it
+
+
+def host() -> Host:
+    found = len(mounts(Path("/proc/self/mountinfo").read_text(errors="replace")))
+    return Host(pid=os.getpid(), hostname=os.uname().nodename, mounts=found, group=group("self"))
+
+
+def group(pid: int | str) -> str:
+    """The control group of a process: of the hierarchy that counts its memory (v1), or the only one (v2)."""
+    lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    places = {names: path for _, names, path in (line.split(":", 2) for line in lines)}
+    return next((path for names, path in places.items() if "memory" in names.split(",")), places.get("", ""))
+
+
 def observe(cgroup: str, container_id: str, pid: int) -> Observation:
-    """Reads some dozen files: to be called in a thread. OSError when the first process (`pid`) has ended meanwhile."""
+    """Reads some dozen files: to be called in a thread. OSError when the first process (`pid`) has ended meanwhile.
+    It may not be in its group yet."""
     status = fields(_proc(pid, "status"))
-    pids = cgroups.processes(cgroup, container_id)
+    pids = {pid, *cgroups.processes(cgroup, container_id)}
     return Observation(
         pid=pid,
         processes=tuple(sorted(filter(None, map(_process, pids)), key=lambda found: found.inner_pid)),

@@ -48,6 +48,9 @@ def call(name: str, *arguments: Argument, show: str = "", path: str | None = Non
     shall name. `traced=False` is for housekeeping that teaches nothing (closing descriptors). The recorded source
     line is that of the wrapper's caller.
     """
+    current = trace.current() if traced else None
+    if current is not None and current.before is not None:
+        current.before(name, show, trace.source_line(3))
     started = time.monotonic_ns()
     number = _NUMBERS.get(name)
     if number is None:
@@ -55,7 +58,6 @@ def call(name: str, *arguments: Argument, show: str = "", path: str | None = Non
     else:
         result = _syscall(number, *arguments)
     code = ctypes.get_errno() if result == -1 else 0
-    current = trace.current() if traced else None
     if current is not None:
         outcome = errno.errorcode.get(code, str(code)) if code else str(result)
         current.add(name, show, outcome, ok=not code, started=started, source=trace.source_line(3))
@@ -69,6 +71,8 @@ def recorded(name: str, show: str, function: Callable[..., T], *arguments: objec
     current = trace.current()
     if current is None:
         return function(*arguments)
+    if current.before is not None:
+        current.before(name, show, trace.source_line(3))
     started = time.monotonic_ns()
     try:
         result = function(*arguments)
@@ -85,5 +89,7 @@ def announce(name: str, show: str) -> None:
     """Records a call before it is made, because after it (execve) there is nobody left to record."""
     current = trace.current()
     if current is not None:
+        if current.before is not None:
+            current.before(name, show, trace.source_line(3))
         now = time.monotonic_ns()
         current.add(name, show, "", ok=True, started=now, source=trace.source_line(3))

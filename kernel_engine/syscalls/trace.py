@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import CodeType
 from typing import NamedTuple
 
 
@@ -29,15 +30,29 @@ class Step(NamedTuple):
     source: str  #: "kernel_engine/runtime/rootfs.py:123", the line that asked
 
 
-class Trace:
-    """The steps of one operation in one process."""
+class Call(NamedTuple):
+    """A kernel call that has not been made yet; the fields are those of `Step`."""
 
-    __slots__ = ("pid", "process", "steps")
+    process: str
+    name: str
+    arguments: str
+    source: str
+
+
+class Trace:
+    """The steps of one operation in one process.
+
+    `before`, where it is set, is called ahead of each call with its name, its arguments and the line that asks: there a
+    start that is looked at step by step waits.
+    """
+
+    __slots__ = ("before", "pid", "process", "steps")
 
     def __init__(self, process: str, pid: int | None = None) -> None:
         self.process = process
         self.pid = os.getpid() if pid is None else pid
         self.steps: list[Step] = []
+        self.before: Callable[[str, str, str], None] | None = None
 
     def add(self, name: str, arguments: str, result: str, *, ok: bool, started: int, source: str) -> None:
         now = time.monotonic_ns()
@@ -64,6 +79,16 @@ def recording(trace: Trace) -> Iterator[Trace]:
 def source_line(depth: int) -> str:
     """The line `depth` frames up, beginning at `kernel_engine/` (or the file's own name elsewhere)."""
     frame = sys._getframe(depth)
-    path = frame.f_code.co_filename
+    return f"{_place(frame.f_code)}:{frame.f_lineno}"
+
+
+def source_of(function: Callable[..., object]) -> str:
+    """Where a function begins, in the same form."""
+    code: CodeType = function.__code__
+    return f"{_place(code)}:{code.co_firstlineno}"
+
+
+def _place(code: CodeType) -> str:
+    path = code.co_filename
     at = path.rfind("kernel_engine/")
-    return f"{path[at:] if at >= 0 else os.path.basename(path)}:{frame.f_lineno}"
+    return path[at:] if at >= 0 else os.path.basename(path)
