@@ -68,6 +68,7 @@ BUILT: tuple[Built, ...] = (
     _built("php", "apache", "8-apache", "8.2-apache", folder="php-apache"),
     _built("python", "latest", "3", "3.11", "slim", "3-slim", "3.11-slim"),
     _built("gcc", "latest", "12"),
+    _built("docker", "dind", "20-dind", "20.10-dind"),
     _built("labs/cron", "latest"),
     _built("labs/jq", "latest"),
     _built("labs/ssh-agent", "latest"),

@@ -148,6 +148,39 @@ def test_a_command_as_an_image(engine: Daemon) -> None:
     assert config["Entrypoint"] == ["jq"]
 
 
+# machines -------------------------------------------------------------------------------------------------------------
+def test_two_machines_are_a_swarm(engine: Daemon, start: Callable[..., str], tmp_path: Path) -> None:
+    """Each finds the other by its name; a task runs on each; one that is killed and started again is ready again."""
+    packed = tmp_path / "busybox.tar"
+    engine.docker("pull", "busybox")
+    engine.docker("save", "-o", str(packed), "busybox")
+    engine.docker("network", "create", "wire")
+    for name in ("one", "two"):
+        machine = ("--name", name, "-h", name, "--privileged", "--network", "wire", "-v", f"{packed}:/busybox.tar:ro")
+        start(*machine, "docker:dind", "--insecure-registry", "registry:5000")
+    for name in ("one", "two"):
+        wait_inside(engine, name, "docker load -q -i /busybox.tar")
+    told = engine.out("exec", "one", "docker", "info", "--format", "{{.Driver}} {{.RegistryConfig.IndexConfigs}}")
+    assert told.startswith("overlay2 ")
+    assert "registry:5000" in told
+    engine.docker("exec", "one", "docker", "swarm", "init", "--dispatcher-heartbeat", "1s")
+    token = engine.out("exec", "one", "docker", "swarm", "join-token", "-q", "worker")
+    engine.docker("exec", "two", "docker", "swarm", "join", "--token", token, "one:2377")
+    engine.docker("exec", "one", "docker", "service", "create", "-d", "--name", "web", "--replicas-max-per-node", "1",
+                  "--replicas", "2", "--no-resolve-image", "--endpoint-mode", "dnsrr", "busybox", "sleep", "9999")  # fmt: skip
+    wait_inside(engine, "one", "docker service ls | grep ' 2/2 '")
+    engine.docker("kill", "two")
+    wait_inside(engine, "one", "docker node inspect two --format {{.Status.State}} | grep down")
+    engine.docker("start", "two")
+    wait_inside(engine, "one", "docker node inspect two --format {{.Status.State}} | grep ready")
+
+
+def wait_inside(engine: Daemon, name: str, command: str) -> None:
+    """Until it does not fail any more."""
+    repeated = f"until {command} >/dev/null 2>&1; do sleep 0.2; done"
+    engine.docker("exec", name, "timeout", "120", "sh", "-c", repeated, timeout=150)
+
+
 @pytest.mark.full
 @pytest.mark.parametrize(
     ("words", "said"),
