@@ -166,8 +166,8 @@ def test_two_machines_are_a_swarm(engine: Daemon, start: Callable[..., str], tmp
     engine.docker("exec", "one", "docker", "swarm", "init", "--dispatcher-heartbeat", "1s")
     token = engine.out("exec", "one", "docker", "swarm", "join-token", "-q", "worker")
     engine.docker("exec", "two", "docker", "swarm", "join", "--token", token, "one:2377")
-    engine.docker("exec", "one", "docker", "service", "create", "-d", "--name", "web", "--replicas-max-per-node", "1",
-                  "--replicas", "2", "--no-resolve-image", "--endpoint-mode", "dnsrr", "busybox", "sleep", "9999")  # fmt: skip
+    create = "docker service create -d --name web --replicas 2 --replicas-max-per-node 1 --no-resolve-image"
+    engine.docker("exec", "one", *create.split(), "--endpoint-mode", "dnsrr", "busybox", "sleep", "9999")
     wait_inside(engine, "one", "docker service ls | grep ' 2/2 '")
     engine.docker("kill", "two")
     wait_inside(engine, "one", "docker node inspect two --format {{.Status.State}} | grep down")
