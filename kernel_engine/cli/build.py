@@ -11,6 +11,7 @@ import sys
 from itertools import chain
 
 from kernel_engine.cli.build_output import Output, place_of
+from kernel_engine.cli.cell import listens
 from kernel_engine.cli.failures import Failed
 from kernel_engine.cli.grammar import Misused
 from kernel_engine.client import APIError
@@ -38,7 +39,7 @@ def build(call: Call) -> int:
     if words["iidfile"]:
         _forget(words["iidfile"])
     tells = words["progress"] == "plain" or (terminal and not quiet)
-    query["kernel-engine-steps"] = tells or None
+    query["kernel-engine-steps"] = tells or listens() or None
     output = Output(quiet=quiet, coloured=terminal and words["progress"] != "plain", tells=tells)
     try:
         context = prepare(call.arguments[0], words["file"], sys.stdin.buffer, _warn)

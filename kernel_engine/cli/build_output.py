@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from kernel_engine.cli.cell import tell
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -62,6 +64,7 @@ class Output:
             if message.get("error") or message.get("errorDetail"):
                 self._fail(message)
             elif message.get("id") == STEP:
+                tell(message)
                 self._step(message["aux"])
             elif message.get("id") == PROGRAM:
                 self._program(message["aux"]["step"], message["stream"])

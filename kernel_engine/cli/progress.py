@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from kernel_engine.cli.cell import tell
 from kernel_engine.formats.sizes import human_size
 
 TYPE_CHECKING = False
@@ -32,6 +33,7 @@ class Display:
             return
         name, progress = message.get("id", ""), message.get("progressDetail")
         if not self._terminal:
+            tell(message)
             if not bar(progress, self._width):
                 self._out.write(plain(message) + ("" if "stream" in message else "\n"))
                 self._out.flush()

@@ -11,6 +11,8 @@ import sys
 import threading
 import time
 
+from kernel_engine.cli.cell import cell, tell
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,6 +74,7 @@ class Calm(Silent):
             self._order = list(names)
 
     def show(self, name: str, text: str, state: str = WORKING) -> None:
+        tell({"service": name, "text": text, "state": state})
         if state == WORKING:
             return
         text = "Error" if state == ERROR else text  # the command ends with the whole sentence
@@ -175,8 +178,6 @@ def _size(out: TextIO) -> os.terminal_size:
 
 def display(mode: str, title: str, *, ansi: str = "auto") -> Silent:
     """The display for --progress and --ansi; it writes to standard error, in a cell to where the cell reads."""
-    from kernel_engine.cli.cell import cell
-
     if mode == "quiet":
         return Silent()
     place = cell()

@@ -12,45 +12,58 @@ import select
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 
 from labs.notebook import server
+from labs.notebook.bars.page import Page
+from labs.notebook.learning import markup
 
 
 def run(source: str) -> int:
     """The exit code of the cell's last command. An interrupted cell interrupts the command, as Ctrl+C would."""
-    output, theirs = os.pipe()
-    try:
-        process = subprocess.Popen(
-            ["bash", "-c", source],
-            stdin=subprocess.DEVNULL,
-            stdout=theirs,
-            stderr=theirs,
-            # by its inode the command knows the cell's pipe from one of the shell's: Korean lines go only there
-            env={**server.environment(), "DOCKER_LABS_CELL": str(os.fstat(theirs).st_ino)},
-            start_new_session=True,
-        )
-    except BaseException:
-        os.close(output)
-        raise
-    finally:
-        os.close(theirs)
-    ended = os.pidfd_open(process.pid)
-    try:
-        _relay(output, ended)
-    except KeyboardInterrupt:
-        _interrupt(process)
-        _relay(output, ended)
-    finally:
-        os.close(ended)
-        os.close(output)
-    return process.wait()
+    with ExitStack() as closing:
+        page = None if markup.still() else closing.enter_context(Page())
+        output, theirs = os.pipe()
+        closing.callback(os.close, output)
+        try:
+            process = subprocess.Popen(
+                ["bash", "-c", source],
+                stdin=subprocess.DEVNULL,
+                stdout=theirs,
+                stderr=theirs,
+                pass_fds=page.inherited if page else (),
+                env={
+                    **server.environment(),
+                    # by its inode the command knows the cell's pipe from one of the shell's: Korean lines go only there
+                    "DOCKER_LABS_CELL": str(os.fstat(theirs).st_ino),
+                    **(page.environment if page else {}),
+                },
+                start_new_session=True,
+            )
+        finally:
+            os.close(theirs)
+        ended = os.pidfd_open(process.pid)
+        closing.callback(os.close, ended)
+        try:
+            _relay(output, ended, page)
+        except KeyboardInterrupt:
+            _interrupt(process)
+            _relay(output, ended, page)
+        return process.wait()
 
 
-def _relay(output: int, ended: int) -> None:
+def _relay(output: int, ended: int, page: Page | None) -> None:
     """Until the pipe's end, or until bash has ended and the pipe is empty: `sleep 100 &` keeps it open."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    heard = [page.told] if page else []
     while True:
-        ready, _, _ = select.select([output, ended], [], [])
+        ready, _, _ = select.select([output, ended, *heard], [], [], page.wait if page else None)
+        if page:
+            if page.told in ready:
+                page.hear()
+            page.draw()
+            if output not in ready and ended not in ready:
+                continue
         data = os.read(output, 65536) if output in ready else b""
         if not data:
             break

@@ -137,3 +137,27 @@ def test_nothing_is_cut_at_any_width(built: Locator, empty: Notebook, width: int
     page.wait_for_function("width => document.querySelector('.jp-LabShell').clientWidth === width", arg=width)
     page.wait_for_function(FITS)
     assert page.evaluate(STRAYS) == []
+
+
+COMPOSE = "services: {web: {image: busybox, command: sleep 60, healthcheck: {test: sleep 2, interval: 1s}}}"
+
+
+def test_a_command_cell_has_bars_while_it_works(empty: Notebook) -> None:
+    """Of a build and of services; they are gone when the cell has ended, and so is their place."""
+    cell = empty.start(
+        "docker build -q -t slow:3 - <<'END'\nFROM busybox\nRUN for n in 1 2 3 4 5 6; do sleep 1; done\nEND"
+    )
+    bars = cell.locator(".dl-bars")
+    expect(bars.locator(".dl-working")).to_contain_text("RUN for n in")
+    expect(bars.locator(".dl-count")).to_have_text("1/2")
+    assert empty.page.evaluate(FITS)
+    assert empty.page.evaluate(STRAYS) == []
+    empty.ended(cell)
+    expect(bars).to_have_count(0)
+    cell = empty.start(
+        f"docker compose -p bars -f - up -d --wait <<'END'\n{COMPOSE}\nEND\ndocker compose -p bars down -t 0"
+    )
+    expect(cell.locator(".dl-bars .dl-working")).to_contain_text("bars-web-1")
+    empty.ended(cell)
+    expect(cell.locator(".dl-bars")).to_have_count(0)
+    expect(cell).to_contain_text("Container bars-web-1  Healthy")

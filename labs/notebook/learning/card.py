@@ -25,7 +25,17 @@ class Card(anywidget.AnyWidget):
 
     _esm = markup.STATIC / "card.js"
     _css = markup.style(
-        "live", "layers", "build", "timeline", "xray", "lifecycle", "dashboard", "volumes", "servers", "topology"
+        "live",
+        "layers",
+        "build",
+        "bars",
+        "timeline",
+        "xray",
+        "lifecycle",
+        "dashboard",
+        "volumes",
+        "servers",
+        "topology",
     )
     kind = traitlets.Unicode("").tag(sync=True)
     markup = traitlets.Unicode("").tag(sync=True)

@@ -34,6 +34,7 @@ SHEETS = {
     "live": ("things", "live"),
     "layers": ("things", "layers"),
     "build": ("things", "build"),
+    "bars": ("bars",),
     "lifecycle": ("things", "lifecycle"),
     "dashboard": ("things", "dashboard"),
     "volumes": ("things", "volumes"),
@@ -95,7 +96,7 @@ def section(kind: str, body: str, *, label: str, boxed: bool = True) -> str:
 
 def show(*, text: str, html: str, widget: AnyWidget | None = None) -> None:
     """One output, with the widget in front for those who have a live page."""
-    display(_bundle(text, html, widget), raw=True)  # type: ignore[no-untyped-call]  # IPython's own
+    display(bundle(text, html, widget), raw=True)  # type: ignore[no-untyped-call]  # IPython's own
 
 
 class Growing:
@@ -103,13 +104,14 @@ class Growing:
 
     def __init__(self, widget: AnyWidget) -> None:
         self._widget = widget
-        self._handle: Any = display(_bundle("", "", widget), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        self._handle: Any = display(bundle("", "", widget), raw=True, display_id=True)  # type: ignore[no-untyped-call]
 
     def finish(self, *, text: str, html: str) -> None:
-        self._handle.update(_bundle(text, html, self._widget), raw=True)
+        self._handle.update(bundle(text, html, self._widget), raw=True)
 
 
-def _bundle(text: str, html: str, widget: AnyWidget | None) -> dict[str, Any]:
+def bundle(text: str, html: str, widget: AnyWidget | None) -> dict[str, Any]:
+    """The data of one output, by media type."""
     data: dict[str, Any] = {"text/plain": text, "text/html": html}
     if widget is None:
         return data
