@@ -66,12 +66,14 @@ class Engine:
         insecure: tuple[str, ...] = (),
         certificates: Path = DIRECTORY,
         subnet: str | None = None,
+        dns: tuple[str, ...] = (),
         group: str = "",
         verbose: bool = False,
     ) -> Engine:
         """Finds what an earlier daemon left (running containers, their streams) and goes on from there.
 
-        mirrors, insecure, certificates: see `Images`. group, verbose: for the servers beside this one.
+        mirrors, insecure, certificates: see `Images`. dns: of containers that name no resolver. group, verbose: for
+        the servers beside this one.
         """
         for directory in (instance.root, instance.run):
             directory.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -93,13 +95,16 @@ class Engine:
         try:
             make_images = partial(Images, mirrors=mirrors, insecure=insecure, certificates=certificates)
             house = await _furnish(instance, records, make_images, subnet)
+            house.dns = dns
         except BaseException:
             records.close()
             raise
         await recover.recover(house)
         build = Builder(house, records)
         await build.load()
-        given = Settings(mirrors=mirrors, insecure=insecure, certificates=certificates, group=group, verbose=verbose)
+        given = Settings(
+            mirrors=mirrors, insecure=insecure, certificates=certificates, dns=dns, group=group, verbose=verbose
+        )
         servers = await Servers.open(instance, records, given, house.images.allow_plain)
         return cls(
             instance,

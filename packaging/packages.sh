@@ -14,6 +14,9 @@ on_ubuntu() {
 # docker-registry: the hub. curl: lab 04 asks a registry. tini: `docker run --init`. libseccomp2: the containers' system call filter.
 PACKAGES_UP="ca-certificates nftables iproute2 busybox-static mmdebstrap docker-registry curl tini
  libseccomp2 fonts-nanum procps"
+# what making a bundle needs beside that
+# shellcheck disable=SC2034 # bundle uses it
+PACKAGES_BUNDLE="$PACKAGES_UP apt-utils"
 # what the tests need beside that; Ubuntu has Chromium as a snap only, so there playwright brings its own
 # shellcheck disable=SC2034 # run_tests uses it
 PACKAGES_TEST="$PACKAGES_UP git skopeo shellcheck $(on_ubuntu || echo chromium)"
@@ -88,10 +91,14 @@ patiently() {
     done
 }
 
+# where apt looks instead of the machine's own sources, as options; bundle.sh sets it
+APT_FROM=
+
 # quietly APT_GET_ARGUMENT...: apt-get that asks nothing
 quietly() {
+    # shellcheck disable=SC2086 # a list of words
     DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true NEEDRESTART_SUSPEND=1 \
-        apt-get -q -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 \
+        apt-get -q $APT_FROM -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 \
         -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
 }
 

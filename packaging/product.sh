@@ -64,10 +64,15 @@ install_settings() {
     install -D -m 644 "$1/jupyter/bashrc" "$OPT/share/bashrc"
     install -D -m 755 "$1/jupyter/start" "$OPT/libexec/jupyter"
     install -D -m 755 "$1/engine" "$OPT/libexec/engine"
+    install -D -m 755 "$1/mirror-ways" "$OPT/libexec/mirror-ways"
     install -D -m 755 "$1/supervise" "$OPT/libexec/supervise"
     install -D -m 755 "$1/answers" "$OPT/libexec/answers"
 }
 
 fill_hub() {
+    if is_offline; then
+        echo "꾸러미에서 온 이미지를 써요."
+        return 0
+    fi
     "$VENV/bin/python3" -I -m labs.hub --data "$HUB" fill
 }

@@ -73,6 +73,7 @@ start_hub() {
         return 1
     }
     start_maker
+    if is_offline; then start_mirror; fi
 }
 
 # start_maker: what makes images that the hub lacks. A new version of it: started again.
@@ -178,6 +179,7 @@ open_browser() {
 
 stop_jupyter() { cease jupyter docker-labs-jupyter.service; }
 stop_hub() {
+    stop_mirror
     cease maker docker-labs-maker.service
     cease hub docker-labs-hub.service
 }
@@ -214,6 +216,7 @@ tail_log() {
 place_of() {
     case $1 in
     hub) echo "http://127.0.0.1:$HUB_PORT/v2/" ;;
+    mirror) echo "http://$MIRROR_ADDRESS/debian/dists/bookworm/InRelease" ;;
     maker) echo "http://127.0.0.1:$MAKER_PORT/v2/" ;;
     engine) echo "unix:$ENGINE_SOCKET" ;;
     jupyter) echo "http://$(reachable):$(setting DOCKER_LABS_PORT)/api" ;;
@@ -222,8 +225,10 @@ place_of() {
 
 show_status() {
     for pair in "hub docker-labs-hub.service 오프라인 허브" "maker docker-labs-maker.service 허브의 이미지 공방" \
+        "$(! is_offline || echo "mirror docker-labs-mirror.service 꾸러미의 패키지 거울")" \
         "engine kernel-engine.service 컨테이너 엔진" \
         "jupyter docker-labs-jupyter.service JupyterLab"; do
+        [ -n "$pair" ] || continue
         name=${pair%% *} rest=${pair#* }
         unit=${rest%% *}
         if ! runs "$name" "$unit"; then

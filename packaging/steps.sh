@@ -98,6 +98,8 @@ advice() {
     packages)
         say "인터넷 연결과 /etc/apt의 저장소 설정을 확인하고 다시 실행하세요. 우분투라면 universe 저장소가 켜져 있어야 해요."
         ;;
+    bundle) say "꾸러미를 다시 복사하거나, 인터넷이 되는 컴퓨터에서 ./lab bundle로 다시 만드세요. 받은 것은 남아 있어서 이어서 해요." ;;
+    bundle-*) say "인터넷 연결을 확인하고 ./lab bundle을 다시 실행하세요. 받은 것은 남아 있어서 이어서 해요." ;;
     product | python) say "인터넷 연결(또는 pip 설정)을 확인하고 다시 실행하세요. 받은 것은 남아 있어서 이어서 해요." ;;
     hub) say "인터넷 연결을 확인하고 다시 실행하세요. 이미 만든 이미지는 다시 만들지 않아요." ;;
     hub-service) say "다른 프로그램이 127.0.0.1:$HUB_PORT 포트를 쓰는지 'ss -ltnp'로 확인하세요. 기록: $(record_of hub docker-labs-hub.service)" ;;

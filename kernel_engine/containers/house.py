@@ -49,6 +49,7 @@ class House:
     events: Events
     traces: Traces
     tini: str  #: path of a static init, "" where the host has none
+    dns: tuple[str, ...] = ()  #: resolvers of containers that name none; () = the host's
     execs: OrderedDict[str, LiveExec] = field(default_factory=OrderedDict)
     background: set[asyncio.Task[Any]] = field(default_factory=set)
     closing: bool = False

@@ -24,16 +24,22 @@ def places(directory: Path) -> dict[str, str]:
 
 
 def write_identity(
-    directory: Path, hostname: str, config: ContainerOptions, *, host_gateway: str, named: bool = False
+    directory: Path,
+    hostname: str,
+    config: ContainerOptions,
+    *,
+    host_gateway: str,
+    dns: tuple[str, ...] = (),
+    named: bool = False,
 ) -> dict[str, str]:
     """Writes the files and returns their `places`.
 
-    host_gateway: what `--add-host NAME:host-gateway` means.
+    host_gateway: what `--add-host NAME:host-gateway` means. dns: the engine's own --dns.
     named: it is on a network where containers find each other by name.
     """
     (directory / "hostname").write_text(f"{hostname}\n")
     (directory / "hosts").write_text(_hosts(hostname, config, host_gateway))
-    (directory / "resolv.conf").write_text(_resolvers(config.host, named=named))
+    (directory / "resolv.conf").write_text(_resolvers(config.host, dns, named=named))
     return places(directory)
 
 
@@ -51,14 +57,14 @@ def write_hosts(
     (directory / "hosts").write_text(_hosts(hostname, config, host_gateway, endpoints, linked))
 
 
-def write_resolvers(directory: Path, host: HostOptions, *, named: bool) -> None:
+def write_resolvers(directory: Path, host: HostOptions, dns: tuple[str, ...] = (), *, named: bool) -> None:
     """Again, when it joins its first network with names."""
-    (directory / "resolv.conf").write_text(_resolvers(host, named=named))
+    (directory / "resolv.conf").write_text(_resolvers(host, dns, named=named))
 
 
-def upstream(host: HostOptions) -> tuple[str, ...]:
-    """Who is asked what no container is called: --dns, or the host's own resolvers, loopback ones too."""
-    return host.dns or name_servers(_read(_HOST_RESOLV_CONF))
+def upstream(host: HostOptions, dns: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Who is asked what no container is called: its --dns, the engine's, or the host's own, loopback ones too."""
+    return host.dns or dns or name_servers(_read(_HOST_RESOLV_CONF))
 
 
 def extra_host(word: str) -> tuple[str, str]:
@@ -90,13 +96,13 @@ def _hosts(
     return hosts_file(own, names, (*extra, *linked))
 
 
-def _resolvers(host: HostOptions, *, named: bool) -> str:
+def _resolvers(host: HostOptions, dns: tuple[str, ...], *, named: bool) -> str:
     if host.network_mode == "host" and not (host.dns or host.dns_search or host.dns_options):
         return _read(_HOST_RESOLV_CONF)
     return resolv_conf(
         _read(_HOST_RESOLV_CONF),
         _read(_SYSTEMD_RESOLV_CONF),
-        servers=host.dns,
+        servers=host.dns or dns,
         search=host.dns_search,
         options=host.dns_options,
         embedded=ADDRESS if named else "",

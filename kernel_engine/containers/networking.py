@@ -164,7 +164,7 @@ async def connect(house: House, live: Live, network: Network, options: EndpointO
         await house.roster.save(live, config=config, endpoints=endpoints)
         if network.resolves_names and not house.networks.names.has(record.id):
             await _open_names(house, record.id, record.state.pid, record.endpoints)
-            identity.write_resolvers(Path(record.directory), record.config.host, named=True)
+            identity.write_resolvers(Path(record.directory), record.config.host, house.dns, named=True)
         write_hosts(house, live.record)
         house.events.publish("network", "connect", network.id, _attributes(network, record))
 
@@ -255,14 +255,14 @@ async def _open_names(house: House, container_id: str, pid: int, attached: Seque
         lookup=partial(found_by_name, house, container_id, attached),
         reverse=partial(name_of, house, container_id, attached),
         version=lambda: house.roster.version,
-        upstream=partial(_upstream, live, attached),
+        upstream=partial(_upstream, house, live, attached),
     )
 
 
-def _upstream(live: Live, attached: Sequence[Endpoint]) -> tuple[str, ...]:
+def _upstream(house: House, live: Live, attached: Sequence[Endpoint]) -> tuple[str, ...]:
     """Nobody for one that is on internal networks only: names of the world would lead out of them."""
     outward = any(item.gateway for item in places_of(live, attached))
-    return identity.upstream(live.record.config.host) if outward else ()
+    return identity.upstream(live.record.config.host, house.dns) if outward else ()
 
 
 def _key(house: House, record: Container, network: Network) -> str | None:

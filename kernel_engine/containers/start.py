@@ -162,7 +162,9 @@ def _identity_files(house: House, record: Container) -> dict[str, str]:
     memberships = networking.memberships(house, config) if networking.is_networked(config) else []
     named = any(network.resolves_names for network, _ in memberships)
     gateway = house.networks.default.gateway
-    return identity.write_identity(Path(record.directory), config.hostname, config, host_gateway=gateway, named=named)
+    return identity.write_identity(
+        Path(record.directory), config.hostname, config, host_gateway=gateway, dns=house.dns, named=named
+    )
 
 
 async def _spec(house: House, record: Container, provisions: Provisions) -> Spec:

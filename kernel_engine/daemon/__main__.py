@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 
 from kernel_engine import __version__
@@ -36,6 +37,7 @@ def _run(options: argparse.Namespace, instance: Instance) -> int:
                 certificates=options.certificates,
                 group=options.group,
                 subnet=options.subnet,
+                dns=tuple(options.dns),
                 verbose=options.debug,
             )
         )
@@ -46,6 +48,11 @@ def _run(options: argparse.Namespace, instance: Instance) -> int:
     from kernel_engine.daemon.cleanup import cleanup
 
     return cleanup(instance, everything=options.all, dry_run=options.dry_run)
+
+
+def _address(text: str) -> str:
+    """argparse says the ValueError's type and text."""
+    return str(ip_address(text))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -78,6 +85,14 @@ def _parser() -> argparse.ArgumentParser:
         help="DIR/HOST[:PORT]/*.crt: whom to trust for that registry (/etc/docker/certs.d)",
     )
     serve.add_argument("--subnet", default=None, metavar="CIDR", help="of the default bridge; chosen if not given")
+    serve.add_argument(
+        "--dns",
+        action="append",
+        default=[],
+        type=_address,
+        metavar="ADDRESS",
+        help="the resolver of containers that name none, instead of the host's; repeatable",
+    )
     serve.add_argument("--debug", action="store_true", help="log more")
     cleanup.add_argument("--all", action="store_true", help="images, containers and records too: the whole --root")
     cleanup.add_argument("--dry-run", action="store_true", help="only say what would be removed")

@@ -40,6 +40,7 @@ class Settings:
     certificates: Path = DIRECTORY
     group: str = ""  #: "" = docker-labs, if there is one
     subnet: str | None = None
+    dns: tuple[str, ...] = ()
     verbose: bool = False
 
 
@@ -78,6 +79,7 @@ async def _serve(settings: Settings, notifier: Notifier) -> None:
         insecure=settings.insecure,
         certificates=settings.certificates,
         subnet=settings.subnet,
+        dns=settings.dns,
         group=settings.group,
         verbose=settings.verbose,
     )

@@ -42,6 +42,7 @@ class Settings:
     mirrors: tuple[str, ...] = ()
     insecure: tuple[str, ...] = ()
     certificates: Path
+    dns: tuple[str, ...] = ()
     group: str = ""
     verbose: bool = False
 
@@ -82,6 +83,8 @@ def command(server: Server, settings: Settings, subnet: str) -> tuple[str, ...]:
     words = ["--certificates", str(settings.certificates)]
     for mirror in seen_from(server.gateway, settings.mirrors):
         words += ["--registry-mirror", mirror]
+    for resolver in settings.dns:
+        words += ["--dns", resolver]
     for registry in insecure:
         words += ["--insecure-registry", registry]
     if settings.group:

@@ -7,10 +7,11 @@ import ctypes
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from labs.hub.dockerfiles import BUILT, Built, named
-from labs.hub.recipes import RECIPES
+from labs.hub.recipes import RECIPES, lasting
 from labs.hub.registry import DEFAULT_ADDRESS, DEFAULT_DATA, DEFAULT_PORT, MAKER_PORT, RegistryFailed, configuration
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -41,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     filling = verbs.add_parser("fill", help="make and push the images that are missing")
     filling.add_argument("image", nargs="*", help="besides the bases: images that are else made on first need")
     filling.add_argument("--all", action="store_true", help="every image that the hub can make")
+    filling.add_argument("--lasting", action="store_true", help="for a bundle: apt takes lists of any age")
     filling.add_argument("--again", action="store_true", help="make each of them anew")
     filling.add_argument("--with-parent", action="store_true", help="end when the process that started this one ends")
     filling.set_defaults(work=_fill)
@@ -68,9 +70,13 @@ def _fill(options: argparse.Namespace) -> int:
             print(f"허브가 만들 수 없는 이미지예요: {name}", file=sys.stderr)
             return 1
         wanted.append(image)
+    recipes = RECIPES if not options.image else ()
+    if options.lasting:
+        recipes = tuple(map(lasting, recipes))
+        wanted = [replace(image, base=lasting(image.base)) for image in wanted]
     try:
-        fill(options.data, RECIPES if not options.image else (), wanted, say=_say, again=options.again,
-             renew=not options.image)  # fmt: skip
+        fill(options.data, recipes, wanted, say=_say, again=options.again,
+             renew=not options.image and not options.lasting)  # fmt: skip
     except (BootstrapFailed, BuildFailed, RegistryFailed, OSError, subprocess.CalledProcessError) as error:
         print(f"허브를 채우지 못했어요: {error}", file=sys.stderr)
         return 1

@@ -1,8 +1,8 @@
 """What the machine's script runs: checks of the installed engine under systemd and cgroup v2, one line of result each.
 
 Standard library only, by the machine's own python3, after `./lab up`. `inside.py before` runs until the reboot,
-`inside.py after` from then on, `inside.py down` once `./lab down` has run, `inside.py once_more` after another `up`.
-`test_systemd.py` reads the lines `check NAME ok|failed SECONDS reason`.
+`inside.py after` from then on, `inside.py down` once `./lab down` has run, `inside.py once_more` after another
+`up`; `inside.py first_lab` is another machine's. The tests beside this file read the lines `check NAME ok|failed SECONDS reason`.
 """
 
 from __future__ import annotations
@@ -347,6 +347,32 @@ def check_services_after_the_reboot() -> None:
     assert docker("run", "--rm", "busybox", "echo", "hello") == "hello"
 
 
+# the first lab ------------------------------------------------------------------------------------------------------
+def as_in_jupyter(*words: str, timeout: float = 3600) -> subprocess.CompletedProcess[str]:
+    """The command as a cell's shell would run it: that user, that environment, that folder."""
+    given = dict(line.split("=", 1) for line in Path("/etc/docker-labs/jupyter.env").read_text().splitlines())
+    folder = given["DOCKER_LABS_WORKSPACE"]
+    pairs = [f"{name}={value}" for name, value in given.items()]
+    shell = ["sh", "-c", 'cd "$0" && exec "$@"', folder, *words]
+    return run("runuser", "-u", given["USER"], "--", "env", "-i", *pairs, *shell, timeout=timeout)
+
+
+def check_the_first_notebook_runs() -> None:
+    """Every cell of it, in a kernel of the learner's; nbclient stops at the first error that no cell expects."""
+    command = ("python3", "-m", "nbconvert", "--to", "notebook", "--execute", "--output-dir", "/tmp")
+    as_in_jupyter(*command, "00_what_is_docker/lab.ipynb")
+
+
+def check_the_first_lab_is_passed() -> None:
+    listed = as_in_jupyter("labs", "list").stdout
+    [exercises] = [line.split("과제 ")[1].split(", ") for line in listed.splitlines() if line.startswith("00 ")]
+    assert exercises
+    for name in exercises:
+        as_in_jupyter("labs", "solve", "--untried", name)
+    shown = as_in_jupyter("labs", "progress").stdout
+    assert all(name in shown for name in exercises), shown
+
+
 # the end ------------------------------------------------------------------------------------------------------------
 def check_down_leaves_nothing() -> None:
     for name in UNITS:
@@ -388,8 +414,9 @@ BEFORE: tuple[Check, ...] = (
 AFTER: tuple[Check, ...] = (check_services_after_the_reboot,)
 DOWN: tuple[Check, ...] = (check_down_leaves_nothing,)
 ONCE_MORE: tuple[Check, ...] = (check_images_and_containers_are_kept,)
-PARTS = {"before": BEFORE, "after": AFTER, "down": DOWN, "once_more": ONCE_MORE}
-ALL: tuple[Check, ...] = tuple(check for part in PARTS.values() for check in part)
+FIRST_LAB: tuple[Check, ...] = (check_the_first_notebook_runs, check_the_first_lab_is_passed)
+PARTS = {"first_lab": FIRST_LAB, "before": BEFORE, "after": AFTER, "down": DOWN, "once_more": ONCE_MORE}
+ALL: tuple[Check, ...] = BEFORE + AFTER + DOWN + ONCE_MORE
 
 
 def name_of(check: Check) -> str:

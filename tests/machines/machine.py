@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -84,11 +85,20 @@ def _share_trust(directory: Path) -> None:
 
 
 def boot(
-    root: Path, script: str, scratch: Path, *, memory: int = 4096, disk: str = "12G", timeout: int = 3600
+    root: Path,
+    script: str,
+    scratch: Path,
+    *,
+    memory: int = 4096,
+    disk: str = "12G",
+    timeout: int = 3600,
+    forward: Mapping[int, int] | None = None,
+    offline: bool = False,
 ) -> Result:
     """Boots a copy of `root` on a disk of its own, runs `script`, waits for the power to go off.
 
     A script that reboots the machine is run again from its beginning, and has to know by itself that it has been.
+    forward: ports of this host's 127.0.0.1 → of the machine, as Vagrant's. offline: the machine reaches nobody else.
     """
     given = "".join(f"export {name}={quote(os.environ[name])}\n" for name in SHARED if name in os.environ)
     (root / "root/script.sh").write_text(f"#!/bin/sh\n{given}{script}")
@@ -109,7 +119,8 @@ def boot(
         "-kernel", str(kernel), "-initrd", str(ramdisk),
         "-append", "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=0",
         "-drive", f"file={image},if=virtio,format=raw,cache=unsafe",
-        "-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0", "-serial", f"file:{log}", "-monitor", "none",
+        "-netdev", _network(forward or {}, offline),
+        "-device", "virtio-net-pci,netdev=n0", "-serial", f"file:{log}", "-monitor", "none",
     ]  # fmt: skip
     try:
         subprocess.run(command, check=False, timeout=timeout, stdin=subprocess.DEVNULL)
@@ -118,6 +129,12 @@ def boot(
     finally:
         image.unlink(missing_ok=True)
     return _read(log.read_bytes().decode(errors="replace"))  # read_text would make lines of carriage returns
+
+
+def _network(forward: Mapping[int, int], offline: bool) -> str:
+    """QEMU's user network (qemu(1), -netdev user): `restrict` keeps the machine from everything but forwarded ports."""
+    words = ["user", "id=n0", *(["restrict=on"] if offline else [])]
+    return ",".join([*words, *(f"hostfwd=tcp:127.0.0.1:{here}-:{there}" for here, there in forward.items())])
 
 
 def _read(written: str) -> Result:

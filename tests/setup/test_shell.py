@@ -11,7 +11,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PARTS = sorted((ROOT / "packaging").glob("*.sh"))
-PROGRAMS = [ROOT / "lab", *(ROOT / "packaging" / name for name in ("supervise", "engine", "jupyter/start"))]
+PROGRAMS = [
+    ROOT / "lab",
+    *(ROOT / "packaging" / name for name in ("supervise", "engine", "mirror-ways", "jupyter/start")),
+]
 #: of the hub's images
 SCRIPTS = [
     file for file in sorted((ROOT / "labs/hub/images").rglob("*")) if file.is_file() and file.read_bytes()[:2] == b"#!"
@@ -55,7 +58,7 @@ def test_help_is_korean_and_names_every_command() -> None:
     shown = lab("--help")
     assert shown.returncode == 0
     assert "사용법" in shown.stdout
-    assert all(f"\n  {verb} " in shown.stdout for verb in ("up", "down", "status", "test"))
+    assert all(f"\n  {verb} " in shown.stdout for verb in ("up", "down", "status", "bundle", "test"))
 
 
 @pytest.mark.parametrize(

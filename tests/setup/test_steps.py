@@ -15,7 +15,7 @@ PACKAGING = Path(__file__).parents[2] / "packaging"
 PRELUDE = f"""
 set -u
 here={PACKAGING.parent}
-for part in steps places packages product learner services tests; do . {PACKAGING}/$part.sh; done
+for part in steps places packages product learner services bundle tests; do . {PACKAGING}/$part.sh; done
 LOG=$1 ETC=$1 RUN=$1
 """
 

@@ -1,0 +1,112 @@
+"""From a bare Debian 12 to a passed first lab, with the address that a person on the host opens.
+
+Once by `./lab up` with the internet; once by the Vagrantfile's provisioning script on a machine that reaches nobody,
+from a bundle. Software emulation: an hour and more each.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import threading
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import needs_root
+from tests.machines import inside, machine
+from tests.machines.test_systemd import Answer, answers_in, copy_project
+
+TIMEOUT = 2 * 60 * 60
+#: the machine waits so long for its host to open the address (seconds)
+VISIT = 180
+UP = """
+cd /root/docker-labs || exit 1
+began=$(date +%s)
+./lab up --detach --no-browser --listen 0.0.0.0 --port 8888 || exit 1
+echo "check up ok $(($(date +%s) - began))"
+/usr/bin/python3 -I tests/machines/inside.py first_lab || failed=1
+./lab status
+sleep VISIT
+exit ${failed-0}
+""".replace("VISIT", str(VISIT))
+
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.timeout(TIMEOUT + 1200),
+    needs_root,
+    pytest.mark.skipif(bool(machine.missing()), reason=f"this machine lacks: {machine.missing()}"),
+]
+
+
+@dataclass(slots=True)
+class Visitor(threading.Thread):
+    """Opens the address that the machine prints, on the host, as soon as it is printed."""
+
+    console: Path
+    port: int  #: of this host
+    seen: list[str] = field(default_factory=list)
+    gone: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        threading.Thread.__init__(self, daemon=True)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def run(self) -> None:
+        while not self.gone.wait(2):
+            printed = self.console.read_text(errors="replace") if self.console.exists() else ""
+            found = re.findall(r"http://127\.0\.0\.1:8888(/lab\S*token=\w+)", printed)
+            if not found:
+                continue
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{found[0]}", timeout=60) as answer:
+                    self.seen.append(answer.read().decode())
+                return
+            except OSError:
+                continue
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    result: machine.Result
+    answers: dict[str, Answer]
+    page: str  #: what the host saw
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def by_lab_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    scratch = tmp_path_factory.mktemp("machine")
+    root, port = scratch / "root", free_port()
+    visitor = Visitor(scratch / "console.log", port)
+    try:
+        machine.make_root(root)
+        copy_project(root / "root/docker-labs")
+        visitor.start()
+        result = machine.boot(root, UP, scratch, timeout=TIMEOUT, forward={port: 8888})
+    finally:
+        visitor.gone.set()
+        shutil.rmtree(root, ignore_errors=True)
+    print(result.output)
+    yield Run(result, answers_in(result.output), "".join(visitor.seen))
+
+
+@pytest.mark.parametrize("name", ["up", *(inside.name_of(check) for check in inside.FIRST_LAB)])
+def test_by_lab_up(by_lab_up: Run, name: str) -> None:
+    assert name in by_lab_up.answers, f"it was never asked; the console's end:\n{by_lab_up.result.console[-4000:]}"
+    answer = by_lab_up.answers[name]
+    assert answer.word == "ok", answer.reason.replace(" | ", "\n")
+
+
+def test_the_host_opens_the_address_that_was_printed(by_lab_up: Run) -> None:
+    assert "jupyter" in by_lab_up.page.lower(), by_lab_up.result.output[-2000:]
