@@ -1,4 +1,4 @@
-"""The bundle's parts: what apt names, what is brought, the mirror, and how `./lab` looks at a bundle before using it."""
+"""The bundle: what apt names, what is brought, the mirror, and how `./lab` looks at a bundle before it uses it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_what_a_list_of_the_archive_says_of_a_file() -> None:
 def test_files_are_brought_once_and_a_half_one_again(tmp_path: Path) -> None:
     source, said = tmp_path / "source", list[str]()
     source.write_bytes(b"content")
-    file = File(uri=f"file:{source}", target=tmp_path / "there/x", size=7, sha256=DIGEST)
+    file = File(uri=f"copy:{source}", target=tmp_path / "there/x", size=7, sha256=DIGEST)
     bring([file], said.append)
     assert file.target.read_bytes() == b"content"
     assert said[0].startswith("0/1개 · 0.0/0.0 MB · ")
@@ -66,7 +66,7 @@ def test_files_are_brought_once_and_a_half_one_again(tmp_path: Path) -> None:
 def test_a_file_that_is_another_is_refused(tmp_path: Path) -> None:
     (tmp_path / "source").write_bytes(b"another")
     with pytest.raises(AptFailed):
-        bring([File(uri=f"file:{tmp_path}/source", target=tmp_path / "x", size=7, sha256=DIGEST)], print)
+        bring([File(uri=f"copy:{tmp_path}/source", target=tmp_path / "x", size=7, sha256=DIGEST)], print)
 
 
 def test_the_bundle_holds_what_the_labs_install() -> None:
