@@ -2,7 +2,8 @@
 
 Standard library only, by the machine's own python3, after `./lab up`. `inside.py before` runs until the reboot,
 `inside.py after` from then on, `inside.py down` once `./lab down` has run, `inside.py once_more` after another
-`up`; `inside.py first_lab` is another machine's. The tests beside this file read the lines `check NAME ok|failed SECONDS reason`.
+`up`; `inside.py first_lab` is another machine's. The tests beside this file read the lines
+`check NAME ok|failed SECONDS reason`.
 """
 
 from __future__ import annotations
