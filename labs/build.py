@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,12 @@ import nbformat as untyped
 from nbformat import NotebookNode
 
 from labs.catalogue import Lab
+from labs.checks import exercises
 from labs.directives import BadSource, Directive, directives, exercise
 from labs.workspace import prepare
 
+#: exercise ("05-2") → variable → value
+Values = Mapping[str, Mapping[str, str]]
 #: nbformat comes with types that say nothing
 nbformat: Any = untyped
 #: our private metadata key
@@ -32,16 +35,16 @@ CELL_SECONDS = 300
 SLOW_SECONDS = 10
 NOTES = {"docker": "실제 Docker에서는", "why": "왜 실패했을까?", "tip": "도움말", "careful": "주의"}
 _NOTE = re.compile(rf"^:::\{{(?P<kind>{'|'.join(NOTES)})\}}[ \t]*\n(?P<body>.*?)^:::[ \t]*$", re.MULTILINE | re.DOTALL)
-_WORK_HERE = "# 여기에 명령을 쓰고 실행하세요."
+WORK_HERE = "# 여기에 명령을 쓰고 실행하세요."
 
 
 # the source, as MyST -------------------------------------------------------------------------------------------------
-def as_myst(lab: Lab) -> str:
-    """The lab's source without directives: what jupytext reads."""
+def as_myst(lab: Lab, values: Values | None = None) -> str:
+    """The lab's source without directives: what jupytext reads. `values`: exercise → what its learner gets."""
     text = lab.source.read_text(encoding="utf-8")
     pieces, at = [], 0
     for found in directives(text):
-        pieces += [text[at : found.start], _as_cells(found)]
+        pieces += [text[at : found.start], _as_cells(found, lab, values or {})]
         at = found.end
     text = _NOTE.sub(_note, "".join([*pieces, text[at:]]))
     if left := re.search(r"^(`{3,}|:::)\{(?!code-cell)[^\n]*", text, re.MULTILINE):
@@ -56,12 +59,14 @@ def _split(text: str) -> tuple[str, str]:
     return text[:end], text[end:]
 
 
-def _as_cells(directive: Directive) -> str:
+def _as_cells(directive: Directive, lab: Lab, values: Values) -> str:
     if directive.kind == "exercise":
-        said = exercise(directive)
+        name = directive.argument.partition(" ")[0]
+        varied = exercises(lab)[name].varied if name in exercises(lab) else ()
+        said = exercise(directive, {each.name: each.of(values.get(name, {})) for each in varied})
         check = _code_cell(f"%check {said.id} {said.answer}".rstrip(), folded=False)
         heading = f"### 과제 {said.id}. {said.title}"
-        return f"+++\n\n{heading}\n\n{said.text}\n\n{_code_cell(_WORK_HERE, folded=False)}\n\n{check}"
+        return f"+++\n\n{heading}\n\n{said.text}\n\n{_code_cell(WORK_HERE, folded=False)}\n\n{check}"
     return _code_cell(f"%{directive.kind} {directive.argument}".rstrip(), folded=True)
 
 
@@ -77,16 +82,16 @@ def _note(found: re.Match[str]) -> str:
 
 
 # the notebook --------------------------------------------------------------------------------------------------------
-def notebook(lab: Lab) -> NotebookNode:
-    """Not executed. The same source gives the same notebook, ids included."""
+def notebook(lab: Lab, values: Values | None = None) -> NotebookNode:
+    """Not executed. `values`: as `as_myst`. The same source gives the same notebook, ids included."""
     import jupytext  # type: ignore[import-untyped]
 
-    made: NotebookNode = jupytext.reads(as_myst(lab), fmt="md:myst")
+    made: NotebookNode = jupytext.reads(as_myst(lab, values), fmt="md:myst")
     for cell, name in zip(made.cells, identities(lab.number, made.cells), strict=True):
         cell.id = name
         tags = cell.metadata.get("tags", [])
         cell.metadata = nbformat.from_dict(_metadata(tags))
-    return _with_metadata(made, {"lab": lab.number, "title": lab.title})
+    return with_metadata(made, {"lab": lab.number, "title": lab.title})
 
 
 def _metadata(tags: list[str]) -> dict[str, Any]:
@@ -113,7 +118,7 @@ def playground() -> NotebookNode:
     )
     for cell, name in zip(made.cells, identities("playground", made.cells), strict=True):
         cell.id = name
-    return _with_metadata(made, {"title": "놀이터"})
+    return with_metadata(made, {"title": "놀이터"})
 
 
 def identities(lab: str, cells: list[NotebookNode]) -> Iterator[str]:
@@ -125,7 +130,8 @@ def identities(lab: str, cells: list[NotebookNode]) -> Iterator[str]:
         yield hashlib.sha256(f"{told}\0{seen[told]}".encode()).hexdigest()[:8]
 
 
-def _with_metadata(made: NotebookNode, ours: dict[str, Any]) -> NotebookNode:
+def with_metadata(made: NotebookNode, ours: dict[str, Any]) -> NotebookNode:
+    """`ours` goes under our key."""
     made.metadata = nbformat.from_dict(
         {
             "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},

@@ -7,13 +7,14 @@ Results are values: the notebook and the `labs` command draw them.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from types import MappingProxyType
 from typing import Any
 
 from labs.catalogue import Lab, NoSuchLab, lab
-from labs.engine_view import EngineView
+from labs.engine_view import EngineView, Varied
 
 __all__ = [
     "EngineView",
@@ -21,6 +22,7 @@ __all__ = [
     "NotYet",
     "Passed",
     "Result",
+    "Varied",
     "Work",
     "exercise",
     "exercises",
@@ -75,6 +77,34 @@ def first_line(said: str) -> str:
     return (said.strip().splitlines() or ["아무것도 나오지 않았어요."])[0][:100]
 
 
+def check(exercise: Exercise, engine: EngineView) -> Result:
+    """What the exercise says of the engine. Where the learner has values of their own, an answer that fits another
+    learner's is told so."""
+    result = exercise.check(engine)
+    if isinstance(result, Passed) or not engine.values:
+        return result
+    own = {each.name: engine.value(each) for each in exercise.varied}
+    for others in combinations(exercise.varied):
+        if others != own and isinstance(exercise.check(engine.with_values(others)), Passed):
+            return NotYet(
+                expected=f"{result.expected} (이 사람의 문제: {_told(own)})",
+                found=f"다른 사람의 문제에 맞는 답이에요: {_told(others)}",
+                read_from=result.read_from,
+                hints=result.hints,
+            )
+    return result
+
+
+def combinations(varied: tuple[Varied, ...]) -> Iterator[dict[str, str]]:
+    """Every set of values that a learner can get."""
+    names = [each.name for each in varied]
+    return (dict(zip(names, chosen, strict=True)) for chosen in product(*(each.choices for each in varied)))
+
+
+def _told(values: Mapping[str, str]) -> str:
+    return ", ".join(f"`{value}`" for value in values.values())
+
+
 #: something done to an engine: a bash script, or a function
 Work = str | Callable[[EngineView], object]
 
@@ -92,6 +122,8 @@ class Exercise:
     volumes: tuple[str, ...] = ()
     setup: Work = ""
     cleanup: Work = ""
+    #: what may differ from learner to learner (`labs assign --learners`); lab.md says `{=name}`
+    varied: tuple[Varied, ...] = ()
     #: what the solution and the wrong ones write after `%check 00-3`; a function reads it off the engine
     answer: str | Callable[[EngineView], str] = ""
     wrong_answers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

@@ -1,4 +1,4 @@
-"""The `labs` command: list, build, check, hint, solve, reset, progress, hub, server. Korean for learners.
+"""The `labs` command: list, build, check, hint, solve, reset, progress, hub, server, assign, grade. Korean.
 
 Exit codes: 0 done, 1 not yet, 2 misused.
 
@@ -17,6 +17,8 @@ from labs import catalogue, checks, overview, practice, progress, servers
 from labs.catalogue import COURSE, Lab, NoSuchLab
 from labs.directives import BadSource
 from labs.engine_view import CommandFailed, EngineView
+from labs.grading import command as teacher
+from labs.grading.failures import BadInput
 from labs.notebook.server import WrongServer
 from labs.progress import Progress
 from labs.servers import NameTaken
@@ -30,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.work(options))
-    except (NoSuchLab, BadSource, WrongServer, CommandFailed, NameTaken) as error:
+    except (NoSuchLab, BadSource, WrongServer, CommandFailed, NameTaken, BadInput) as error:
         print(error, file=sys.stderr)
     except EngineUnreachable as error:
         print(f"{error.message}\n엔진이 돌고 있지 않아요. ./lab up 을 실행해 주세요.", file=sys.stderr)
@@ -72,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         "what", choices=("create", "list", "rm", "env"), help="env는 셸 변수로 보여요: eval $(labs server env)"
     )
     there.add_argument("name", nargs="?", default="", help="서버의 이름. 예: second")
+    teacher.add_assign(verb("assign", "나눠 줄 과제를 만들어요 (선생님용)", teacher.run_assign))
     reset = verb("reset", "과제를 처음으로 되돌리거나, 실습의 과제들이 남긴 것을 지워요", _reset)
     reset.add_argument("what", help="과제 번호(01-3) 또는 실습 번호(01)")
     return parser

@@ -7,7 +7,7 @@ described in `labs/course/README.md`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 KINDS = ("predict", "quiz", "card", "exercise", "live", "lifecycle", "dashboard", "volumes", "topology", "layers")
@@ -15,6 +15,9 @@ _FENCE = re.compile(
     rf"^(?P<fence>`{{3,}})\{{(?P<kind>{'|'.join(KINDS)})\}}[ \t]*(?P<argument>[^\n]*)\n(?P<body>.*?)^(?P=fence)[ \t]*$",
     re.MULTILINE | re.DOTALL,
 )
+_OPTION = re.compile(r":(?P<name>[a-z]+):[ \t]*(?P<value>[^\n]*)(\n|$)")
+#: what differs from learner to learner; Go's templates have two braces
+_VARIED = re.compile(r"\{=(?P<name>[a-z_]+)\}")
 _CHOICE = re.compile(r"^- \[(?P<mark>[ xX])\] (?P<text>.+)$")
 
 
@@ -61,12 +64,18 @@ class CardGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExerciseText:
-    """What an exercise says: id ("01-3"), title, text, and the placeholder of an answer ("" for none)."""
+    """What an exercise says: id ("01-3"), title, text, the placeholder of an answer ("" for none).
+
+    For grading: its `points`, and whether cells of its part that fail when the notebook is replayed cost them
+    (`replay`).
+    """
 
     id: str
     title: str
     text: str
     answer: str
+    points: float = 1.0
+    replay: bool = False
 
 
 def directives(source: str) -> Iterator[Directive]:
@@ -133,13 +142,45 @@ def card(body: str) -> tuple[CardGroup, ...]:
     return tuple(CardGroup(title=title, commands=tuple(commands)) for title, commands in groups)
 
 
-def exercise(directive: Directive) -> ExerciseText:
-    """Raises BadSource when the id or the text is missing."""
+def exercise(directive: Directive, values: Mapping[str, str] | None = None) -> ExerciseText:
+    """`values` are put where the text says `{=name}`; without them the text stays as written. Raises BadSource when the
+    id or the text is missing, an option is none, or a name has no value."""
     name, _, title = directive.argument.partition(" ")
-    body, answer = directive.body, ""
-    if body.startswith(":answer:"):
-        first, _, body = body.partition("\n")
-        answer = first.removeprefix(":answer:").strip()
+    options, body = _options(directive.body)
     if not re.fullmatch(r"\d\d-\d+", name) or not title.strip() or not body.strip():
         raise BadSource(f"an exercise needs an id (01-3), a title and a text: {directive.argument!r}")
-    return ExerciseText(id=name, title=title.strip(), text=body.strip("\n"), answer=answer)
+    if unknown := set(options) - {"answer", "points", "replay"}:
+        raise BadSource(f"exercise {name}: unknown option :{min(unknown)}:")
+    points = options.get("points", "1")
+    if not re.fullmatch(r"\d+(\.\d+)?", points):
+        raise BadSource(f"exercise {name}: points are a number, not {points!r}")
+    if options.get("replay", "required") != "required":
+        raise BadSource(f"exercise {name}: the one value of :replay: is required")
+    return ExerciseText(
+        id=name,
+        title=title.strip(),
+        text=body.strip("\n") if values is None else filled(body.strip("\n"), values),
+        answer=options.get("answer", ""),
+        points=float(points),
+        replay="replay" in options,
+    )
+
+
+def _options(body: str) -> tuple[dict[str, str], str]:
+    """The lines `:name: value` at the beginning, and the rest."""
+    options: dict[str, str] = {}
+    while found := _OPTION.match(body):
+        options[found["name"]] = found["value"].strip()
+        body = body[found.end() :]
+    return options, body
+
+
+def filled(text: str, values: Mapping[str, str]) -> str:
+    """Raises BadSource for a name without a value."""
+
+    def value(found: re.Match[str]) -> str:
+        if found["name"] not in values:
+            raise BadSource(f"the exercise declares no {found['name']!r}: {found[0]}")
+        return values[found["name"]]
+
+    return _VARIED.sub(value, text)

@@ -52,9 +52,23 @@ class StopTrial:
     code: int
 
 
+@dataclass(frozen=True, slots=True)
+class Varied:
+    """A name, port or limit of an exercise that may differ from learner to learner. The first choice is the one of the
+    course as it is published."""
+
+    name: str
+    choices: tuple[str, ...]
+
+    def of(self, values: Mapping[str, str]) -> str:
+        """The learner's, or the published one."""
+        return values.get(self.name, self.choices[0])
+
+
 class EngineView:
     """`answer` is what the learner wrote after `%check 00-3`; `workspace` is the notebook's folder; `address` is where
-    its published ports are open; `told` hears each command and then what it printed."""
+    its published ports are open; `told` hears each command and then what it printed; `values` are the learner's own, {}
+    where everybody has the same."""
 
     #: of containers that a check starts by itself, with `docker` or `shell`: pictures leave them out
     LABEL = LABEL
@@ -67,13 +81,30 @@ class EngineView:
         workspace: Path | None = None,
         address: str = "127.0.0.1",
         told: Callable[[str], object] | None = None,
+        values: Mapping[str, str] | None = None,
     ) -> None:
         self.host = host
+        self.values = values or {}
         self.address = address
         self.answer = answer
         self.workspace = workspace or Path.cwd()
         self._told = told
         self._client = Client(host)
+
+    def value(self, varied: Varied) -> str:
+        """What the learner's exercise says there."""
+        return varied.of(self.values)
+
+    def with_values(self, values: Mapping[str, str]) -> EngineView:
+        """The same engine, asked as another learner."""
+        return EngineView(
+            self.host,
+            answer=self.answer,
+            workspace=self.workspace,
+            address=self.address,
+            told=self._told,
+            values=values,
+        )
 
     # facts ------------------------------------------------------------------------------------------------------
     def container(self, name: str) -> dict[str, Any] | None:

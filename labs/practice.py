@@ -6,19 +6,22 @@ The notebook and the `labs` command draw what these answer. An engine is only as
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from labs import progress, workspace
+from labs import checks, progress, workspace
 from labs.catalogue import NOTEBOOK, Lab, NoSuchLab, lab
 from labs.checks import HINTS, Exercise, NotYet, Passed, Result, exercise, exercises, work
 from labs.engine_view import CommandFailed, EngineView
 from labs.progress import Progress
 
+#: beside an assigned notebook
+VALUES = ".values.json"
 Say = Callable[[str], object]
 #: the command and what it printed stand above
 FAILED = (
@@ -44,19 +47,33 @@ class Hints:
 
 def view(name: str, host: str, answer: str = "") -> EngineView:
     """Of the engine, in the lab's folder. Raises NoSuchLab."""
-    return EngineView(host, answer=answer, workspace=lab_folder(lab(name)))
+    folder = lab_folder(lab(name))
+    return EngineView(host, answer=answer, workspace=folder, values=own_values(folder).get(name))
+
+
+def own_values(folder: Path) -> Mapping[str, Mapping[str, str]]:
+    """Exercise → variable → value, as `labs assign --learners` laid them beside the notebook; {} without."""
+    try:
+        found: Mapping[str, Mapping[str, str]] = json.loads((folder / VALUES).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise NoSuchLab(
+            f"{folder / VALUES}을(를) 읽지 못했어요: {error}. 선생님에게 받은 것으로 되돌려 놓으세요."
+        ) from None
+    return found
 
 
 def check(name: str, engine: EngineView, kept: Progress) -> Result:
     """The exercise's result, kept. Raises NoSuchLab."""
-    result = exercise(name).check(engine)
+    result = checks.check(exercise(name), engine)
     kept.note(name, progress.passed if isinstance(result, Passed) else progress.not_yet)
     return result
 
 
 def hint(name: str, engine: EngineView, kept: Progress) -> Hints | Passed:
     """One hint more than before, for what is missing now. Raises NoSuchLab, also where there is no hint."""
-    result = exercise(name).check(engine)
+    result = checks.check(exercise(name), engine)
     if isinstance(result, Passed):
         return result
     if not result.hints:
@@ -120,16 +137,17 @@ def solve(name: str, host: str, kept: Progress, say: Say) -> Result:
     begin_again(found, EngineView(host, workspace=place))
     say(f"과제 {name}: 처음으로 되돌리고, 새 폴더 {place.name}에서 풀이를 실행해요. 여러분의 파일은 그대로 있어요.")
     kept.note(name, progress.solved)
-    engine = EngineView(host, workspace=place, told=say)
+    values = own_values(lab_folder(lab(name))).get(name)
+    engine = EngineView(host, workspace=place, told=say, values=values)
     try:
         work(found.solve, engine)
     except CommandFailed as error:
         raise CommandFailed(FAILED) from error
-    quiet = EngineView(host, workspace=place)
+    quiet = EngineView(host, workspace=place, values=values)
     answer = found.answer(quiet) if callable(found.answer) else found.answer
     if answer:
         say(f"답: {answer}")
-    return found.check(EngineView(host, workspace=place, answer=answer))
+    return found.check(EngineView(host, workspace=place, answer=answer, values=values))
 
 
 def after_solution(name: str, way: str) -> str:

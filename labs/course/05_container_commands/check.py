@@ -8,7 +8,7 @@ import shlex
 import time
 from typing import Any
 
-from labs.checks import EngineView, Exercise, NotYet, Passed, Result, missing
+from labs.checks import EngineView, Exercise, NotYet, Passed, Result, Varied, missing
 
 
 def _state(found: dict[str, Any] | None) -> str:
@@ -73,17 +73,23 @@ def _since_the_kept_one(built: list[str], kept: str) -> list[str]:
 
 
 # 05-2 ---------------------------------------------------------------------------------------------------------------
-FIXED, INSIDE = "9000", "8080/tcp"
+FIXED, INSIDE = Varied("port", ("9000", "9010", "9020", "9030", "9040")), "8080/tcp"
 PORTS = ("port-fixed", "port-free")
-TWO_PORTS = (
-    "-p에 숫자를 하나만 쓰면 도커가 바깥 포트를 골라요. 두 컨테이너의 이미지는 같아야 해요.",
-    "port-fixed에는 -p 9000:8080, port-free에는 -p 8080을 쓰세요. 컨테이너 안에서 8080번으로 대답하는 이미지여야 해요.",
-    "docker container run -d --name port-fixed -p 9000:8080 example/echo:latest\n"
-    "docker container run -d --name port-free -p 8080 example/echo:latest",
-)
+
+
+def _two_ports_hints(port: str) -> tuple[str, ...]:
+    return (
+        "-p에 숫자를 하나만 쓰면 도커가 바깥 포트를 골라요. 두 컨테이너의 이미지는 같아야 해요.",
+        f"port-fixed에는 -p {port}:8080, port-free에는 -p 8080을 쓰세요. "
+        "컨테이너 안에서 8080번으로 대답하는 이미지여야 해요.",
+        f"docker container run -d --name port-fixed -p {port}:8080 example/echo:latest\n"
+        "docker container run -d --name port-free -p 8080 example/echo:latest",
+    )
 
 
 def two_ports(engine: EngineView) -> Result:
+    port = engine.value(FIXED)
+    hints = _two_ports_hints(port)
     found = {name: engine.container(name) for name in PORTS}
     for name, container in found.items():
         if container is None or not container["State"]["Running"]:
@@ -91,25 +97,26 @@ def two_ports(engine: EngineView) -> Result:
                 expected=f"실행 중인 컨테이너 `{name}`",
                 found=f"상태: {_state(container)}",
                 read_from="docker container ls -a",
-                hints=TWO_PORTS,
+                hints=hints,
             )
     if len({container["Image"] for container in found.values() if container}) != 1:
         return NotYet(
             expected="두 컨테이너의 이미지가 같아요.",
             found="서로 다른 이미지예요. 한쪽을 만든 다음에 다시 빌드했을지도 몰라요.",
             read_from="docker inspect의 Image",
-            hints=TWO_PORTS,
+            hints=hints,
         )
     return (
-        _port_of(engine, "port-fixed", wanted=FIXED)
+        _port_of(engine, "port-fixed", wanted=port)
         or _port_of(engine, "port-free", wanted="")
-        or Passed(f"`port-fixed`는 {FIXED}번에서, `port-free`는 도커가 고른 포트에서 대답해요.")
+        or Passed(f"`port-fixed`는 {port}번에서, `port-free`는 도커가 고른 포트에서 대답해요.")
     )
 
 
 def _port_of(engine: EngineView, name: str, *, wanted: str) -> NotYet | None:
     """What is not as wanted with one of the two; `wanted` is "" for a port that the engine chose."""
     container = engine.container(name) or {}
+    hints = _two_ports_hints(engine.value(FIXED))
     bound = (container["HostConfig"]["PortBindings"] or {}).get(INSIDE) or [{"HostPort": "열리지 않음"}]
     asked = bound[0]["HostPort"]
     if asked.removeprefix("0") != wanted:
@@ -117,7 +124,7 @@ def _port_of(engine: EngineView, name: str, *, wanted: str) -> NotYet | None:
             expected=f"호스트의 {f'{wanted}번' if wanted else '도커가 고른 빈 포트'}이 안쪽의 8080번으로 이어져요.",
             found=f"안쪽 8080번에 정해 준 바깥 포트: {asked or '정하지 않음'}",
             read_from=f"docker inspect {name}의 HostConfig.PortBindings",
-            hints=TWO_PORTS,
+            hints=hints,
         )
     number = int(container["NetworkSettings"]["Ports"][INSIDE][0]["HostPort"])
     page = engine.published_page(number)
@@ -126,7 +133,7 @@ def _port_of(engine: EngineView, name: str, *, wanted: str) -> NotYet | None:
             expected=f"`{name}`의 포트가 대답해요.",
             found="대답이 없어요." if page is None else f"상태 {page.status}",
             read_from=f"GET / ({name}의 바깥 포트)",
-            hints=TWO_PORTS,
+            hints=hints,
         )
     return None
 
@@ -434,7 +441,11 @@ checks = {
     ),
     "05-2": Exercise(
         check=two_ports,
-        solve=PULL + ECHO + f"{RUN} port-fixed -p 9000:8080 example/echo\n{RUN} port-free -p 8080 example/echo",
+        solve=lambda engine: engine.must(
+            PULL + ECHO + f"{RUN} port-fixed -p {engine.value(FIXED)}:8080 example/echo\n"
+            f"{RUN} port-free -p 8080 example/echo"
+        ),
+        varied=(FIXED,),
         wrong={
             "둘 다 정해진 포트": PULL + ECHO
             + f"{RUN} port-fixed -p 9000:8080 example/echo\n{RUN} port-free -p 9001:8080 example/echo",

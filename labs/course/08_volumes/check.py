@@ -9,7 +9,7 @@ import time
 from datetime import datetime
 from typing import Any
 
-from labs.checks import EngineView, Exercise, NotYet, Passed, Result, first_line, missing, not_running
+from labs.checks import EngineView, Exercise, NotYet, Passed, Result, Varied, first_line, missing, not_running
 
 
 def _mount(found: dict[str, Any], target: str) -> dict[str, Any] | None:
@@ -34,33 +34,39 @@ def _sha(text: str) -> str:
 
 # 08-1 ---------------------------------------------------------------------------------------------------------------
 WORDS = "열려라 참깨"
-VAULT = (
-    "볼륨을 붙인 컨테이너를 하나 실행해서 파일을 쓰고, 그 컨테이너를 남기지 마세요.",
-    "docker run에 --rm을 붙이면 명령이 끝난 컨테이너가 저절로 사라져요. 이름 있는 볼륨은 남아요.",
-    "docker run --rm -v vault:/data busybox sh -c 'echo \"열려라 참깨\" > /data/secret.txt'",
-)
+VAULT = Varied("volume", ("vault", "locker", "coffer", "strongbox", "chamber"))
+
+
+def _vault_hints(name: str) -> tuple[str, ...]:
+    return (
+        "볼륨을 붙인 컨테이너를 하나 실행해서 파일을 쓰고, 그 컨테이너를 남기지 마세요.",
+        "docker run에 --rm을 붙이면 명령이 끝난 컨테이너가 저절로 사라져요. 이름 있는 볼륨은 남아요.",
+        f"docker run --rm -v {name}:/data busybox sh -c 'echo \"열려라 참깨\" > /data/secret.txt'",
+    )
 
 
 def vault(engine: EngineView) -> Result:
-    files = engine.files_of_volume("vault")
+    name = engine.value(VAULT)
+    hints = _vault_hints(name)
+    files = engine.files_of_volume(name)
     if files is None:
-        return missing("볼륨 `vault`", "docker volume ls", VAULT)
+        return missing(f"볼륨 `{name}`", "docker volume ls", hints)
     if files.get("secret.txt") not in (_sha(f"{WORDS}\n"), _sha(WORDS)):
         return NotYet(
-            expected=f"`vault`의 `secret.txt`에 `{WORDS}`",
+            expected=f"`{name}`의 `secret.txt`에 `{WORDS}`",
             found="다른 글이 적혀 있어요." if "secret.txt" in files else "그런 파일이 없어요.",
-            read_from="볼륨 vault의 파일과 그 SHA-256",
-            hints=VAULT,
+            read_from=f"볼륨 {name}의 파일과 그 SHA-256",
+            hints=hints,
         )
-    holders = [row["Names"][0].lstrip("/") for row in engine.containers(volume="vault")]
+    holders = [row["Names"][0].lstrip("/") for row in engine.containers(volume=name)]
     if holders:
         return NotYet(
-            expected="`vault`를 붙인 컨테이너가 하나도 없어요.",
+            expected=f"`{name}`를 붙인 컨테이너가 하나도 없어요.",
             found=", ".join(sorted(holders)),
-            read_from="docker ps -a --filter volume=vault",
-            hints=VAULT,
+            read_from=f"docker ps -a --filter volume={name}",
+            hints=hints,
         )
-    return Passed("붙인 컨테이너는 하나도 없는데 `vault`의 글은 그대로 있어요.")
+    return Passed(f"붙인 컨테이너는 하나도 없는데 `{name}`의 글은 그대로 있어요.")
 
 
 # 08-2 ---------------------------------------------------------------------------------------------------------------
@@ -281,7 +287,8 @@ REPORT = "docker exec clerk sh -c 'echo 보고 > /desk/report'"
 checks = {
     "08-1": Exercise(
         check=vault,
-        solve=f"docker run --rm -v vault:/data busybox {SAY_IT}",
+        solve=lambda engine: engine.must(f"docker run --rm -v {engine.value(VAULT)}:/data busybox {SAY_IT}"),
+        varied=(VAULT,),
         wrong={
             "컨테이너를 남김": f"docker run --name safe-box -v vault:/data busybox {SAY_IT}",
             "다른 글": "docker run --rm -v vault:/data busybox sh -c 'echo 참깨 > /data/secret.txt'",
@@ -289,7 +296,7 @@ checks = {
             "이름 없는 볼륨에 씀": f"docker run --rm -v /data busybox {SAY_IT}",
         },
         containers=("safe-box",),
-        volumes=("vault",),
+        volumes=VAULT.choices,
     ),
     "08-2": Exercise(
         check=guest,
