@@ -69,7 +69,7 @@ def test_solutions_are_in_the_teacher_s_notebook_alone(monkeypatch: pytest.Monke
     made = sheet.sheet(LAB)
     assert "x = 42" in nbformat.writes(made.source)
     text = nbformat.writes(made.notebook)
-    assert "42" not in [cell.source for cell in made.notebook.cells if "x = 1" in cell.source][0]
+    assert "42" not in next(cell.source for cell in made.notebook.cells if "x = 1" in cell.source)
     assert "BEGIN SOLUTION" not in text
     assert all(cell.metadata["nbgrader"]["checksum"] == marks.checksum(cell) for cell in made.notebook.cells)
 
