@@ -8,8 +8,10 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from labs.hub.maker import making
 from labs.hub.registry import DEFAULT_DATA, PROGRAM, serving
@@ -23,7 +25,23 @@ signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 HUB = Path(os.environ.get("DOCKER_LABS_HUB") or DEFAULT_DATA)
 
+#: modules whose engines publish the labs' fixed ports: one after another, or one worker would wait for the other's
+FIXED_PORTS = ("tests/labs/test_exercises.py", "tests/labs/test_notebooks.py", "tests/browser/test_labs.py")
+
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: real namespaces, mounts and cgroups")
+
+
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """A module's tests together, on one worker; those of FIXED_PORTS too."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        return "fixed ports" if module in FIXED_PORTS else module
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    """Named by pytest-xdist; `./lab test` asks for `--dist loadscope`."""
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

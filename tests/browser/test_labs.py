@@ -60,7 +60,17 @@ def alone() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module", params=catalogue.labs(), ids=lambda lab: lab.number)
+#: run whole in every run; the others with --full, for nbval replays each lab in every run
+ALWAYS = ("00", "03")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(lab, marks=[] if lab.number in ALWAYS else [pytest.mark.full], id=lab.number)
+        for lab in catalogue.labs()
+    ],
+)
 def ran(request: pytest.FixtureRequest, page: Page, server: Server, has_hub: bool) -> Run:
     if not has_hub:
         pytest.skip("needs the offline hub's images: python -m labs.hub fill")
@@ -77,10 +87,12 @@ def path_of(lab: Lab) -> str:
 
 @pytest.mark.parametrize("lab", catalogue.labs(), ids=lambda lab: lab.number)
 def test_it_is_dressed_before_it_runs(lab: Lab, page: Page, server: Server) -> None:
-    """The notebook is trusted, so that its pages keep their style; JupyterLab has the course's own."""
+    """The notebook is trusted, so that its pages keep their style; JupyterLab has the course's own; all of it fits."""
     notebook = Notebook.opened(page, server, path_of(lab))
     expect(notebook.cells.first.locator(".dl-map nav ol")).to_have_css("display", "flex")
     expect(notebook.cells.locator(".jp-RenderedMarkdown").first).to_have_css("word-break", "keep-all")
+    page.wait_for_function(FITS)
+    assert page.evaluate(STRAYS) == []
 
 
 def test_every_cell_ends_without_an_error(ran: Run) -> None:
