@@ -122,7 +122,8 @@ def trust(workspace: Path, placements: tuple[Placement, ...], data: Path) -> Non
 
 
 def _write(target: Path, data: bytes, mode: int) -> None:
-    """Whole or not at all."""
+    """Whole or not at all. A link stays one: in a virtual machine notebooks lie in a folder of the computer around."""
+    target = Path(os.path.realpath(target))
     target.parent.mkdir(parents=True, exist_ok=True)
     half = target.with_name(f".{target.name}.half")
     half.write_bytes(data)

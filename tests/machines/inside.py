@@ -2,7 +2,7 @@
 
 Standard library only, by the machine's own python3, after `./lab up`. `inside.py before` runs until the reboot,
 `inside.py after` from then on, `inside.py down` once `./lab down` has run, `inside.py once_more` after another
-`up`; `inside.py first_lab` is another machine's. The tests beside this file read the lines
+`up`; `inside.py first_lab` and `inside.py offline` are other machines'. The tests beside this file read the lines
 `check NAME ok|failed SECONDS reason`.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -374,6 +375,47 @@ def check_the_first_lab_is_passed() -> None:
     assert all(name in shown for name in exercises), shown
 
 
+# without internet ---------------------------------------------------------------------------------------------------
+def check_nobody_is_reached() -> None:
+    """The machine has a network card, and nobody behind it."""
+    for address in (("1.1.1.1", 80), ("9.9.9.9", 53)):
+        try:
+            socket.create_connection(address, timeout=5).close()
+        except OSError:
+            continue
+        raise AssertionError(f"{address} answers")
+
+
+def check_packages_in_containers() -> None:
+    """As a learner's cell has it; months after Debian's lists of updates ended to hold."""
+    install = "apt-get update && apt-get install -y --no-install-recommends git && git --version"
+    assert "git version" in docker("run", "--rm", "debian:bookworm", "sh", "-ec", install, timeout=1800)
+    docker("network", "create", "named")
+    asked = "apt-get update && apt-get install -y --no-install-recommends curl && curl --version"
+    assert "curl 8" in docker("run", "--rm", "--network", "named", "debian:trixie", "sh", "-ec", asked, timeout=1800)
+    docker("network", "rm", "named")
+
+
+def check_a_package_that_is_not_in_the_bundle() -> None:
+    script = "apt-get update && apt-get install -y --no-install-recommends sl 2>&1; true"
+    shown = docker("run", "--rm", "debian:bookworm", "sh", "-c", script, timeout=1800)
+    assert "not in the bundle" in shown, shown
+
+
+def check_port_80_stays_the_learners() -> None:
+    with container("web", "-p", "80:80", "busybox", "sh", "-c", "echo mine >/tmp/i && httpd -f -p 80 -h /tmp"):
+        until(lambda: _fetched("http://127.0.0.1/i") == b"mine\n", "the page")
+        assert b"Origin: Debian" in _fetched("http://192.0.2.80/debian/dists/bookworm/InRelease")
+
+
+def _fetched(address: str) -> bytes:
+    try:
+        with urllib.request.urlopen(address, timeout=20) as answer:
+            return bytes(answer.read())
+    except OSError:
+        return b""
+
+
 # the end ------------------------------------------------------------------------------------------------------------
 def check_down_leaves_nothing() -> None:
     for name in UNITS:
@@ -415,8 +457,19 @@ BEFORE: tuple[Check, ...] = (
 AFTER: tuple[Check, ...] = (check_services_after_the_reboot,)
 DOWN: tuple[Check, ...] = (check_down_leaves_nothing,)
 ONCE_MORE: tuple[Check, ...] = (check_images_and_containers_are_kept,)
+OFFLINE: tuple[Check, ...] = (
+    check_nobody_is_reached, check_packages_in_containers, check_a_package_that_is_not_in_the_bundle,
+    check_port_80_stays_the_learners,
+)  # fmt: skip
 FIRST_LAB: tuple[Check, ...] = (check_the_first_notebook_runs, check_the_first_lab_is_passed)
-PARTS = {"first_lab": FIRST_LAB, "before": BEFORE, "after": AFTER, "down": DOWN, "once_more": ONCE_MORE}
+PARTS = {
+    "first_lab": FIRST_LAB,
+    "offline": OFFLINE,
+    "before": BEFORE,
+    "after": AFTER,
+    "down": DOWN,
+    "once_more": ONCE_MORE,
+}
 ALL: tuple[Check, ...] = BEFORE + AFTER + DOWN + ONCE_MORE
 
 

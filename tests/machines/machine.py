@@ -94,11 +94,13 @@ def boot(
     timeout: int = 3600,
     forward: Mapping[int, int] | None = None,
     offline: bool = False,
+    clock: str = "",
 ) -> Result:
     """Boots a copy of `root` on a disk of its own, runs `script`, waits for the power to go off.
 
     A script that reboots the machine is run again from its beginning, and has to know by itself that it has been.
     forward: ports of this host's 127.0.0.1 → of the machine, as Vagrant's. offline: the machine reaches nobody else.
+    clock: the time that its clock shows when it is switched on (qemu(1), -rtc base=), "" for the true one.
     """
     given = "".join(f"export {name}={quote(os.environ[name])}\n" for name in SHARED if name in os.environ)
     (root / "root/script.sh").write_text(f"#!/bin/sh\n{given}{script}")
@@ -121,6 +123,7 @@ def boot(
         "-drive", f"file={image},if=virtio,format=raw,cache=unsafe",
         "-netdev", _network(forward or {}, offline),
         "-device", "virtio-net-pci,netdev=n0", "-serial", f"file:{log}", "-monitor", "none",
+        *(["-rtc", f"base={clock}"] if clock else []),
     ]  # fmt: skip
     try:
         subprocess.run(command, check=False, timeout=timeout, stdin=subprocess.DEVNULL)

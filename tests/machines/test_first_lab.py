@@ -9,21 +9,41 @@ from __future__ import annotations
 import re
 import shutil
 import socket
+import subprocess
 import threading
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import needs_root
 from tests.machines import inside, machine
-from tests.machines.test_systemd import Answer, answers_in, copy_project
+from tests.machines.test_systemd import REPOSITORY, Answer, answers_in, copy_project
 
 TIMEOUT = 2 * 60 * 60
 #: the machine waits so long for its host to open the address (seconds)
 VISIT = 180
+PROVISION = """
+useradd --create-home --shell /bin/bash vagrant
+export DOCKER_LABS_SOURCE=/opt/docker-labs-source DOCKER_LABS_SHARED=/home/vagrant/notebooks
+export DOCKER_LABS_BUNDLE=/opt/docker-labs-bundle
+install -d -o vagrant -g vagrant /home/vagrant/notebooks
+began=$(date +%s)
+sh /opt/docker-labs-source/packaging/provision || exit 1
+echo "check provision ok $(($(date +%s) - began))"
+began=$(date +%s)
+sh /opt/docker-labs-source/packaging/provision || exit 1
+echo "check provision_again ok $(($(date +%s) - began))"
+echo "http://127.0.0.1:8888/lab?token=$(cat /home/vagrant/docker-labs/.docker-labs/token)"
+cd /opt/docker-labs-source
+/usr/bin/python3 -I tests/machines/inside.py offline || failed=1
+/usr/bin/python3 -I tests/machines/inside.py first_lab || failed=1
+test -s /home/vagrant/notebooks/00_what_is_docker/lab.ipynb || failed=1
+exit ${failed-0}
+"""
 UP = """
 cd /root/docker-labs || exit 1
 began=$(date +%s)
@@ -99,6 +119,48 @@ def by_lab_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         shutil.rmtree(root, ignore_errors=True)
     print(result.output)
     yield Run(result, answers_in(result.output), "".join(visitor.seen))
+
+
+@pytest.fixture(scope="module")
+def by_provisioning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """On a machine that reaches nobody, whose clock is months ahead of the bundle."""
+    scratch = tmp_path_factory.mktemp("machine")
+    root, port, bundle = scratch / "root", free_port(), scratch / "bundle"
+    visitor = Visitor(scratch / "console.log", port)
+    try:
+        subprocess.run(["dash", REPOSITORY / "lab", "bundle", bundle], check=True)
+        machine.make_root(root)
+        copy_project(root / "opt/docker-labs-source")
+        bundle.rename(root / "opt/docker-labs-bundle")
+        visitor.start()
+        later = (datetime.now(UTC) + timedelta(days=100)).strftime("%Y-%m-%dT%H:%M:%S")
+        result = machine.boot(
+            root, PROVISION, scratch, timeout=TIMEOUT, forward={port: 8888}, offline=True, clock=later
+        )
+    finally:
+        visitor.gone.set()
+        shutil.rmtree(root, ignore_errors=True)
+    print(result.output)
+    yield Run(result, answers_in(result.output), "".join(visitor.seen))
+
+
+PROVISIONED = (
+    "provision",
+    "provision_again",
+    *(inside.name_of(check) for check in (*inside.OFFLINE, *inside.FIRST_LAB)),
+)
+
+
+@pytest.mark.parametrize("name", PROVISIONED)
+def test_by_provisioning(by_provisioning: Run, name: str) -> None:
+    assert name in by_provisioning.answers, f"never asked; the console's end:\n{by_provisioning.result.console[-4000:]}"
+    answer = by_provisioning.answers[name]
+    assert answer.word == "ok", answer.reason.replace(" | ", "\n")
+
+
+def test_the_host_opens_the_address_of_a_provisioned_machine(by_provisioning: Run) -> None:
+    assert by_provisioning.result.status == 0, by_provisioning.result.console[-4000:]
+    assert "jupyter" in by_provisioning.page.lower(), by_provisioning.result.output[-2000:]
 
 
 @pytest.mark.parametrize("name", ["up", *(inside.name_of(check) for check in inside.FIRST_LAB)])

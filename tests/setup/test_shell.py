@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 PARTS = sorted((ROOT / "packaging").glob("*.sh"))
 PROGRAMS = [
     ROOT / "lab",
-    *(ROOT / "packaging" / name for name in ("supervise", "engine", "mirror-ways", "jupyter/start")),
+    *(ROOT / "packaging" / name for name in ("supervise", "engine", "mirror-ways", "provision", "jupyter/start")),
 ]
 #: of the hub's images
 SCRIPTS = [
