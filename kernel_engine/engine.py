@@ -29,6 +29,7 @@ from kernel_engine.paths import Instance
 from kernel_engine.records import Records
 from kernel_engine.runtime.client import Launcher
 from kernel_engine.runtime.log_writer.client import LogWriter
+from kernel_engine.runtime.spec import Ids
 from kernel_engine.servers import servers as other_servers
 from kernel_engine.servers.server import Settings
 from kernel_engine.servers.servers import Servers
@@ -69,14 +70,17 @@ class Engine:
         dns: tuple[str, ...] = (),
         group: str = "",
         verbose: bool = False,
+        ids: Ids | None = None,
     ) -> Engine:
         """Finds what an earlier daemon left (running containers, their streams) and goes on from there.
 
         mirrors, insecure, certificates: see `Images`. dns: of containers that name no resolver. group, verbose: for
-        the servers beside this one.
+        the servers beside this one. ids: whom containers' users are on this machine, None = themselves.
         """
         for directory in (instance.root, instance.run):
             directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+        # what a remapped root makes belongs to root on the disk: nobody on this machine may run it from there
+        instance.root.chmod(0o711 if ids is None else 0o700)
         for directory in (instance.blobs, instance.layers, instance.staging, instance.containers):
             directory.mkdir(mode=0o710, exist_ok=True)
         records = Records(
@@ -94,7 +98,7 @@ class Engine:
         )
         try:
             make_images = partial(Images, mirrors=mirrors, insecure=insecure, certificates=certificates)
-            house = await _furnish(instance, records, make_images, subnet)
+            house = await _furnish(instance, records, make_images, subnet, ids)
             house.dns = dns
         except BaseException:
             records.close()
@@ -145,6 +149,7 @@ async def _furnish(
     records: Records,
     make_images: Callable[[Instance, Records, Layers, Workers], Images],
     subnet: str | None,
+    ids: Ids | None,
 ) -> House:
     layer_store = Layers(instance, records)
     await layer_store.load()
@@ -174,6 +179,7 @@ async def _furnish(
         events=Events(),
         traces=Traces(),
         tini=next((path for path in _INITS if os.access(path, os.X_OK)), ""),
+        ids=ids,
     )
     await _connect_launcher(house)
     await _connect_log_writer(house)

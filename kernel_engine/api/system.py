@@ -48,6 +48,7 @@ async def info(call: Call) -> web.StreamResponse:
             mirrors=engine.images.mirrors,
             insecure=engine.images.insecure,
             pool=engine.networks.default.subnet,
+            remapped=engine.containers.remapped,
         )
     )
 

@@ -89,11 +89,12 @@ class _Making:
                     base="/",
                     upper=str(upper / UPPER),
                     work=str(upper / WORK),
+                    mapped=True,
                 )
             )
         else:
             path = await written_out(self._site, node) if read_only else await self._copy(node)
-            mount = Mount(type="bind", target=item.target, source=str(path), read_only=read_only)
+            mount = Mount(type="bind", target=item.target, source=str(path), read_only=read_only, mapped=True)
             self._add(mount, is_directory=node.is_directory)
 
     async def _copy(self, node: Node) -> Path:
@@ -117,7 +118,8 @@ class _Making:
         if image is not None:
             self._inside(item, read_only=read_only, upper=str(directory))
         else:
-            self._add(Mount(type="bind", target=item.target, source=str(directory / UPPER), read_only=read_only))
+            source = str(directory / UPPER)
+            self._add(Mount(type="bind", target=item.target, source=source, read_only=read_only, mapped=True))
 
     async def tmpfs(self, item: Placed) -> None:
         size = f",size={item.mount.size}" if item.mount.size else ""
@@ -144,7 +146,7 @@ class _Making:
         path.write_text(script.content)
         path.chmod(0o755)
         target = f"{SCRIPTS}/{script.name}"
-        self.mounts.append(Mount(type="bind", target=target, source=str(path), read_only=True))
+        self.mounts.append(Mount(type="bind", target=target, source=str(path), read_only=True, mapped=True))
 
     def stubs(self) -> tuple[str, ...]:
         """A directory that holds nothing but the targets: beneath the image, so that no layer gets them."""
@@ -172,6 +174,7 @@ class _Making:
                 read_only=read_only,
                 upper=f"{upper}/{UPPER}" if upper else "",
                 work=f"{upper}/{WORK}" if upper else "",
+                mapped=True,
             ),
             is_directory=self._is_directory(image, item.mount.source),
         )
@@ -190,7 +193,7 @@ class _Making:
         return str(place)
 
     def _secret_file(self, value: bytes, mode: int, owner: tuple[int, int]) -> Path:
-        """Beneath --run, which is memory on every ordinary machine."""
+        """Beneath --run, which is memory on every ordinary machine, and knows no idmapped mounts before Linux 6.3."""
         directory = self._site.house.instance.run / _SECRET_DIRECTORY / self._directory.name
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._stack.callback(shutil.rmtree, directory, ignore_errors=True)
@@ -199,7 +202,8 @@ class _Making:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             os.write(descriptor, value)
-            os.fchown(descriptor, *owner)
+            ids = self._site.house.ids
+            os.fchown(descriptor, *(owner if ids is None else ids.outside(*owner)))
             os.fchmod(descriptor, mode)
         finally:
             os.close(descriptor)

@@ -45,6 +45,16 @@ _TEXTS: tuple[tuple[str, str], ...] = (
     ),
     # containers -----------------------------------------------------------------------------------------------------
     (
+        r"privileged mode is incompatible with user namespaces",
+        "이 엔진에서는 컨테이너의 root가 이 컴퓨터의 root가 아니에요(userns-remap). "
+        "그래서 --privileged를 쓸 수 없어요.",
+    ),
+    (
+        r"cannot share the host(?:'s network| PID) namespace when user namespaces are enabled",
+        "이 엔진에서는 컨테이너의 root가 이 컴퓨터의 root가 아니에요(userns-remap). "
+        "그래서 호스트의 네트워크나 프로세스를 함께 쓸 수 없어요.",
+    ),
+    (
         r'container name "/?(?P<name>[^"]+)" is already in use',
         "{name} 이름을 쓰는 컨테이너가 이미 있어요. 정지한 컨테이너도 이름을 차지해요. "
         "docker ps -a로 확인하고 docker rm {name} 명령으로 지우거나, 다른 이름을 써 보세요.",

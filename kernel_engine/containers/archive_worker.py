@@ -19,7 +19,7 @@ from kernel_engine.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from kernel_engine.images.compression import CHUNK, plain_chunks
 from kernel_engine.images.pack import pack_file, pack_tree
 from kernel_engine.images.tar_reader import Stream, TarReader
-from kernel_engine.runtime import accounts
+from kernel_engine.runtime import accounts, user_namespace
 from kernel_engine.storage import copying
 from kernel_engine.syscalls.process import CloneFlag, setns
 from kernel_engine.workers.pool import Say
@@ -112,16 +112,25 @@ def _mounted(place: str, writable: Sequence[str]) -> bool:
 def _seen(view: dict[str, Any]) -> Iterator[None]:
     if view.get("pid"):
         try:
-            there = os.open(f"/proc/{view['pid']}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-            setns(there, CloneFlag.CLONE_NEWNS)
+            _enter(view["pid"])
         except (FileNotFoundError, ProcessLookupError):
             raise Conflict("the container has ended meanwhile") from None
-        os.close(there)
         os.umask(0)
         yield
         return
     with copying.mounted(view["overlay"], view["binds"]):
         yield
+
+
+def _enter(pid: int) -> None:
+    """The container's files, with the rights that its own root has."""
+    there = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    users = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    if not os.path.samestat(os.fstat(users), os.stat("/proc/self/ns/user")):
+        user_namespace.enter(users)
+    setns(there, CloneFlag.CLONE_NEWNS)
+    os.close(users)
+    os.close(there)
 
 
 @contextmanager

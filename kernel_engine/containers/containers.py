@@ -61,6 +61,11 @@ class Containers:
     def __init__(self, house: House) -> None:
         self._house = house
 
+    @property
+    def remapped(self) -> bool:
+        """Whether containers' users are others on this machine."""
+        return self._house.ids is not None
+
     def _live(self, reference: str) -> Live:
         return self._house.roster.find(reference)
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kernel_engine.containers.house import House
-from kernel_engine.containers.limits import check_options
+from kernel_engine.containers.limits import check_options, check_remapped
 from kernel_engine.containers.links import settled_links
 from kernel_engine.containers.merge import arguments, merge
 from kernel_engine.containers.mounting import points, provide
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 async def create(house: House, options: ContainerOptions, name: str | None) -> tuple[Live, tuple[str, ...]]:
     """The new container and warnings for the user."""
-    _check(options)
+    _check(house, options)
     image = house.images.get(options.image)
     config = merge(options, image.config.get("config") or {})
     live = await _make(house, config, image, name, transient=False)
@@ -49,15 +49,17 @@ async def create_transient(
 
     `options` are complete: nothing of the image's settings is added. image: what it stands on, None = nothing.
     """
-    _check(options)
+    _check(house, options)
     live = await _make(house, options, image, None, transient=True)
     live.provisions = provisions
     return live
 
 
-def _check(options: ContainerOptions) -> None:
+def _check(house: House, options: ContainerOptions) -> None:
     check_options(options)
     host = options.host
+    if house.ids is not None and host.userns_mode != "host":
+        check_remapped(host)
     capabilities.resolve(host.cap_add, host.cap_drop, host.privileged)  # refuses unknown names
     parse_security_options(host.security_opt)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kernel_engine.network.networks import Networks
     from kernel_engine.runtime.client import Launcher
     from kernel_engine.runtime.log_writer.client import LogWriter
+    from kernel_engine.runtime.spec import Ids
     from kernel_engine.storage.layers import Layers
     from kernel_engine.storage.snapshots import Snapshots
     from kernel_engine.storage.volumes import Volumes
@@ -50,6 +51,7 @@ class House:
     traces: Traces
     tini: str  #: path of a static init, "" where the host has none
     dns: tuple[str, ...] = ()  #: resolvers of containers that name none; () = the host's
+    ids: Ids | None = None  #: whom containers' users are on this machine; None = themselves
     execs: OrderedDict[str, LiveExec] = field(default_factory=OrderedDict)
     background: set[asyncio.Task[Any]] = field(default_factory=set)
     closing: bool = False
@@ -60,6 +62,10 @@ class House:
         self.background.add(task)
         task.add_done_callback(self._settled)
         return task
+
+    def remapped(self, record: Container) -> bool:
+        """Whether its users are others outside."""
+        return self.ids is not None and record.config.host.userns_mode != "host"
 
     def announce(self, live: Live | Container, action: str, **attributes: str) -> None:
         """Publishes a container event with Docker's usual attributes (image, name, labels)."""

@@ -37,11 +37,26 @@ def check_options(options: ContainerOptions) -> None:
     if options.hostname and host.uts_mode == "host":
         raise InvalidRequest("conflicting options: hostname and the UTS mode")
     check_modes(options)
+    if host.userns_mode not in ("", "host"):
+        raise InvalidRequest(f"invalid USER mode: {host.userns_mode}")
     for word in host.extra_hosts:
         extra_host(word)
     wishes(options)
     if host.log.driver not in ("", "json-file", "none"):
         raise InvalidRequest(f"logger: no log driver named '{host.log.driver}' is registered")
+
+
+def check_remapped(host: HostOptions) -> None:
+    """What cannot be had in a user namespace. InvalidRequest."""
+    if host.privileged:
+        raise InvalidRequest(
+            "privileged mode is incompatible with user namespaces.  You must run the container in the host namespace "
+            "when running privileged mode"
+        )
+    if host.network_mode == "host":
+        raise InvalidRequest("cannot share the host's network namespace when user namespaces are enabled")
+    if host.pid_mode == "host":
+        raise InvalidRequest("cannot share the host PID namespace when user namespaces are enabled")
 
 
 def check_memory(host: HostOptions) -> None:

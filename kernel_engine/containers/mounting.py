@@ -203,7 +203,8 @@ async def provide(house: House, container_id: str, wanted: tuple[MountPoint, ...
                 await _seed(house, house.snapshots.rootfs(container_id), point.destination, str(path))
             # named on the command line it stays, even where nobody else has ever given it a name
             unnamed = point.anonymous or not point.name
-            ready.append(replace(point, name=volume.name, source=str(path), anonymous=unnamed))
+            foreign = bool(volume.options)
+            ready.append(replace(point, name=volume.name, source=str(path), anonymous=unnamed, foreign=foreign))
     except BaseException:
         for name in made:
             await house.volumes.remove(name)

@@ -86,6 +86,7 @@ class HostOptions:
     ipc_mode: str = ""  #: "" | "private" | "shareable" | "host" | "none" | container:ID
     uts_mode: str = ""  #: "" | "host"
     cgroupns_mode: str = ""  #: "" | "private" | "host"
+    userns_mode: str = ""  #: "" = the daemon's | "host"
     memory: int = 0
     memory_swap: int = 0
     memory_reservation: int = 0

@@ -76,6 +76,7 @@ class MountPoint:
     anonymous: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
+    foreign: bool = False  #: a volume whose options mount something from elsewhere, with the owners that are there
     data: str = ""  #: tmpfs: the data string of mount(2)
 
 

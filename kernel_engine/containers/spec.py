@@ -11,8 +11,8 @@ from kernel_engine.containers.record import Container, MountPoint
 from kernel_engine.errors import InvalidRequest
 from kernel_engine.formats.environment import override_environment
 from kernel_engine.runtime import capabilities
-from kernel_engine.runtime.defaults import DEFAULT_SYSCTLS, IPV6_OFF, MASKED_PATHS, READONLY_PATHS
-from kernel_engine.runtime.spec import Joined, Mount, Process, Resources, Rlimit, Rootfs, Spec
+from kernel_engine.runtime.defaults import DEFAULT_SYSCTLS, IPV6_OFF, MASKED_PATHS, PING_GROUPS, READONLY_PATHS
+from kernel_engine.runtime.spec import Ids, Joined, Mount, Process, Resources, Rlimit, Rootfs, Spec
 from kernel_engine.storage.snapshots import OverlayPlan
 
 _DEFAULT_PERIOD = 100_000
@@ -33,6 +33,7 @@ class Surroundings:
     provisions: Provisions
     joined: tuple[Joined, ...] = ()
     linked: tuple[str, ...] = ()  #: variables that tell of linked containers
+    ids: Ids | None = None  #: whom its users are on this machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +88,12 @@ def container_spec(container: Container, around: Surroundings) -> Spec:
         domainname=config.domainname,
         namespaces=namespaces(host),
         joined=around.joined,
+        ids=around.ids,
         mounts=(*_mounts(container, around.identity_files), *around.provisions.mounts),
         masked_paths=() if open_paths else MASKED_PATHS,
         readonly_paths=() if open_paths else READONLY_PATHS,
         resources=resources(host),
-        sysctls=_sysctls(host, ipv6=around.ipv6),
+        sysctls=_sysctls(host, around.ids, ipv6=around.ipv6),
         init=around.tini if host.init else "",
         privileged=host.privileged,
         shm_size=0 if host.ipc_mode == "none" else host.shm_size or 64 * 1024 * 1024,
@@ -187,11 +189,13 @@ def resources(host: HostOptions) -> Resources:
     )
 
 
-def _sysctls(host: HostOptions, *, ipv6: bool) -> tuple[tuple[str, str], ...]:
+def _sysctls(host: HostOptions, ids: Ids | None, *, ipv6: bool) -> tuple[tuple[str, str], ...]:
     """Docker's defaults belong to a network namespace: one that is the host's keeps the host's."""
-    own = (*DEFAULT_SYSCTLS, *((IPV6_OFF,) if ipv6 else ())) if "net" in namespaces(host) else ()
+    own = dict((*DEFAULT_SYSCTLS, *((IPV6_OFF,) if ipv6 else ()))) if "net" in namespaces(host) else {}
+    if own and ids is not None:
+        own[PING_GROUPS] = f"0 {ids.groups[0].count - 1}"  # a group that is not in the user namespace is refused
     others = {name: value for name, value in host.sysctls.items() if not interface_of(name)}
-    return tuple({**dict(own), **others}.items())
+    return tuple({**own, **others}.items())
 
 
 def interface_of(sysctl: str) -> str:
@@ -208,6 +212,7 @@ def _rootfs(plan: OverlayPlan, read_only: bool, beneath: tuple[str, ...]) -> Roo
         upper=str(plan.upper),
         work=str(plan.work),
         target=str(plan.target),
+        store=str(plan.store),
         read_only=read_only,
         volatile=plan.volatile,
     )
@@ -218,7 +223,7 @@ def _mounts(container: Container, identity_files: Mapping[str, str]) -> tuple[Mo
     host = container.config.host
     covered = {point.destination for point in container.mounts}
     mounts = [
-        Mount(type="bind", target=target, source=source)
+        Mount(type="bind", target=target, source=source, mapped=True)
         for target, source in identity_files.items()
         if target not in covered
     ]
@@ -239,6 +244,7 @@ def _mount(point: MountPoint) -> Mount:
             base=base,
             lower=(volume,),
             read_only=point.read_only,
+            mapped=not point.foreign,
         )
     return Mount(
         type="bind",
@@ -248,6 +254,7 @@ def _mount(point: MountPoint) -> Mount:
         propagation=point.propagation or "rprivate",
         recursive=point.recursive,
         read_only_below=point.read_only_below,
+        mapped=point.type == "volume" and not point.foreign,
     )
 
 

@@ -186,6 +186,7 @@ async def _spec(house: House, record: Container, provisions: Provisions) -> Spec
             provisions=provisions,
             joined=joins,
             linked=variables(house, record),
+            ids=house.ids if house.remapped(record) else None,
         ),
     )
 

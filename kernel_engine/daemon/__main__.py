@@ -38,6 +38,7 @@ def _run(options: argparse.Namespace, instance: Instance) -> int:
                 group=options.group,
                 subnet=options.subnet,
                 dns=tuple(options.dns),
+                userns_remap=options.userns_remap,
                 verbose=options.debug,
             )
         )
@@ -92,6 +93,12 @@ def _parser() -> argparse.ArgumentParser:
         type=_address,
         metavar="ADDRESS",
         help="the resolver of containers that name none, instead of the host's; repeatable",
+    )
+    serve.add_argument(
+        "--userns-remap",
+        default="",
+        metavar="default|USER[:GROUP]",
+        help="the root of containers is nobody here: users and groups from /etc/subuid and /etc/subgid",
     )
     serve.add_argument("--debug", action="store_true", help="log more")
     cleanup.add_argument("--all", action="store_true", help="images, containers and records too: the whole --root")

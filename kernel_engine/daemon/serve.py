@@ -19,10 +19,13 @@ from kernel_engine import __version__
 from kernel_engine.api.server import Api
 from kernel_engine.daemon.lock import daemon_lock
 from kernel_engine.daemon.notify import Notifier
+from kernel_engine.daemon.remapping import find_ids
 from kernel_engine.engine import Engine
 from kernel_engine.errors import EngineError, Forbidden, InvalidRequest
 from kernel_engine.images.certificates import DIRECTORY
 from kernel_engine.paths import SOCKET_GROUP, Instance
+from kernel_engine.runtime.spec import Ids
+from kernel_engine.runtime.user_namespace import check_store
 
 log = logging.getLogger("kernel_engine")
 
@@ -41,6 +44,7 @@ class Settings:
     group: str = ""  #: "" = docker-labs, if there is one
     subnet: str | None = None
     dns: tuple[str, ...] = ()
+    userns_remap: str = ""  #: "" = containers' users are this machine's
     verbose: bool = False
 
 
@@ -57,7 +61,7 @@ def serve(settings: Settings) -> int:
         # 0711: whoever is in the socket's group must pass, and sees no names
         settings.instance.run.mkdir(mode=0o711, parents=True, exist_ok=True)
         with daemon_lock(settings.instance):
-            asyncio.run(_serve(settings, notifier))
+            asyncio.run(_serve(settings, notifier, _remapping(settings)))
     except (OSError, sqlite3.Error) as error:
         if settings.verbose:
             log.exception("the daemon ends")
@@ -65,7 +69,18 @@ def serve(settings: Settings) -> int:
     return 0
 
 
-async def _serve(settings: Settings, notifier: Notifier) -> None:
+def _remapping(settings: Settings) -> Ids | None:
+    ids = find_ids(settings.userns_remap) if settings.userns_remap else None
+    if ids is not None:
+        settings.instance.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_store(str(settings.instance.root), ids)
+        log.info("the root of containers is user %d and group %d of this machine", *ids.root)
+    elif settings.userns_remap:
+        log.warning("root cannot be remapped to itself: user namespaces are off")
+    return ids
+
+
+async def _serve(settings: Settings, notifier: Notifier, ids: Ids | None) -> None:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_note_failure)
     stopping = asyncio.Event()
@@ -82,6 +97,7 @@ async def _serve(settings: Settings, notifier: Notifier) -> None:
         dns=settings.dns,
         group=settings.group,
         verbose=settings.verbose,
+        ids=ids,
     )
     api: Api | None = None
     try:

@@ -9,19 +9,20 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from kernel_engine.errors import Conflict
-from kernel_engine.runtime import cgroups, init, plan
+from kernel_engine.runtime import cgroups, init, plan, user_namespace
 from kernel_engine.runtime.channel import Channel, Closed, Message, process_from_json, spec_from_json
 from kernel_engine.runtime.handshake import GIVEN_UP, describe
 from kernel_engine.runtime.init import EXEC_PREFIX, START_PREFIX, Home, Streams
 from kernel_engine.runtime.loop import Loop
 from kernel_engine.runtime.register import Entry, Register
 from kernel_engine.runtime.spec import Process, Spec
+from kernel_engine.syscalls.cgroupfs import read
 from kernel_engine.syscalls.process import CloneFlag, clone3, setns
 from kernel_engine.syscalls.trace import Call, Trace, recording, source_of
 
@@ -159,23 +160,28 @@ class Births:
         plain, into = (_FIRST, _FIRST_V2) if new_pid else (_FIRST_HOST_PID, _FIRST_HOST_PID_V2)
         ends = self._pipes(spec.process)
         parent, child = _pair()
+        own = -1
         try:
+            own = _user_namespace(spec, owners.values())
             flags = into if v2 else plain
             joins = tuple((owner.pidfd, name) for name, owner in owners.items() if name != "pid")
             with self._within(owners.get("pid")):
                 pid, pidfd = _fork(
                     flags,
-                    lambda: init.first_process(spec, child, ends.theirs, in_cgroup=v2, joins=joins, stepped=stepped),
+                    lambda: init.first_process(
+                        spec, child, ends.theirs, in_cgroup=v2, joins=joins, user_namespace=own, stepped=stepped
+                    ),
                     cgroup=group,
                 )
         except OSError:
             self._undo(ends, parent)
             raise
         finally:
-            self._release(ends, child, group)
+            self._release(ends, child, group, own)
+        namespaces = (*spec.namespaces, *owners, *(("user",) if own >= 0 else ()))
         entry = Entry(
-            id=spec.id, container=spec.id, cgroup=spec.cgroup, namespaces=(*spec.namespaces, *owners), pid=pid,
-            pidfd=pidfd, streams=ends.ours,
+            id=spec.id, container=spec.id, cgroup=spec.cgroup, namespaces=namespaces, pid=pid, pidfd=pidfd,
+            streams=ends.ours,
         )  # fmt: skip
         birth = Birth(entry=entry, request=request, channel=parent, trace=trace, waiting=True, stepped=stepped)
         self._watch(birth)
@@ -185,7 +191,10 @@ class Births:
         self._launcher.loop.later(GO_DEADLINE, lambda: self._deadline(id, pid))
 
     def _fork_added(self, process: Process, id: str, first: Entry, request: int, trace: Trace) -> None:
-        home = Home(pid=first.pid, pidfd=first.pidfd, namespaces=first.namespaces, cgroup=first.cgroup, id=first.id)
+        home = Home(
+            pid=first.pid, pidfd=first.pidfd, namespaces=first.namespaces, cgroup=first.cgroup, id=first.id,
+            owner=_owner_of(first),
+        )  # fmt: skip
         ends = self._pipes(process)
         parent, child = _pair()
         try:
@@ -195,7 +204,7 @@ class Births:
             self._undo(ends, parent)
             raise
         finally:
-            self._release(ends, child, -1)
+            self._release(ends, child)
         entry = Entry(
             id=id, container=first.id, cgroup=first.cgroup, namespaces=first.namespaces, pid=pid, pidfd=pidfd,
             streams=ends.ours,
@@ -227,12 +236,13 @@ class Births:
             ours[name], theirs[name] = os.pipe2(os.O_CLOEXEC)
         return Ends(ours, Streams(**theirs))
 
-    def _release(self, ends: Ends, child: Channel, group: int) -> None:
+    def _release(self, ends: Ends, child: Channel, *descriptors: int) -> None:
         """The parent's copies of what is the child's."""
         ends.close_theirs(self._null)
         child.close()
-        if group >= 0:
-            os.close(group)
+        for descriptor in descriptors:
+            if descriptor >= 0:
+                os.close(descriptor)
 
     def _undo(self, ends: Ends, parent: Channel) -> None:
         parent.close()
@@ -355,6 +365,25 @@ def coming(spec: Spec) -> tuple[Call, ...]:
     group = Call("launcher", "mkdir", cgroups.directories(spec.cgroup, spec.id)[0], source)
     clone = Call("launcher", "clone3", (into if v2 else plain).name or "0", source)
     return (group, clone) if v2 else (clone,)
+
+
+def _owner_of(first: Entry) -> tuple[int, int] | None:
+    """Who the root of its user namespace is outside."""
+    if "user" not in first.namespaces:
+        return None
+    users, groups = (read(f"/proc/{first.pid}/{name}").split() for name in ("uid_map", "gid_map"))
+    return int(users[1]), int(groups[1])
+
+
+def _user_namespace(spec: Spec, owners: Iterable[Entry]) -> int:
+    """A descriptor of a new one, or of that of the container whose other namespaces are entered; -1 = the host's."""
+    if spec.ids is None:
+        return -1
+    for owner in owners:
+        if "user" not in owner.namespaces:
+            return -1
+        return os.open(f"/proc/{owner.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    return user_namespace.make(spec.ids)
 
 
 def _fork(flags: CloneFlag, live: Callable[[], NoReturn], *, cgroup: int = -1) -> tuple[int, int]:

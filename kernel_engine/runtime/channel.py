@@ -17,6 +17,8 @@ from typing import Any
 from kernel_engine.runtime.spec import (
     Device,
     DeviceRule,
+    IdRange,
+    Ids,
     Joined,
     Mount,
     Process,
@@ -155,6 +157,11 @@ def process_from_json(data: Message) -> Process:
     return Process(**{**data, **words, "rlimits": rlimits})
 
 
+def ids_from_json(data: Message) -> Ids:
+    users, groups = (tuple(IdRange(**item) for item in data[name]) for name in ("users", "groups"))
+    return Ids(users=users, groups=groups)
+
+
 def resources_from_json(data: Message) -> Resources:
     return Resources(**{**data, "devices": tuple(DeviceRule(**item) for item in data["devices"])})
 
@@ -169,6 +176,7 @@ def spec_from_json(data: Message) -> Spec:
             "process": process_from_json(data["process"]),
             "rootfs": Rootfs(**{**rootfs, "lower": tuple(rootfs["lower"])}),
             "joined": tuple(Joined(**item) for item in data["joined"]),
+            "ids": None if data["ids"] is None else ids_from_json(data["ids"]),
             "mounts": tuple(Mount(**{**item, "lower": tuple(item["lower"])}) for item in data["mounts"]),
             "devices": tuple(Device(**item) for item in data["devices"]),
             "resources": resources_from_json(data["resources"]),

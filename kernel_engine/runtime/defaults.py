@@ -22,10 +22,11 @@ MASKED_PATHS = (
 )
 READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
+PING_GROUPS = "net.ipv4.ping_group_range"
 #: for a container with a network namespace of its own: low ports and ping without a capability
 DEFAULT_SYSCTLS = (
     ("net.ipv4.ip_unprivileged_port_start", "0"),
-    ("net.ipv4.ping_group_range", "0 2147483647"),
+    (PING_GROUPS, "0 2147483647"),
 )
 #: besides, where the kernel has IPv6: it is off but on interfaces of networks that have it, as with Docker
 IPV6_OFF = ("net.ipv6.conf.all.disable_ipv6", "1")

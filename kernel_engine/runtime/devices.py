@@ -16,10 +16,16 @@ _SKIPPED = frozenset({"pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts", ".ude
 _KINDS = {"c": stat.S_IFCHR, "b": stat.S_IFBLK}
 
 
-def populate(root: Root, extra: Sequence[Device]) -> None:
-    """Makes the standard nodes and links and `extra`. The umask must be 0."""
+def populate(root: Root, extra: Sequence[Device], *, bound: bool) -> None:
+    """Makes the standard nodes and links and `extra`. The umask must be 0.
+
+    bound: they are binds of the host's own, because a node that a user namespace makes cannot be opened.
+    """
     for device in (*DEVICES, *extra):
-        make_node(root, device)
+        if bound:
+            bind_node(root, device)
+        else:
+            make_node(root, device)
     dev = root.directory("/dev")
     for path, content in DEVICE_LINKS:
         if path != "/dev/core" or os.path.exists(content):
@@ -39,11 +45,17 @@ def make_node(root: Root, device: Device) -> None:
     except FileExistsError:
         return
     except PermissionError:
-        target = root.file(device.path)
-        sys.move_mount(sys.open_tree(device.path, recursive=False), target, shown=device.path)
-        os.close(target)
+        bind_node(root, device)
     finally:
         os.close(directory)
+
+
+def bind_node(root: Root, device: Device) -> None:
+    """The host's own node of that path."""
+    tree, target = sys.open_tree(device.path, recursive=False), root.file(device.path)
+    sys.move_mount(tree, target, shown=device.path)
+    os.close(target)
+    os.close(tree)
 
 
 def of_host(directory: str = "/dev") -> Iterator[Device]:

@@ -14,11 +14,14 @@ from typing import NoReturn
 
 from kernel_engine.errors import InvalidRequest, StartFailed
 from kernel_engine.runtime import accounts, cgroups, console, devices, plan, program, rootfs, security
+from kernel_engine.runtime import user_namespace as user_namespaces
 from kernel_engine.runtime.beneath import Root
 from kernel_engine.runtime.channel import Channel, Closed
 from kernel_engine.runtime.defaults import INIT_PATH
 from kernel_engine.runtime.handshake import Handshake
-from kernel_engine.runtime.spec import Mount, Process, Spec
+from kernel_engine.runtime.plan import FileSystem
+from kernel_engine.runtime.rootfs import Source
+from kernel_engine.runtime.spec import Device, Mount, Process, Spec
 from kernel_engine.syscalls import process as sys
 from kernel_engine.syscalls.netlink import Netlink
 from kernel_engine.syscalls.process import CloneFlag
@@ -35,6 +38,7 @@ NAMESPACES = {
     "ipc": CloneFlag.CLONE_NEWIPC,
     "net": CloneFlag.CLONE_NEWNET,
     "cgroup": CloneFlag.CLONE_NEWCGROUP,
+    "user": CloneFlag.CLONE_NEWUSER,
 }
 
 
@@ -59,6 +63,7 @@ class Home:
     namespaces: tuple[str, ...]
     cgroup: str
     id: str
+    owner: tuple[int, int] | None = None  #: who the root of its user namespace is outside; None = it has none
 
 
 def first_process(
@@ -69,29 +74,40 @@ def first_process(
     in_cgroup: bool,
     joins: tuple[tuple[int, str], ...] = (),
     stepped: bool = False,
+    user_namespace: int = -1,
 ) -> NoReturn:
     """Makes the container around this process and becomes its program. `in_cgroup`: clone3 put it there (v2).
 
     joins: pidfds of other containers, each with the name of the namespace to be entered. stepped: it waits before each
-    kernel call until somebody goes on.
+    kernel call until somebody goes on. user_namespace: the one of `spec.ids`, -1 = this process keeps the host's.
     """
+    mapped = user_namespace >= 0
 
     def live(handshake: Handshake) -> None:
-        _leave_the_launcher(handshake, (*streams.descriptors(), *(pidfd for pidfd, _ in joins)))
+        others = (*(pidfd for pidfd, _ in joins), *((user_namespace,) if mapped else ()))
+        _leave_the_launcher(handshake, (*streams.descriptors(), *others))
         if not in_cgroup:
             cgroups.create(spec.cgroup, spec.id, spec.resources, plan.device_rules(spec))
             cgroups.enter(spec.cgroup, spec.id)
         security.set_limits(spec.process)
         memory = next((rootfs.open_memory(pidfd) for pidfd, name in joins if name == "ipc"), None)
+        filter_program = _read_filter(spec.process)
+        parts = _parts(spec)
+        sources: tuple[Source, ...] = ()
+        if mapped:
+            sources = _enter_user_namespace(spec, parts, streams, user_namespace)
         sys.unshare(namespace_flags(spec.namespaces))
         for pidfd, name in joins:
             sys.setns(pidfd, namespace_flags((name,)), show=f"pidfd, {_names((name,))}")
         rootfs.write_sysctls(spec.sysctls)  # before the network comes, whose interfaces differ from them
         _tell_created(spec, handshake)
-        filter_program = _read_filter(spec.process)
-        terminal = _build_root(spec, memory)
+        if mapped:
+            root = rootfs.mounted_again(spec.rootfs.target)
+        else:
+            root, sources = _lay(spec, parts)
+        terminal = _furnish(root, spec, parts, sources, memory, mapped=mapped)
         _name_machine(spec)
-        _become(_under_init(spec), handshake, streams, terminal, filter_program, make_cwd=True)
+        _become(_under_init(spec), handshake, streams, terminal, filter_program, make_cwd=True, mapped=mapped)
 
     _run(live, channel, START_PREFIX, stepped=stepped)
 
@@ -104,12 +120,17 @@ def added_process(process: Process, home: Home, channel: Channel, streams: Strea
         cgroups.join(home.cgroup, home.id, home.pid)
         security.set_limits(process)
         filter_program = _read_filter(process)
+        if home.owner is not None:
+            security.own_streams(*home.owner, streams.descriptors())
         sys.setns(home.pidfd, namespace_flags(home.namespaces), show=f"pidfd, {_names(home.namespaces)}")
         os.close(home.pidfd)
+        mapped = "user" in home.namespaces
+        if mapped:
+            user_namespaces.become_root()
         os.chdir("/")
         terminal = console.open_pair(Root.at("/"), process.rows, process.columns) if process.terminal else None
         handshake.created(None)
-        _become(process, handshake, streams, terminal, filter_program, make_cwd=False)
+        _become(process, handshake, streams, terminal, filter_program, make_cwd=False, mapped=mapped)
 
     _run(live, channel, EXEC_PREFIX)
 
@@ -172,29 +193,74 @@ def _read_filter(process: Process) -> bytes:
         return file.read()
 
 
-def _build_root(spec: Spec, memory: int | None) -> tuple[int, int] | None:
-    """Everything about mounts, in the one order that works. Gives the terminal (master, slave) where one is asked.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What a container's root is made of besides its overlay."""
 
-    memory: another container's /dev/shm.
-    """
+    mounts: tuple[Mount, ...]
+    systems: tuple[FileSystem, ...]
+    nodes: tuple[Device, ...]
+
+
+def _parts(spec: Spec) -> _Parts:
     init = (Mount(type="bind", source=spec.init, target=INIT_PATH, read_only=True),) if spec.init else ()
-    mounts = (*spec.mounts, *init)
-    sources = rootfs.open_sources(mounts)
-    nodes = (*spec.devices, *(devices.of_host() if spec.privileged else ()))
     mode = cgroups.mode()
     points = cgroups.groups_v1(spec.resources) if mode == "v1" else {}
+    return _Parts(
+        mounts=(*spec.mounts, *init),
+        systems=plan.standard(spec, mode, points),
+        nodes=(*spec.devices, *(devices.of_host() if spec.privileged else ())),
+    )
+
+
+def _lay(spec: Spec, parts: _Parts) -> tuple[Root, tuple[Source, ...]]:
+    """The overlay, and everything that is bound into it, opened: all that looks at the host's files."""
+    sources = rootfs.open_sources(parts.mounts)
     rootfs.detach_from_host()
-    sources += rootfs.open_inside(mounts, spec.rootfs.target)
+    sources += rootfs.open_inside(parts.mounts, spec.rootfs.target)
+    return rootfs.mount_overlay(spec.rootfs), sources
+
+
+def _enter_user_namespace(spec: Spec, parts: _Parts, streams: Streams, user_namespace: int) -> tuple[Source, ...]:
+    """The same, and /proc, in a mount namespace of the host's; then this process has no rights on the host any more.
+
+    The overlay is its working directory, and stays so in the mount namespace that belongs to the user namespace.
+    """
+    assert spec.ids is not None
+    sys.unshare(CloneFlag.CLONE_NEWNS)
+    sources = rootfs.open_sources(parts.mounts, user_namespace)
+    rootfs.detach_from_host()
+    sources += rootfs.open_inside([mount for mount in parts.mounts if not mount.mapped], spec.rootfs.target)
+    rootfs.map_store(spec.rootfs.store, user_namespace)
+    user_namespaces.own_files(spec.ids, security.AVAILABLE)
+    sources += rootfs.open_inside([mount for mount in parts.mounts if mount.mapped], spec.rootfs.target)
     root = rootfs.mount_overlay(spec.rootfs)
-    systems = plan.standard(spec, mode, points)
+    # its processes' namespace is the launcher's gift, which the user namespace's root could not mount
+    rootfs.mount_standard(root, [system for system in parts.systems if system.type == "proc"])
+    os.fchdir(root.fd)
+    root.close()
+    security.own_streams(*spec.ids.root, streams.descriptors())
+    user_namespaces.enter(user_namespace)
+    return sources
+
+
+def _furnish(
+    root: Root, spec: Spec, parts: _Parts, sources: tuple[Source, ...], memory: int | None, *, mapped: bool
+) -> tuple[int, int] | None:
+    """Everything about mounts above the overlay, in the one order that works. Gives the terminal (master, slave)
+    where one is asked.
+
+    memory: another container's /dev/shm. mapped: /proc is there already.
+    """
+    systems = [system for system in parts.systems if not (mapped and system.type == "proc")]
     rootfs.mount_standard(root, systems)
     if memory is not None:
         rootfs.attach_memory(root, memory)
     if not spec.privileged and any(s.target == plan.CGROUP_ROOT and s.type == "tmpfs" for s in systems):
         rootfs.remount_read_only(root, plan.CGROUP_ROOT)
     if plan.has_own_dev(spec):
-        devices.populate(root, nodes)
-    rootfs.mount_extra(root, mounts, sources)
+        devices.populate(root, parts.nodes, bound=mapped)
+    rootfs.mount_extra(root, parts.mounts, sources)
     terminal = None
     if spec.process.terminal:
         terminal = console.open_pair(root, spec.process.rows, spec.process.columns)
@@ -229,14 +295,15 @@ def _become(
     filter_program: bytes,
     *,
     make_cwd: bool,
+    mapped: bool,
 ) -> NoReturn:
-    """Streams, user, rights, then the program itself."""
+    """Streams, user, rights, then the program itself. mapped: this is a user namespace's root, not the host's."""
     passwd, group = accounts.read_file("/etc/passwd"), accounts.read_file("/etc/group")
     account = accounts.find(process.user, process.groups, passwd, group)
     _connect(streams, terminal, account.uid)
     _enter_directory(process.cwd, make=make_cwd)
     os.umask(0o022)
-    security.apply(process, account, filter_program)
+    security.apply(process, account, filter_program, available=security.ALL if mapped else security.AVAILABLE)
     security.die_with_launcher()
     environment = _environment(process.env, account.home)
     path = program.find(process.args[0], environment.get("PATH", ""))

@@ -58,12 +58,15 @@ class Source:
     is_directory: bool
 
 
-def open_sources(mounts: Sequence[Mount]) -> tuple[Source, ...]:
+def open_sources(mounts: Sequence[Mount], user_namespace: int = -1) -> tuple[Source, ...]:
     """Takes the copies while propagation with the host is still as it was (a shared bind must stay a peer)."""
     found = []
     for mount in mounts:
         if mount.type == "bind":
-            tree = sys.open_tree(mount.source, recursive=mount.recursive)
+            mapped = mount.mapped and user_namespace >= 0
+            tree = sys.open_tree(mount.source, recursive=mount.recursive and not mapped)
+            if mapped:
+                map_owners(tree, user_namespace, mount.target)
             is_directory = stat.S_ISDIR(os.fstat(tree).st_mode)
             found.append(Source(mount=mount, tree=tree, is_directory=is_directory))
     return tuple(found)
@@ -120,6 +123,34 @@ def mount_overlay(rootfs: Rootfs) -> Root:
     data = f"lowerdir={':'.join(rootfs.lower)},upperdir={rootfs.upper},workdir={rootfs.work},{more}"
     sys.mount("overlay", rootfs.target, "overlay", data=data)
     return Root.at(rootfs.target)
+
+
+def map_owners(tree: int, user_namespace: int, shown: str) -> None:
+    """A detached mount shows the owners on its disk as who they are in the user namespace."""
+    attribute = MountAttribute.MOUNT_ATTR_IDMAP
+    sys.mount_setattr(tree, set_attributes=attribute, user_namespace=user_namespace, shown=shown)
+
+
+def map_store(store: str, user_namespace: int) -> None:
+    """The same for everything beneath the store, in this mount namespace. After `detach_from_host`."""
+    tree = sys.open_tree(store, recursive=False)
+    map_owners(tree, user_namespace, store)
+    place = os.open(store, sys.O_PATH | os.O_CLOEXEC)
+    sys.move_mount(tree, place, shown=store)
+    os.close(place)
+    os.close(tree)
+
+
+def mounted_again(shown: str) -> Root:
+    """The working directory, a mount that came along into this mount namespace, mounted over itself.
+
+    What came along from a namespace with more rights is locked (mount_namespaces(7)): pivot_root(2) wants another.
+    """
+    place = os.open(".", sys.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    tree = sys.open_tree("", directory=place, shown=shown)
+    sys.move_mount(tree, place, shown=shown)
+    os.close(place)
+    return Root(tree)
 
 
 def mount_standard(root: Root, systems: Sequence[FileSystem]) -> None:

@@ -9,6 +9,7 @@ import errno
 import os
 import resource
 import signal
+from collections.abc import Callable, Iterable
 
 from kernel_engine.errors import KernelRefused
 from kernel_engine.runtime.accounts import Account
@@ -29,6 +30,8 @@ def _status_mask(field: str) -> int:
 
 #: what this process has, read once when the launcher starts: nobody can give more than that
 AVAILABLE = _status_mask("CapPrm:") & _status_mask("CapBnd:")
+#: what the root of a user namespace has in it
+ALL = (1 << int(read("/proc/sys/kernel/cap_last_cap")) + 1) - 1
 #: the engine's own, which a unit may have lowered (OOMScoreAdjust=): a container does not inherit that protection
 _OOM_SCORE = int(read("/proc/self/oom_score_adj"))
 _DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -38,7 +41,7 @@ IGNORED = frozenset(number for number in signal.valid_signals() if signal.getsig
     signal.SIGINT,
 }
 _NULL = os.makedev(1, 3)
-_LAST = int(read("/proc/sys/kernel/cap_last_cap"))
+_LAST = ALL.bit_length() - 1
 
 
 def raise_descriptor_limit() -> None:
@@ -46,15 +49,18 @@ def raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (_DESCRIPTORS[1], _DESCRIPTORS[1]))
 
 
-def apply(process: Process, account: Account, program: bytes) -> None:
-    """Gives up everything that the process shall not have. `program`: the seccomp filter, b"" = none."""
-    keep = mask(process.capabilities) & AVAILABLE
-    _drop_bounding(keep)
+def apply(process: Process, account: Account, program: bytes, *, available: int) -> None:
+    """Gives up everything that the process shall not have. `program`: the seccomp filter, b"" = none.
+
+    available: the capabilities that it has now.
+    """
+    keep = mask(process.capabilities) & available
+    _drop_bounding(keep, available)
     if program and not process.no_new_privileges:
         sys.seccomp(program)
     sys.setgroups(account.groups)
-    sys.setresgid(account.gid)
-    sys.setresuid(account.uid)
+    _become(sys.setresgid, "gid", account.gid)
+    _become(sys.setresuid, "uid", account.uid)
     # another user than root gets none, as Docker does it: only a file with capabilities or set-uid can raise them
     held = 0 if account.uid else keep
     sys.capset(held, held, 0, show=describe(held))
@@ -62,6 +68,16 @@ def apply(process: Process, account: Account, program: bytes) -> None:
         sys.prctl(Prctl.PR_SET_NO_NEW_PRIVS, 1)
         if program:
             sys.seccomp(program)
+
+
+def _become(call: Callable[[int], None], kind: str, number: int) -> None:
+    try:
+        call(number)
+    except OSError as error:
+        text = f"unable to setup user: cannot set {kind} to unmapped user in user namespace"
+        if error.errno == errno.EINVAL:
+            raise KernelRefused(f"setres{kind}", errno.EINVAL, text) from None
+        raise
 
 
 def describe(bits: int) -> str:
@@ -94,19 +110,20 @@ def die_with_launcher() -> None:
     sys.prctl(Prctl.PR_SET_PDEATHSIG, signal.SIGKILL, show="SIGKILL")
 
 
-def own_streams(uid: int) -> None:
-    """The pipes become the user's, so that /dev/stdout can be opened again (runc's fixStdioPermissions)."""
-    for number in (0, 1, 2):
+def own_streams(uid: int, gid: int = -1, descriptors: Iterable[int] = (0, 1, 2)) -> None:
+    """The pipes become the user's, so that /dev/stdout can be opened again (runc's fixStdioPermissions). A user
+    namespace's root may give on only what belongs to a user and a group of its own."""
+    for number in descriptors:
         status = os.fstat(number)
         if status.st_uid != uid and status.st_rdev != _NULL:
             try:
-                os.fchown(number, uid, -1)
+                os.fchown(number, uid, gid)
             except OSError:
                 continue  # a read-only or foreign file: the process lives with it, as with runc
 
 
-def _drop_bounding(keep: int) -> None:
-    dropped = [bit for bit in range(_LAST + 1) if not keep >> bit & 1 and AVAILABLE >> bit & 1]
+def _drop_bounding(keep: int, available: int) -> None:
+    dropped = [bit for bit in range(_LAST + 1) if not keep >> bit & 1 and available >> bit & 1]
     names = " ".join(NAMES[bit] if bit < len(NAMES) else str(bit) for bit in dropped)
 
     def drop() -> None:

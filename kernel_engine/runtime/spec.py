@@ -22,6 +22,7 @@ class Rootfs:
     upper: str
     work: str
     target: str  #: an existing empty directory that becomes `/`
+    store: str = ""  #: with `Spec.ids`: the directory on whose file system, and beneath which, all of these lie
     read_only: bool = False
     volatile: bool = False  #: fsync(2) need not reach the disk
 
@@ -46,6 +47,40 @@ class Mount:
     propagation: str = "rprivate"
     recursive: bool = True  #: bind: with what is mounted below the source
     read_only_below: bool = True  #: read_only holds for what is mounted below, too
+    mapped: bool = False  #: bind and inside, with `Spec.ids`: the owners on the disk are the container's ids
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdRange:
+    """`count` ids: `inside` of a user namespace and `outside` of it (user_namespaces(7))."""
+
+    inside: int
+    outside: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ids:
+    """Whom the users and groups of a user namespace are outside of it. Both begin with the namespace's root."""
+
+    users: tuple[IdRange, ...]
+    groups: tuple[IdRange, ...]
+
+    @property
+    def root(self) -> tuple[int, int]:
+        """The namespace's user 0 and group 0, outside."""
+        return self.users[0].outside, self.groups[0].outside
+
+    def outside(self, user: int, group: int) -> tuple[int, int]:
+        """A user and a group of the namespace, outside; the root's for one that is not in it."""
+        return _outside(self.users, user), _outside(self.groups, group)
+
+
+def _outside(ranges: tuple[IdRange, ...], number: int) -> int:
+    for item in ranges:
+        if item.inside <= number < item.inside + item.count:
+            return item.outside + number - item.inside
+    return ranges[0].outside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +173,7 @@ class Spec:
     #: the new ones, of "mount", "pid", "uts", "ipc", "net", "cgroup"; one left out is joined, or shared with the host
     namespaces: tuple[str, ...] = ("mount", "pid", "uts", "ipc", "net", "cgroup")
     joined: tuple[Joined, ...] = ()
+    ids: Ids | None = None  #: a user namespace of its own, which all its other namespaces belong to; None = the host's
     mounts: tuple[Mount, ...] = ()
     devices: tuple[Device, ...] = ()  #: besides the standard ones (null zero full random urandom tty)
     masked_paths: tuple[str, ...] = ()

@@ -38,6 +38,7 @@ def scratch(layers: Layers, chain_id: str | None) -> Iterator[Scratch]:
             upper=beside / "upper",
             work=beside / "work",
             target=directory / "merged",
+            store=layers.root.parent,
             volatile=True,
         )
         yield Scratch(upper=directory / "upper", overlay=plan)

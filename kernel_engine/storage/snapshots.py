@@ -40,6 +40,7 @@ class OverlayPlan:
     upper: PurePosixPath
     work: PurePosixPath
     target: Path  #: an existing empty directory
+    store: Path  #: all of these lie beneath it, on its file system
     volatile: bool = False  #: nothing need survive a power cut: fsync(2) does nothing (Linux 5.10)
 
     def data(self) -> str:
@@ -140,6 +141,7 @@ class Snapshots:
             upper=beside / "upper",
             work=beside / "work",
             target=self._root / str(snapshot.number) / "merged",
+            store=self._root.parent,
             volatile=snapshot.volatile,
         )
 

@@ -73,6 +73,7 @@ class MountAttribute(IntFlag):
     MOUNT_ATTR_NOSUID = 2
     MOUNT_ATTR_NODEV = 4
     MOUNT_ATTR_NOEXEC = 8
+    MOUNT_ATTR_IDMAP = 0x100000
 
 
 NO_MOUNT_FLAGS = MountFlag(0)
@@ -126,10 +127,14 @@ def mount_setattr(
     clear: MountAttribute = NO_ATTRIBUTES,
     propagation: MountFlag = NO_MOUNT_FLAGS,
     recursive: bool = False,
+    user_namespace: int = 0,
     shown: str,
 ) -> None:
-    """Changes the mount that `tree` is open on. `propagation`: MS_PRIVATE, MS_SLAVE, MS_SHARED or none."""
-    attributes = ctypes.create_string_buffer(_mount_attr.pack(set_attributes, clear, propagation, 0))
+    """Changes the mount that `tree` is open on. `propagation`: MS_PRIVATE, MS_SLAVE, MS_SHARED or none.
+
+    user_namespace: a descriptor, for MOUNT_ATTR_IDMAP: the owners on the disk are ids of that namespace.
+    """
+    attributes = ctypes.create_string_buffer(_mount_attr.pack(set_attributes, clear, propagation, user_namespace))
     names = "|".join(flag.name or "" for flag in (set_attributes, propagation) if flag)
     at = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
     show = f"{shown} {names}{' AT_RECURSIVE' if recursive else ''}"

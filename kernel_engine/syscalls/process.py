@@ -143,6 +143,16 @@ def setresuid(uid: int) -> None:
     call("setresuid", uid, uid, uid, show=str(uid))
 
 
+def setfsgid(gid: int) -> None:
+    """Whose group new files are; every other access goes on with the group that the process has."""
+    call("setfsgid", gid, show=str(gid))
+
+
+def setfsuid(uid: int) -> None:
+    """The same for the user. Whoever is not 0 loses the capabilities about files, capabilities(7)."""
+    call("setfsuid", uid, show=str(uid))
+
+
 def setsid() -> None:
     recorded("setsid", "", os.setsid)
 

@@ -114,6 +114,7 @@ def read_host(fields: Fields) -> HostOptions:
         ipc_mode=fields.text("IpcMode"),
         uts_mode=fields.text("UTSMode"),
         cgroupns_mode=fields.text("CgroupnsMode"),
+        userns_mode=fields.text("UsernsMode"),
         shm_size=_not_negative("SHM size", fields.number("ShmSize")),
         tmpfs=fields.mapping("Tmpfs"),
         ulimits=tuple((item.text("Name"), item.number("Soft"), item.number("Hard")) for item in _ulimits(fields)),

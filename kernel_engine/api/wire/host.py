@@ -14,7 +14,6 @@ _DEFAULTS: dict[str, Any] = {
     "VolumeDriver": "",
     "Cgroup": "",
     "Links": None,
-    "UsernsMode": "",
     "Isolation": "",
     "CgroupParent": "",
     "BlkioWeight": 0,
@@ -82,6 +81,7 @@ def _placement(host: HostOptions) -> dict[str, Any]:
         "ReadonlyRootfs": host.read_only,
         "SecurityOpt": list(host.security_opt) or None,
         "UTSMode": host.uts_mode,
+        "UsernsMode": host.userns_mode,
         "ShmSize": host.shm_size or 64 * 1024 * 1024,
         "Ulimits": [{"Name": name, "Soft": soft, "Hard": hard} for name, soft, hard in host.ulimits] or None,
     }

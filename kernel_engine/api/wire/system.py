@@ -49,6 +49,7 @@ def info_json(
     mirrors: tuple[str, ...],
     insecure: tuple[str, ...],
     pool: str,
+    remapped: bool,
 ) -> dict[str, Any]:
     """`states`: how many containers are in which state."""
     total, running, paused = sum(states.values()), states.get("running", 0), states.get("paused", 0)
@@ -103,7 +104,7 @@ def info_json(
         "ContainerdCommit": {"ID": "", "Expected": ""},
         "RuncCommit": {"ID": "", "Expected": ""},
         "InitCommit": {"ID": "", "Expected": ""},
-        "SecurityOptions": ["name=seccomp,profile=builtin", "name=cgroupns"],
+        "SecurityOptions": ["name=seccomp,profile=builtin", *(("name=userns",) if remapped else ()), "name=cgroupns"],
         "DefaultAddressPools": [{"Base": pool, "Size": int(pool.partition("/")[2] or 16)}],
         "Warnings": None if host.swap_limit else ["WARNING: No swap limit support"],
         "CDISpecDirs": None,

@@ -1,0 +1,106 @@
+"""A user namespace of a container's own: made, and entered by the container's first process.
+
+What the namespace's root may not do on this machine is done before `enter`, with the machine's rights: opening what is
+bound into the container, mounting the overlay and /proc. On the disk owners are the container's own ids; idmapped
+mounts (mount_setattr(2)) show them as the ids that the namespace's users have here (decision 0026).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import NoReturn
+
+from kernel_engine.errors import NotSupported
+from kernel_engine.runtime.spec import IdRange, Ids
+from kernel_engine.syscalls import mounts
+from kernel_engine.syscalls import process as sys
+from kernel_engine.syscalls.cgroupfs import write
+from kernel_engine.syscalls.mounts import MountAttribute
+from kernel_engine.syscalls.process import CloneFlag
+
+_OVERLAY_ON_MAPPED = (5, 19)
+_NOBODY_ELSE = CloneFlag.CLONE_NEWUSER | CloneFlag.CLONE_PIDFD
+
+
+def make(ids: Ids) -> int:
+    """A descriptor of a new one with these ids. OSError.
+
+    A process has to be in it while somebody outside, who has the rights for it, writes its maps.
+    """
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    try:
+        pid, pidfd = sys.clone3(_NOBODY_ELSE)
+        if pid == 0:
+            _wait(reading, writing)
+    except OSError:
+        os.close(writing)
+        raise
+    finally:
+        os.close(reading)
+    try:
+        write(f"/proc/{pid}/uid_map", lines(ids.users))
+        write(f"/proc/{pid}/gid_map", lines(ids.groups))
+        return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        os.close(writing)
+        os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+        os.close(pidfd)
+
+
+def check_store(store: str, ids: Ids) -> None:
+    """Raises NotSupported where the file system of this directory cannot show other owners than it has, or where
+    overlayfs cannot stand on one that does."""
+    major, minor = (int(word) for word in os.uname().release.split("-")[0].split(".")[:2])
+    if (major, minor) < _OVERLAY_ON_MAPPED:
+        raise NotSupported(f"user namespaces need Linux 5.19 or newer, and this is {os.uname().release}")
+    descriptor = make(ids)
+    tree = mounts.open_tree(store, recursive=False)
+    try:
+        mounts.mount_setattr(
+            tree, set_attributes=MountAttribute.MOUNT_ATTR_IDMAP, user_namespace=descriptor, shown=store
+        )
+    except OSError as error:
+        raise NotSupported(
+            f"user namespaces need idmapped mounts, which the file system of {store} refuses: {error.strerror}",
+            hint="ext4, xfs and btrfs have them",
+        ) from None
+    finally:
+        os.close(tree)
+        os.close(descriptor)
+
+
+def lines(ranges: Sequence[IdRange]) -> str:
+    """As uid_map and gid_map take them."""
+    return "\n".join(f"{item.inside} {item.outside} {item.count}" for item in ranges)
+
+
+def own_files(ids: Ids, capabilities: int) -> None:
+    """From here on new files belong to the namespace's root, also those that overlayfs makes for itself: it does so
+    as whoever mounted it, and on an idmapped mount nobody else has an id."""
+    user, group = ids.root
+    sys.setfsgid(group)
+    sys.setfsuid(user)
+    sys.capset(capabilities, capabilities, 0, show="all again")  # setfsuid(2) took those about files
+
+
+def enter(descriptor: int) -> None:
+    """This process becomes the namespace's root, and has no rights outside of it any more."""
+    sys.setns(descriptor, CloneFlag.CLONE_NEWUSER, show="CLONE_NEWUSER")
+    become_root()
+
+
+def become_root() -> None:
+    """Whoever enters a user namespace has all capabilities there, and nobody's id."""
+    sys.setgroups(())
+    sys.setresgid(0)
+    sys.setresuid(0)
+
+
+def _wait(reading: int, writing: int) -> NoReturn:
+    """Until the maps are written, or the writer is dead."""
+    try:
+        os.close(writing)
+        os.read(reading, 1)
+    finally:
+        os._exit(0)

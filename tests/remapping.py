@@ -1,0 +1,32 @@
+"""An engine whose containers' root is nobody here, on ids that a test gives it: /etc/subuid stays as it is."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from kernel_engine.runtime.spec import IdRange, Ids
+
+#: whom every distribution has
+USER = "nobody:nogroup"
+FIRST, COUNT = 1_500_000_000, 65_536
+IDS = Ids(
+    users=(IdRange(inside=0, outside=FIRST, count=COUNT),), groups=(IdRange(inside=0, outside=FIRST, count=COUNT),)
+)
+_SERVE = """
+import sys
+from pathlib import Path
+from kernel_engine.daemon import remapping
+remapping.SUBUID, remapping.SUBGID = Path({users!r}), Path({groups!r})
+from kernel_engine.daemon.__main__ import main
+sys.exit(main())
+"""
+
+
+def program(directory: Path) -> tuple[str, ...]:
+    """`kernel-engine` with /etc/subuid and /etc/subgid of its own in `directory`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    users, groups = directory / "subuid", directory / "subgid"
+    users.write_text(f"nobody:{FIRST}:{COUNT}\n")
+    groups.write_text(f"nogroup:{FIRST}:{COUNT}\n")
+    return sys.executable, "-c", _SERVE.format(users=str(users), groups=str(groups))
