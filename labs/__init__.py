@@ -1,7 +1,8 @@
 """The course: labs, the notebook extension, checks and the offline hub.
 
 `%load_ext labs` (or IPython's configuration) loads the notebook extension from here. The course reaches the engine only
-through its socket: of `kernel_engine` it imports `client`, `cli`, `compose` and the stairwell, nothing else.
+through its socket: of `kernel_engine` it imports `client`, `cli`, `compose` and the stairwell. Only the cells of
+`course/engine/`, and the room that they run in (`wall`), use `syscalls`, too.
 """
 
 from __future__ import annotations

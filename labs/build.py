@@ -151,7 +151,7 @@ def execute(made: NotebookNode, lab: Lab, host: str) -> dict[str, float]:
     """
     from nbclient import NotebookClient
 
-    with learners_folder(lab) as folder, kernel_environment(host, folder.parent):
+    with learners_folder(lab) as folder, kernel_environment(host, workspace_of(lab, folder)):
         NotebookClient(
             made, timeout=CELL_SECONDS, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
         ).execute()
@@ -172,10 +172,15 @@ def fixed_ports() -> Iterator[None]:
 def learners_folder(lab: Lab) -> Iterator[Path]:
     """The lab's folder as a learner gets it, in a workspace of its own: what cells write there is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="docker-labs-") as scratch:
-        prepare(Path(scratch), lab.folder.parent)
-        folder = Path(scratch, lab.folder.name)
-        folder.mkdir(exist_ok=True)
+        prepare(Path(scratch), lab.course)
+        folder = Path(scratch, lab.place)
+        folder.mkdir(parents=True, exist_ok=True)
         yield folder
+
+
+def workspace_of(lab: Lab, folder: Path) -> Path:
+    """The workspace in which `folder` is the lab's."""
+    return folder.parents[lab.place.count("/")]
 
 
 @contextmanager

@@ -17,6 +17,10 @@ from labs.hub.userland import for_this_machine
 #: another folder of labs can stand in: a teacher's own
 COURSE = Path(os.environ.get("DOCKER_LABS_COURSE") or Path(__file__).parent / "course")
 SOURCE = "lab.md"
+#: labs beside the course's own, in a folder of that name: a container built by hand
+ENGINE_TRACK = "engine"
+#: what a learner reads of each track
+TRACKS = {"": "도커 실습", ENGINE_TRACK: "엔진 실습: 컨테이너를 손으로 만들기"}
 NOTEBOOK = "lab.ipynb"
 
 
@@ -26,7 +30,7 @@ class NoSuchLab(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lab:
-    """One lab folder. `number` is "00"; `goals` complete "이 실습을 마치면 … 있어요".
+    """One lab folder. `number` is "00", or "engine/00"; `goals` complete "이 실습을 마치면 … 있어요".
 
     `other_userland`: it compares this machine with debian:trixie, or, on a Debian 13, with another.
     """
@@ -37,6 +41,21 @@ class Lab:
     goals: tuple[str, ...]
     folder: Path
     other_userland: bool = False
+
+    @property
+    def track(self) -> str:
+        """A key of TRACKS."""
+        return self.number.rpartition("/")[0]
+
+    @property
+    def place(self) -> str:
+        """The folder's path beneath the course, and so beneath a learner's workspace: "engine/00_process"."""
+        return f"{self.track}/{self.folder.name}".lstrip("/")
+
+    @property
+    def course(self) -> Path:
+        """The folder that holds all labs."""
+        return self.folder.parents[self.place.count("/")]
 
     @property
     def source(self) -> Path:
@@ -97,22 +116,22 @@ def read(folder: Path) -> Lab:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BadSource(f"{folder / SOURCE}: docker_labs needs lab, title, minutes and goals ({error})") from error
-    if not folder.name.startswith(f"{lab.number}_"):
+    if not folder.as_posix().endswith(f"/{lab.place}") or not lab.place.startswith(f"{lab.number}_"):
         raise BadSource(f"{folder / SOURCE}: lab {lab.number!r} does not fit the folder's name")
     return lab
 
 
 @cache
 def labs(course: Path = COURSE) -> tuple[Lab, ...]:
-    """In the order of their numbers."""
-    found = (read(path.parent) for path in course.glob(f"*/{SOURCE}"))
-    return tuple(sorted(found, key=lambda lab: lab.number))
+    """In the order of their numbers, one track after the other."""
+    sources = (*course.glob(f"*/{SOURCE}"), *course.glob(f"{ENGINE_TRACK}/*/{SOURCE}"))
+    return tuple(sorted(map(read, (path.parent for path in sources)), key=lambda lab: (lab.track, lab.number)))
 
 
 def lab(name: str, course: Path = COURSE) -> Lab:
     """By number ("00"), folder name, or the id of one of its exercises or predictions ("00-3")."""
     for found in labs(course):
-        if name in (found.number, found.folder.name) or name.partition("-")[0] == found.number:
+        if name in (found.number, found.place) or name.partition("-")[0] == found.number:
             return found
     known = ", ".join(found.number for found in labs(course))
     raise NoSuchLab(f"{name}번 실습은 없어요. 있는 실습: {known or '아직 없음'}")

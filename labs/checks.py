@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from labs.catalogue import Lab, NoSuchLab, lab
 from labs.engine_view import EngineView, Varied
+from labs.wall import door
 
 __all__ = [
     "EngineView",
@@ -124,6 +125,8 @@ class Exercise:
     cleanup: Work = ""
     #: what may differ from learner to learner (`labs assign --learners`); lab.md says `{=name}`
     varied: tuple[Varied, ...] = ()
+    #: its `%%wall` cells begin in a room in which nothing has been done; a "container" where a lab's rooms are in one
+    room: Literal["", "own", "container"] = ""
     #: what the solution and the wrong ones write after `%check 00-3`; a function reads it off the engine
     answer: str | Callable[[EngineView], str] = ""
     wrong_answers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -139,6 +142,8 @@ class Exercise:
         self._remove(engine)
 
     def _remove(self, engine: EngineView) -> None:
+        if self.room:
+            door.reset(contained=self.room == "container")
         for name in self.containers:
             engine.remove_container(name)
         for reference in self.images:

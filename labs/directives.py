@@ -10,7 +10,19 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-KINDS = ("predict", "quiz", "card", "exercise", "live", "lifecycle", "dashboard", "volumes", "topology", "layers")
+KINDS = (
+    "predict",
+    "quiz",
+    "card",
+    "exercise",
+    "live",
+    "lifecycle",
+    "dashboard",
+    "volumes",
+    "topology",
+    "layers",
+    "walls",
+)
 _FENCE = re.compile(
     rf"^(?P<fence>`{{3,}})\{{(?P<kind>{'|'.join(KINDS)})\}}[ \t]*(?P<argument>[^\n]*)\n(?P<body>.*?)^(?P=fence)[ \t]*$",
     re.MULTILINE | re.DOTALL,
@@ -147,7 +159,7 @@ def exercise(directive: Directive, values: Mapping[str, str] | None = None) -> E
     id or the text is missing, an option is none, or a name has no value."""
     name, _, title = directive.argument.partition(" ")
     options, body = _options(directive.body)
-    if not re.fullmatch(r"\d\d-\d+", name) or not title.strip() or not body.strip():
+    if not re.fullmatch(r"(engine/)?\d\d-\d+", name) or not title.strip() or not body.strip():
         raise BadSource(f"an exercise needs an id (01-3), a title and a text: {directive.argument!r}")
     if unknown := set(options) - {"answer", "points", "replay"}:
         raise BadSource(f"exercise {name}: unknown option :{min(unknown)}:")

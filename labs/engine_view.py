@@ -18,6 +18,8 @@ from typing import Any
 from kernel_engine.client import APIError, Client
 from labs import servers
 from labs.servers import Servers
+from labs.wall import door
+from labs.wall.view import Room, find
 
 #: a command of a check or a solution that takes longer is ended
 PATIENCE_SECONDS = 300
@@ -223,6 +225,28 @@ class EngineView:
         """With all that is on it. No error when there is none."""
         if self.servers().find(name) is not None:
             servers.remove(self._client, name)
+
+    # the room of the engine track ---------------------------------------------------------------------------------
+    def room(self) -> Room | None:
+        """What the kernel says of the room that `%%wall` cells run in: of this notebook, or of the lab's folder; None
+        when there is none."""
+        return find(door.folder() or self.workspace)
+
+    def wall(self, source: str) -> str:
+        """What a `%%wall` cell prints; its room stays. Raises CommandFailed when it fails."""
+        if self._told:
+            self._told(f"%%wall\n{source.strip()}")
+        printed: list[str] = []
+        try:
+            ran = door.run(source, printed.append, host=self.host, folder=self.workspace)
+        except door.NoRoom as error:
+            raise CommandFailed(str(error)) from None
+        text = "".join(printed)
+        if self._told and text:
+            self._told(text.removesuffix("\n"))
+        if ran.code:
+            raise CommandFailed(f"{source}\n→ {ran.code}\n{text}")
+        return text
 
     # commands ---------------------------------------------------------------------------------------------------
     def run(self, image: str, *command: str) -> tuple[int, str]:

@@ -157,14 +157,15 @@ def after_solution(name: str, way: str) -> str:
 def _fresh_folder(of: Lab, name: str) -> Path:
     """`solution-01-3` in the lab's folder, with the materials as the course has them. One that cannot be removed (a
     container wrote into it as root) stays, and the next one gets a number."""
+    first = f"solution-{name.removeprefix(f'{of.track}/')}"
     for number in count(1):
-        place = lab_folder(of) / (f"solution-{name}" if number == 1 else f"solution-{name}-{number}")
+        place = lab_folder(of) / (first if number == 1 else f"{first}-{number}")
         shutil.rmtree(place, ignore_errors=True)
         if not os.path.lexists(place):
             break
     place.mkdir()
-    beneath = f"{of.folder.name}/"
-    for path, file in workspace.offered_files(of.folder.parent).items():
+    beneath = f"{of.place}/"
+    for path, file in workspace.offered_files(of.course).items():
         if path.startswith(beneath) and path != beneath + NOTEBOOK:
             target = place / path.removeprefix(beneath)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -176,7 +177,7 @@ def lab_folder(of: Lab) -> Path:
     """Where the lab's notebook and materials lie for this learner: this folder, if it has the lab's name or the
     workspace has none of it."""
     here = Path.cwd()
-    place = progress.folder().parent / of.folder.name
+    place = progress.folder().parent / of.place
     return place if here.name != of.folder.name and place.is_dir() else here
 
 
@@ -185,7 +186,7 @@ def reset(name: str, host: str, kept: Progress) -> str:
     """One exercise ("01-3") to where a learner begins, or all of a lab ("01") gone. What was done, in Korean. Raises
     NoSuchLab, CommandFailed."""
     of, engine = lab(name), view(name, host)
-    if name in (of.number, of.folder.name):
+    if name in (of.number, of.place):
         found = exercises(of)
         for each in found.values():
             each.end(engine)

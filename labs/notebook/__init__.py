@@ -1,4 +1,4 @@
-"""The notebook extension: `docker` cells, `%%docker`, `%%dockerfile`, `%explain`, checks and views.
+"""The notebook extension: `docker` cells, `%%docker`, `%%dockerfile`, `%explain`, `%%wall`, checks and views.
 
 Speaks to the engine only through its socket (`kernel_engine.client`) and the `docker` command. Text for learners is
 Korean; what a command prints is never changed.
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Registers the transformer and the magics. Loading twice changes nothing."""
-    from labs.notebook import magics, transformer
+    from labs.notebook import magics, transformer, wall_cell
     from labs.notebook.building import completion
     from labs.notebook.learning import magics as learning
     from labs.notebook.learning import onlookers
@@ -22,6 +22,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     transformer.install(shell)
     magics.register(shell)
     learning.register(shell)
+    wall_cell.register(shell)
     completion.install(shell)
     onlookers.install(shell)
 

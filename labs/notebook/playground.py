@@ -7,12 +7,14 @@ from collections.abc import Callable
 from kernel_engine.client import APIError, Client, context_store, target
 from labs import servers
 from labs.notebook import server
+from labs.wall import door
 
 
 def reset(say: Callable[[str], None]) -> int:
     """Removes every container, the images that were made here (committed or built), and other servers with their
-    contexts. Pulled images stay."""
+    contexts, and the room of `%%wall` cells. Pulled images stay."""
     engine = server.require_this_engine()
+    door.reset()
     gone = [there.name for there in servers.read(engine).others]
     for name in gone:
         servers.remove(engine, name)

@@ -82,7 +82,7 @@ def ran(request: pytest.FixtureRequest, page: Page, server: Server, has_hub: boo
 
 
 def path_of(lab: Lab) -> str:
-    return f"{lab.folder.name}/{lab.notebook.name}"
+    return f"{lab.place}/{lab.notebook.name}"
 
 
 @pytest.mark.parametrize("lab", catalogue.labs(), ids=lambda lab: lab.number)

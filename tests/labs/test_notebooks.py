@@ -72,16 +72,16 @@ def test_the_playground_is_what_the_builder_makes() -> None:
 def test_nbval_replays_it_on_a_fresh_engine(lab: Lab, engine: Daemon, tmp_path: Path) -> None:
     began = time.monotonic()
     with build.learners_folder(lab) as folder:
-        result = replay(folder / lab.notebook.name, engine, tmp_path)
+        result = replay(folder / lab.notebook.name, engine, tmp_path, build.workspace_of(lab, folder))
     assert result.returncode == 0, result.stdout
     assert time.monotonic() - began < lab.minutes * 60
 
 
 def replay(
-    notebook: Path, engine: Daemon, empty: Path, *, python: str = sys.executable
+    notebook: Path, engine: Daemon, empty: Path, workspace: Path | None = None, *, python: str = sys.executable
 ) -> subprocess.CompletedProcess[str]:
     """`pytest --nbval`, strictly, in a process of its own; its kernels load our extension by IPython's settings."""
-    with build.kernel_environment(engine.host, notebook.parent.parent):
+    with build.kernel_environment(engine.host, workspace or notebook.parent.parent):
         environment = {name: value for name, value in os.environ.items() if name != "DOCKER_LABS_STILL"}
         return subprocess.run(
             [

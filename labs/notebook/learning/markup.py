@@ -45,6 +45,7 @@ SHEETS = {
     "timeline": ("things", "timeline"),
     "xray": ("things", "xray"),
     "terminal": ("terminal",),
+    "walls": ("walls",),
 }
 _BOLD = re.compile(r"\*\*([^*]+)\*\*")
 

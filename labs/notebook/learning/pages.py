@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from html import escape
+from posixpath import relpath
 
-from labs.catalogue import Lab
+from labs.catalogue import TRACKS, Lab
 from labs.directives import CardGroup
 from labs.notebook.learning import markup
 
@@ -17,13 +18,34 @@ def show_map(here: Lab, labs: tuple[Lab, ...]) -> None:
 
 
 def map_text(here: Lab, labs: tuple[Lab, ...]) -> str:
-    row = " → ".join(f"[{lab.number} {lab.title}]" if lab == here else f"{lab.number} {lab.title}" for lab in labs)
+    row = " → ".join(
+        f"[{lab.number} {lab.title}]" if lab == here else f"{lab.number} {lab.title}" for lab in _along(here, labs)
+    )
+    beside = [f"{TRACKS[lab.track]} ({lab.number}부터)" for lab in _beside(here, labs)]
     goals = [f"  · {markup.plain(goal)} 있어요" for goal in here.goals]
-    return "\n".join([row, f"{here.minutes}분쯤 걸려요. 이 실습을 마치면", *goals])
+    return "\n".join([row, *beside, f"{here.minutes}분쯤 걸려요. 이 실습을 마치면", *goals])
+
+
+def _along(here: Lab, labs: tuple[Lab, ...]) -> list[Lab]:
+    """The lab's own track."""
+    return [lab for lab in labs if lab.track == here.track]
+
+
+def _beside(here: Lab, labs: tuple[Lab, ...]) -> list[Lab]:
+    """The first lab of each other track."""
+    first: dict[str, Lab] = {}
+    for lab in labs:
+        if lab.track != here.track:
+            first.setdefault(lab.track, lab)
+    return list(first.values())
 
 
 def map_html(here: Lab, labs: tuple[Lab, ...]) -> str:
-    places = "".join(_place(lab, here) for lab in labs)
+    places = "".join(_place(lab, here) for lab in _along(here, labs))
+    places += "".join(
+        f'<li class="dl-beside"><a href="{_link(lab, here)}">{TRACKS[lab.track]}</a></li>'
+        for lab in _beside(here, labs)
+    )
     goals = "".join(f"<li>{markup.inline(goal)} 있어요.</li>" for goal in here.goals)
     return markup.section(
         "map",
@@ -38,7 +60,11 @@ def _place(lab: Lab, here: Lab) -> str:
     name = f"{lab.number} {escape(lab.title)}"
     if lab == here:
         return f'<li aria-current="page">{name}</li>'
-    return f'<li><a href="../{lab.folder.name}/lab.ipynb">{name}</a></li>'
+    return f'<li><a href="{_link(lab, here)}">{name}</a></li>'
+
+
+def _link(lab: Lab, here: Lab) -> str:
+    return f"{relpath(lab.place, here.place)}/lab.ipynb"
 
 
 def show_card(lab: Lab) -> None:

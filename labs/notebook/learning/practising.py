@@ -136,8 +136,8 @@ def progress_html(course: tuple[LabRows, ...], workspace: Path, here: Path) -> s
 
 
 def _lab(each: LabRows, workspace: Path, here: Path) -> str:
-    place = workspace / each.lab.folder.name / catalogue.NOTEBOOK
-    link = os.path.relpath(place, here) if here.is_relative_to(workspace) else f"../{each.lab.folder.name}/lab.ipynb"
+    place = workspace / each.lab.place / catalogue.NOTEBOOK
+    link = os.path.relpath(place, here) if here.is_relative_to(workspace) else f"../{each.lab.place}/lab.ipynb"
     name = f"{each.lab.number} {escape(each.lab.title)}"
     rows = "".join(map(_row, each.rows))
     return (

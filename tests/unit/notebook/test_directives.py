@@ -105,6 +105,26 @@ def test_labs_come_from_folders(tmp_path: Path) -> None:
         catalogue.lab("07", tmp_path)
 
 
+def test_a_lab_of_the_engine_track(tmp_path: Path) -> None:
+    for place, number in (("00_name", "00"), ("engine/00_process", "engine/00"), ("engine/01_wall", "engine/01")):
+        folder = tmp_path / place
+        folder.mkdir(parents=True)
+        (folder / "lab.md").write_text(
+            f"---\ndocker_labs: {{lab: '{number}', title: 제목, minutes: 5, goals: [볼 수]}}\n---\n글\n",
+            encoding="utf-8",
+        )
+    assert [lab.number for lab in catalogue.labs(tmp_path)] == ["00", "engine/00", "engine/01"]
+    found = catalogue.lab("engine/01-2", tmp_path)
+    assert (found.place, found.track, found.course) == ("engine/01_wall", "engine", tmp_path)
+    assert catalogue.lab("00-1", tmp_path).course == tmp_path
+    (tmp_path / "02_name").mkdir()
+    (tmp_path / "02_name/lab.md").write_text(
+        "---\ndocker_labs: {lab: 'engine/02', title: 제목, minutes: 5, goals: [볼 수]}\n---\n글\n", encoding="utf-8"
+    )
+    with pytest.raises(BadSource, match="does not fit"):
+        catalogue.read(tmp_path / "02_name")
+
+
 def test_front_matter_must_say_what_every_lab_has(tmp_path: Path) -> None:
     folder = tmp_path / "00_name"
     folder.mkdir()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labs.catalogue import Lab
+from labs.catalogue import TRACKS, Lab
 from labs.checks import NotYet, Passed
 from labs.directives import question
 from labs.notebook.learning import choices, markup, pages, picture, results
@@ -97,6 +97,17 @@ def test_the_map_says_where_and_what_for() -> None:
     text = pages.map_text(lab("01"), (lab("00"), lab("01")))
     assert text.splitlines()[0] == "00 <제목> → [01 <제목>]"
     assert "`ps`를 볼 수 있어요" in text
+
+
+def test_the_map_shows_one_track_and_the_way_to_the_other() -> None:
+    course = (lab("00"), lab("engine/00"), lab("engine/01"))
+    assert pages.map_text(course[0], course).splitlines()[:2] == ["[00 <제목>]", f"{TRACKS['engine']} (engine/00부터)"]
+    assert pages.map_text(course[2], course).splitlines()[:2] == [
+        "engine/00 <제목> → [engine/01 <제목>]",
+        f"{TRACKS['']} (00부터)",
+    ]
+    html = pages.map_html(course[2], course)
+    assert 'href="../00_name/lab.ipynb"' in html and 'href="../../00_name/lab.ipynb"' in html
 
 
 # HTML ----------------------------------------------------------------------------------------------------------------
