@@ -11,17 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 KINDS = (
-    "predict",
-    "quiz",
-    "card",
-    "exercise",
-    "live",
-    "lifecycle",
-    "dashboard",
-    "volumes",
-    "topology",
-    "layers",
-    "walls",
+    *("predict", "quiz", "card", "exercise"),
+    *("live", "lifecycle", "dashboard", "volumes", "topology", "swarm", "layers", "walls"),
 )
 _FENCE = re.compile(
     rf"^(?P<fence>`{{3,}})\{{(?P<kind>{'|'.join(KINDS)})\}}[ \t]*(?P<argument>[^\n]*)\n(?P<body>.*?)^(?P=fence)[ \t]*$",

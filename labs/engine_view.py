@@ -13,13 +13,16 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kernel_engine.client import APIError, Client
+from kernel_engine.client import APIError, Client, EngineUnreachable
 from labs import servers
 from labs.servers import Servers
 from labs.wall import door
 from labs.wall.view import Room, find
+
+if TYPE_CHECKING:
+    from labs.swarm_view import Swarm
 
 #: a command of a check or a solution that takes longer is ended
 PATIENCE_SECONDS = 300
@@ -205,6 +208,19 @@ class EngineView:
             member = archive.next()
             content = archive.extractfile(member) if member is not None and member.isfile() else None
             return content.read().decode("utf-8", "replace") if content is not None else None
+
+    def swarm(self, manager: str) -> Swarm | None:
+        """What the manager in this container says of its Swarm; None where there is no such container or no manager."""
+        from labs import swarm_view
+        from labs.inside import Inside
+
+        inside = Inside(self._client, manager)
+        try:
+            return swarm_view.read(inside)
+        except (APIError, EngineUnreachable):
+            return None
+        finally:
+            inside.close()
 
     # other servers ----------------------------------------------------------------------------------------------
     def servers(self) -> Servers:

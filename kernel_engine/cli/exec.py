@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: how the engine's refusal begins, which comes where the output would have come
 REFUSED = b"OCI runtime exec failed"
+#: bytes of the output of a `docker` in the container in which its words are looked for
+REMEMBERED = 32768
 
 
 def exec_(call: Call) -> int:
@@ -34,7 +36,7 @@ def exec_(call: Call) -> int:
     refusal = need_terminal(words["interactive"], words["tty"])
     if refusal:
         raise Failed(refusal)
-    return _attached(call, path)
+    return _attached(call, path, nested=command[:1] == ["docker"])
 
 
 def exec_body(words: Parsed, command: list[str]) -> dict[str, Any]:
@@ -55,7 +57,8 @@ def exec_body(words: Parsed, command: list[str]) -> dict[str, Any]:
     }
 
 
-def _attached(call: Call, path: str) -> int:
+def _attached(call: Call, path: str, *, nested: bool) -> int:
+    """`nested`: the command is another `docker`, whose words get a Korean line, too."""
     words = call.words
     tty, stdin = words["tty"], words["interactive"]
     keys = DetachKeys(detach_keys(words["detach-keys"])) if tty and stdin else None
@@ -68,7 +71,10 @@ def _attached(call: Call, path: str) -> int:
     with Signals(None, resize.now if resize else None) as signals, RawTerminal(tty and stdin):
         if resize is not None:
             resize.now()
-        relay = Relay(stream, stdin=stdin, framed=not tty, keys=keys, wake=signals.descriptor, on_wake=signals.handle)
+        relay = Relay(
+            stream, stdin=stdin, framed=not tty, keys=keys, wake=signals.descriptor, on_wake=signals.handle,
+            remember=REMEMBERED if nested else 0,
+        )  # fmt: skip
         relay.run()
         stream.close()
     if relay.detached:
@@ -78,4 +84,8 @@ def _attached(call: Call, path: str) -> int:
         from kernel_engine.cli.korean import hint
 
         hint(relay.beginning.decode("utf-8", "replace"), ())
+    elif nested:
+        from kernel_engine.cli.nested import hint_inside
+
+        hint_inside(relay.ending.decode("utf-8", "replace"), failed=code != 0)
     return code

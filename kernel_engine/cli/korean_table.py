@@ -11,8 +11,10 @@ from kernel_engine.cli.korean_building import BUILDING
 from kernel_engine.cli.korean_compose import COMPOSE
 from kernel_engine.cli.korean_dockerfile import DOCKERFILE
 from kernel_engine.cli.korean_services import SERVICES
+from kernel_engine.cli.korean_swarm import REFUSED
 
 _TEXTS: tuple[tuple[str, str], ...] = (
+    *REFUSED,
     # images that cannot be removed ----------------------------------------------------------------------------------
     (
         r'unable to remove repository reference "(?P<image>[^"]+)" \(must force\) - container (?P<id>\w+) is using',

@@ -75,7 +75,8 @@ class Relay:
     """Moves the bytes of one attachment.
 
     `stdin` copies our standard input; `framed`: the server sends Docker's frames; `keys` are watched on a terminal;
-    `wake` is a descriptor that becomes readable when `on_wake` wants to be called (signals).
+    `wake` is a descriptor that becomes readable when `on_wake` wants to be called (signals); `remember`: so many bytes
+    of what was shown last are kept in `ending`.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Relay:
         keys: DetachKeys | None = None,
         wake: int = -1,
         on_wake: Callable[[], None] | None = None,
+        remember: int = 0,
     ) -> None:
         self._stream = stream
         self._frames = Demultiplexer() if framed else None
@@ -95,6 +97,8 @@ class Relay:
         self._on_wake = on_wake
         self._stdin_open = stdin
         self.beginning = b""  #: of what was shown, for an engine that refuses inside the stream
+        self._remember = remember
+        self.ending = b""
         self.detached = False
 
     def run(self) -> None:
@@ -130,11 +134,17 @@ class Relay:
             self.beginning += data[:BEGINNING]
         if self._frames is None:
             write_all(1, data)
+            self._keep(data)
             return
         for stream, payload in self._frames.feed(data):
             if stream == 3:
                 raise Failed(f"Error from daemon in stream: {payload.decode('utf-8', 'replace')}")
             write_all(2 if stream == 2 else 1, payload)
+            self._keep(payload)
+
+    def _keep(self, data: bytes) -> None:
+        if self._remember:
+            self.ending = (self.ending + data)[-self._remember :]
 
     def _from_stdin(self) -> bool:
         try:

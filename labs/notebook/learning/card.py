@@ -11,6 +11,7 @@ import traitlets
 
 from kernel_engine.client import APIError, Client
 from labs import servers
+from labs.inside import Inside
 from labs.notebook.learning import markup
 from labs.notebook.learning.onlookers import Onlookers
 
@@ -36,6 +37,7 @@ class Card(anywidget.AnyWidget):
         "volumes",
         "servers",
         "topology",
+        "swarm",
     )
     kind = traitlets.Unicode("").tag(sync=True)
     markup = traitlets.Unicode("").tag(sync=True)
@@ -65,14 +67,16 @@ def card(client: Client, kind: str, drawn: str) -> Card:
 
 
 def raw_form(client: Client, thing: str) -> str:
-    """What is behind a sign ("container:ID", "image:ID", "volume:NAME", "step:IMAGE:PLACE", "files:CONTAINER:PATH", and
-    "on:SERVER:container:ID" of another server), and where it was read."""
+    """What is behind a sign ("container:ID", "image:ID", "volume:NAME", "step:IMAGE:PLACE", "files:CONTAINER:PATH",
+    "swarm:MANAGER:tasks/ID" of a Swarm, and "on:SERVER:container:ID" of another server), and where it was read."""
     kind, _, name = thing.partition(":")
     try:
         if kind == "on":
             return _elsewhere(client, *name.split(":", 1))
         if kind == "step":
             return _step(client, *name.rsplit(":", 1))
+        if kind == "swarm":
+            return _swarm(client, *name.split(":", 1))
         if kind == "files":
             return _files(client, *name.split(":", 1))
         path = {
@@ -91,6 +95,14 @@ def _elsewhere(client: Client, server: str, thing: str) -> str:
     if found is None:
         return f"No such server: {server}"
     return f"docker --host {found.host}\n{raw_form(Client(found.host), thing)}"
+
+
+def _swarm(client: Client, manager: str, thing: str) -> str:
+    inside = Inside(client, manager)
+    try:
+        return f"{manager}의 GET /{thing}\n{_json(inside.get(f'/{thing}'))}"
+    finally:
+        inside.close()
 
 
 def _step(client: Client, image: str, at: str) -> str:

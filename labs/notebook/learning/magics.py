@@ -23,6 +23,7 @@ from labs.notebook.learning import (
     picture,
     practising,
     preview,
+    swarm,
     topology,
     volumes,
 )
@@ -88,6 +89,15 @@ def show_topology(line: str) -> None:
     """%topology: networks, who is on them, and the ports that lead in."""
     if _takes_nothing("%topology", line):
         _said(lambda: topology.show_topology(server.require_this_engine()))
+
+
+def show_swarm(line: str) -> None:
+    """%swarm, %swarm manager: what a Swarm should be, and what it is, as its manager's container tells it."""
+    words = line.split() or [swarm.MANAGER]
+    if len(words) > 1:
+        print(f"%swarm 다음에는 매니저 컨테이너의 이름만 써 주세요. 예: %swarm {swarm.MANAGER}")
+        return
+    _said(lambda: swarm.show_swarm(server.require_this_engine(), words[0]))
 
 
 def ask(line: str) -> None:
@@ -209,6 +219,7 @@ MAGICS: dict[str, Callable[[str], None]] = {
     "open": open_page,
     "volumes": show_volumes,
     "topology": show_topology,
+    "swarm": show_swarm,
     "ask": ask,
     "layers": show_layers,
     "server": server_command,

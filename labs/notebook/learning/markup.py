@@ -39,6 +39,7 @@ SHEETS = {
     "dashboard": ("things", "dashboard"),
     "volumes": ("things", "volumes"),
     "topology": ("things", "topology"),
+    "swarm": ("things", "swarm"),
     "ask": ("ask",),
     "port": ("things", "port"),
     "servers": ("things", "live", "servers"),

@@ -231,7 +231,7 @@ def test_offline_the_command_to_type_instead_is_exact(command: str, instead: str
         ("RUN --mount=type=bind,from=centos:7,target=/c ls", "from=debian:trixie,target=/c ls\n"),
         ("FROM debian:bookworm", "./lab up"),
         ("FROM no-such-thing", "철자"),
-        ("FROM docker", "대신할 이미지도 없어요"),
+        ("FROM dockersamples/visualizer", "대신할 이미지도 없어요"),
     ],
 )
 def test_offline_the_line_to_write_instead(line: str, instead: str) -> None:
