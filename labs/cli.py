@@ -1,4 +1,4 @@
-"""The `labs` command: list, build, check, hint, solve, reset, progress, hub, server, assign, grade. Korean.
+"""The `labs` command: list, build, check, hint, solve, reset, progress, hub, server, doctor, assign, grade. Korean.
 
 Exit codes: 0 done, 1 not yet, 2 misused.
 
@@ -75,6 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     there.add_argument("name", nargs="?", default="", help="서버의 이름. 예: second")
     teacher.add_assign(verb("assign", "나눠 줄 과제를 만들어요 (선생님용)", teacher.run_assign))
+    doctor = verb("doctor", "이 컴퓨터에서 실습이 되는지, 안 되면 무엇을 할지 봐요", _doctor)
+    doctor.add_argument("--format", choices=("text", "json"), default="text", help="json은 프로그램을 위한 것이에요")
     reset = verb("reset", "과제를 처음으로 되돌리거나, 실습의 과제들이 남긴 것을 지워요", _reset)
     reset.add_argument("what", help="과제 번호(01-3) 또는 실습 번호(01)")
     return parser
@@ -173,6 +175,15 @@ def _server(options: argparse.Namespace) -> int:
     found = servers.create(client, options.name) if options.what == "create" else servers.read(client)
     print(servers.as_text(found))
     return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from labs import doctor
+
+    host = options.host or os.environ.get("DOCKER_HOST") or f"unix://{DEFAULT_SOCKET}"
+    findings = tuple(doctor.examine(Client(host)))
+    print(doctor.as_json(findings) if options.format == "json" else doctor.as_text(findings))
+    return 1 if doctor.lacking(findings) else 0
 
 
 def _build(options: argparse.Namespace) -> int:

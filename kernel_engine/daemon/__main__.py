@@ -45,7 +45,7 @@ def _run(options: argparse.Namespace, instance: Instance) -> int:
     if options.verb == "doctor":
         from kernel_engine.daemon.doctor import doctor
 
-        return doctor(instance, options.group or SOCKET_GROUP)
+        return doctor(instance, options.group or SOCKET_GROUP, options.format)
     from kernel_engine.daemon.cleanup import cleanup
 
     return cleanup(instance, everything=options.all, dry_run=options.dry_run)
@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         verb.add_argument("--run", type=Path, default=DEFAULT_RUN, help=f"what does not ({DEFAULT_RUN})")
     for verb in (serve, doctor):
         verb.add_argument("--group", default="", help=f"who may use the socket ({SOCKET_GROUP}, if there is one)")
+    doctor.add_argument("--format", choices=("text", "json"), default="text", help="json: for programs")
     serve.add_argument(
         "--registry-mirror", action="append", default=[], metavar="URL", help="ask here before docker.io; repeatable"
     )

@@ -13,48 +13,39 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Literal
 
+from kernel_engine.daemon import surroundings
+from kernel_engine.daemon.finding import Finding, as_json, as_text, lacking
 from kernel_engine.errors import EngineError
 from kernel_engine.paths import Instance
 
-Grade = Literal["ok", "warning", "missing"]
-_MARKS = {"ok": "✔", "warning": "!", "missing": "✘"}
 _PATH = "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 _NEEDED_CONTROLLERS = ("memory", "cpu", "pids")
 _GIGABYTE = 1024**3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """missing = containers cannot run; warning = something of the course will not work."""
-
-    grade: Grade
-    text: str
-    advice: str = ""
-
-
-def doctor(instance: Instance, group: str) -> int:
-    """Prints what it finds; 1 when something essential is missing."""
-    findings = list(examine(instance, group))
-    for item in findings:
-        print(f"{_MARKS[item.grade]} {item.text}")
-        if item.advice:
-            print(f"    → {item.advice}")
-    missing = sum(item.grade == "missing" for item in findings)
-    print()
-    print(f"꼭 필요한 것이 {missing}개 빠져 있어요." if missing else "컨테이너를 실행할 수 있는 컴퓨터예요.")
-    return 1 if missing else 0
+def doctor(instance: Instance, group: str, form: str = "text") -> int:
+    """Prints what it finds, as "text" or "json"; 1 when something essential is missing."""
+    findings = tuple(examine(instance, group))
+    print(as_json(findings) if form == "json" else as_text(findings))
+    return 1 if lacking(findings) else 0
 
 
 def examine(instance: Instance, group: str) -> Iterator[Finding]:
-    for check in _CHECKS:
-        yield from check()
-    yield from check_directory(instance.root)
-    yield from check_group(group)
-    yield from check_firewalls(instance.bridge)
+    """Each check's findings under its name."""
+    checks: list[Callable[[], Iterator[Finding]]] = [
+        *_CHECKS,
+        partial(check_directory, instance.root),
+        partial(check_group, group),
+        partial(check_firewalls, instance.bridge),
+    ]
+    for check in checks:
+        function = check.func if isinstance(check, partial) else check
+        for finding in check():
+            yield replace(finding, name=function.__name__.removeprefix("check_"))
 
 
 def check_root() -> Iterator[Finding]:
@@ -117,10 +108,10 @@ def check_cgroups() -> Iterator[Finding]:
     else:
         found = {name for path in cgroups.hierarchies().values() for name in Path(path).name.split(",")}
         found |= set(cgroups.hierarchies())
-    if lacking := [name for name in _NEEDED_CONTROLLERS if name not in found]:
+    if absent := [name for name in _NEEDED_CONTROLLERS if name not in found]:
         yield Finding(
             grade="missing",
-            text=f"cgroup {mode}에 제어기(controller)가 없어요: {', '.join(lacking)}",
+            text=f"cgroup {mode}에 제어기(controller)가 없어요: {', '.join(absent)}",
             advice="커널을 cgroup_enable=memory swapaccount=1로 시작해야 할 수 있어요.",
         )
     else:
@@ -167,10 +158,10 @@ def check_libraries() -> Iterator[Finding]:
         )
     else:
         yield Finding(grade="ok", text="시스템 콜 거르개(seccomp)를 쓸 수 있어요.")
-    lacking = [name for name in ("aiohttp", "zstandard", "isal") if importlib.util.find_spec(name) is None]
-    if lacking:
+    absent = [name for name in ("aiohttp", "zstandard", "isal") if importlib.util.find_spec(name) is None]
+    if absent:
         yield Finding(
-            grade="missing", text=f"파이썬 꾸러미가 없어요: {', '.join(lacking)}", advice="./lab up을 다시 실행하세요."
+            grade="missing", text=f"파이썬 꾸러미가 없어요: {', '.join(absent)}", advice="./lab up을 다시 실행하세요."
         )
 
 
@@ -256,6 +247,7 @@ def _try(*command: str) -> str | None:
 _CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     check_root,
     check_kernel,
+    *surroundings.CHECKS,
     check_namespaces,
     check_overlay,
     check_cgroups,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,13 @@ def test_the_exit_code_tells_whether_something_essential_is_missing(
     assert "✘ nft 명령이 없어요.\n    → apt-get install nftables" in capsys.readouterr().out
     monkeypatch.setattr(doctor, "_CHECKS", ())
     assert doctor.doctor(instance, "docker-labs") == 0
+
+
+def test_programs_are_told_which_check_found_what(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor, "_CHECKS", (doctor.check_kernel,))
+    doctor.doctor(Instance.at(tmp_path / "root", tmp_path / "run"), "nobody-has-this-group", "json")
+    told = json.loads(capsys.readouterr().out)
+    assert {"kernel", "directory", "group"} <= {item["name"] for item in told["findings"]}
+    assert told["missing"] == sum(item["grade"] == "missing" for item in told["findings"])
