@@ -37,6 +37,7 @@ from kernel_engine.storage import layers, snapshots, volumes
 from kernel_engine.storage.layers import Layers
 from kernel_engine.storage.snapshots import Snapshots
 from kernel_engine.storage.volumes import Volumes
+from kernel_engine.walls.walls import Walls
 from kernel_engine.workers.pool import Workers
 
 #: seconds that work beside the requests gets to finish when the daemon closes
@@ -55,6 +56,7 @@ class Engine:
     networks: Networks
     volumes: Volumes
     servers: Servers
+    walls: Walls
     _house: House
     _records: Records
 
@@ -119,6 +121,7 @@ class Engine:
             house.networks,
             house.volumes,
             servers,
+            Walls(house),
             house,
             records,
         )

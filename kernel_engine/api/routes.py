@@ -23,6 +23,7 @@ from kernel_engine.api import (
     steps,
     system,
     volumes,
+    walls,
     websocket,
 )
 from kernel_engine.api.call import Call
@@ -146,6 +147,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/kernel-engine/containers/{id}/files", own.files),
     Route("GET", "/kernel-engine/containers/{id}/listening", own.listening),
     Route("GET", "/kernel-engine/containers/{id}/terminal", own.terminal, watches=True),
+    Route("POST", "/kernel-engine/without/{id}", walls.without, watches=True),
     Route("GET", "/kernel-engine/servers", servers.list_),
     Route("POST", "/kernel-engine/servers", servers.create),
     Route("GET", "/kernel-engine/servers/{id}", servers.inspect),

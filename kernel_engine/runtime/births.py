@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from kernel_engine.errors import Conflict
-from kernel_engine.runtime import cgroups, init, plan, user_namespace
+from kernel_engine.runtime import cgroups, init, user_namespace
 from kernel_engine.runtime.channel import Channel, Closed, Message, process_from_json, spec_from_json
+from kernel_engine.runtime.ground import PLAIN, Ground
 from kernel_engine.runtime.handshake import GIVEN_UP, describe
 from kernel_engine.runtime.init import EXEC_PREFIX, START_PREFIX, Home, Streams
 from kernel_engine.runtime.loop import Loop
@@ -72,8 +73,9 @@ class Ends:
 
 
 class Births:
-    def __init__(self, launcher: Launcher) -> None:
+    def __init__(self, launcher: Launcher, ground: Ground = PLAIN) -> None:
         self._launcher = launcher
+        self._ground = ground
         self._births: dict[str, Birth] = {}
         self._null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         self._own_pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
@@ -84,7 +86,7 @@ class Births:
 
     # requests ---------------------------------------------------------------------------------------------------
     def launch(self, message: Message) -> None:
-        spec = spec_from_json(message["spec"])
+        spec = self._ground.spec(spec_from_json(message["spec"]))
         self._must_be_free(spec.id)
         trace = Trace("launcher")
         with recording(trace):
@@ -155,7 +157,7 @@ class Births:
         group = -1
         if v2:
             # made here so that the child is born in it: moving a process waits for an RCU grace period
-            cgroups.create(spec.cgroup, spec.id, spec.resources, plan.device_rules(spec))
+            cgroups.create(spec.cgroup, spec.id, spec.resources, self._ground.device_rules(spec))
             group = cgroups.open_directory(spec.cgroup, spec.id)
         plain, into = (_FIRST, _FIRST_V2) if new_pid else (_FIRST_HOST_PID, _FIRST_HOST_PID_V2)
         ends = self._pipes(spec.process)
@@ -169,7 +171,14 @@ class Births:
                 pid, pidfd = _fork(
                     flags,
                     lambda: init.first_process(
-                        spec, child, ends.theirs, in_cgroup=v2, joins=joins, user_namespace=own, stepped=stepped
+                        spec,
+                        child,
+                        ends.theirs,
+                        in_cgroup=v2,
+                        joins=joins,
+                        user_namespace=own,
+                        stepped=stepped,
+                        ground=self._ground,
                     ),
                     cgroup=group,
                 )

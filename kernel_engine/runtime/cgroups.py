@@ -382,6 +382,8 @@ def _write_all(settings: Sequence[Setting], places: dict[str, str]) -> None:
 
 
 def _attach_devices(directory: str, rules: Sequence[DeviceRule]) -> None:
+    if not rules:
+        return  # those of a group above hold
     program = bpf.load_device_program(bpf.device_program(rules))
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -18,6 +18,7 @@ from kernel_engine.runtime import user_namespace as user_namespaces
 from kernel_engine.runtime.beneath import Root
 from kernel_engine.runtime.channel import Channel, Closed
 from kernel_engine.runtime.defaults import INIT_PATH
+from kernel_engine.runtime.ground import PLAIN, Ground
 from kernel_engine.runtime.handshake import Handshake
 from kernel_engine.runtime.plan import FileSystem
 from kernel_engine.runtime.rootfs import Source
@@ -75,6 +76,7 @@ def first_process(
     joins: tuple[tuple[int, str], ...] = (),
     stepped: bool = False,
     user_namespace: int = -1,
+    ground: Ground = PLAIN,
 ) -> NoReturn:
     """Makes the container around this process and becomes its program. `in_cgroup`: clone3 put it there (v2).
 
@@ -84,15 +86,15 @@ def first_process(
     mapped = user_namespace >= 0
 
     def live(handshake: Handshake) -> None:
-        others = (*(pidfd for pidfd, _ in joins), *((user_namespace,) if mapped else ()))
+        others = (*(pidfd for pidfd, _ in joins), *((user_namespace,) if mapped else ()), *ground.kept)
         _leave_the_launcher(handshake, (*streams.descriptors(), *others))
         if not in_cgroup:
-            cgroups.create(spec.cgroup, spec.id, spec.resources, plan.device_rules(spec))
+            cgroups.create(spec.cgroup, spec.id, spec.resources, ground.device_rules(spec))
             cgroups.enter(spec.cgroup, spec.id)
         security.set_limits(spec.process)
         memory = next((rootfs.open_memory(pidfd) for pidfd, name in joins if name == "ipc"), None)
         filter_program = _read_filter(spec.process)
-        parts = _parts(spec)
+        parts = _parts(spec, ground)
         sources: tuple[Source, ...] = ()
         if mapped:
             sources = _enter_user_namespace(spec, parts, streams, user_namespace)
@@ -104,10 +106,19 @@ def first_process(
         if mapped:
             root = rootfs.mounted_again(spec.rootfs.target)
         else:
-            root, sources = _lay(spec, parts)
-        terminal = _furnish(root, spec, parts, sources, memory, mapped=mapped)
+            root, sources = _lay(spec, parts, ground)
+        terminal = _furnish(root, spec, parts, sources, memory, mapped=mapped, ground=ground)
         _name_machine(spec)
-        _become(_under_init(spec), handshake, streams, terminal, filter_program, make_cwd=True, mapped=mapped)
+        _become(
+            _under_init(spec),
+            handshake,
+            streams,
+            terminal,
+            filter_program,
+            make_cwd=True,
+            mapped=mapped or ground.in_user_namespace,
+            look=ground.look,
+        )
 
     _run(live, channel, START_PREFIX, stepped=stepped)
 
@@ -202,23 +213,23 @@ class _Parts:
     nodes: tuple[Device, ...]
 
 
-def _parts(spec: Spec) -> _Parts:
+def _parts(spec: Spec, ground: Ground) -> _Parts:
     init = (Mount(type="bind", source=spec.init, target=INIT_PATH, read_only=True),) if spec.init else ()
     mode = cgroups.mode()
     points = cgroups.groups_v1(spec.resources) if mode == "v1" else {}
     return _Parts(
         mounts=(*spec.mounts, *init),
-        systems=plan.standard(spec, mode, points),
+        systems=plan.standard(spec, mode, points, in_user_namespace=ground.in_user_namespace),
         nodes=(*spec.devices, *(devices.of_host() if spec.privileged else ())),
     )
 
 
-def _lay(spec: Spec, parts: _Parts) -> tuple[Root, tuple[Source, ...]]:
+def _lay(spec: Spec, parts: _Parts, ground: Ground) -> tuple[Root, tuple[Source, ...]]:
     """The overlay, and everything that is bound into it, opened: all that looks at the host's files."""
     sources = rootfs.open_sources(parts.mounts)
     rootfs.detach_from_host()
     sources += rootfs.open_inside(parts.mounts, spec.rootfs.target)
-    return rootfs.mount_overlay(spec.rootfs), sources
+    return rootfs.mount_overlay(spec.rootfs, in_user_namespace=ground.in_user_namespace), sources
 
 
 def _enter_user_namespace(spec: Spec, parts: _Parts, streams: Streams, user_namespace: int) -> tuple[Source, ...]:
@@ -245,7 +256,14 @@ def _enter_user_namespace(spec: Spec, parts: _Parts, streams: Streams, user_name
 
 
 def _furnish(
-    root: Root, spec: Spec, parts: _Parts, sources: tuple[Source, ...], memory: int | None, *, mapped: bool
+    root: Root,
+    spec: Spec,
+    parts: _Parts,
+    sources: tuple[Source, ...],
+    memory: int | None,
+    *,
+    mapped: bool,
+    ground: Ground,
 ) -> tuple[int, int] | None:
     """Everything about mounts above the overlay, in the one order that works. Gives the terminal (master, slave)
     where one is asked.
@@ -259,7 +277,7 @@ def _furnish(
     if not spec.privileged and any(s.target == plan.CGROUP_ROOT and s.type == "tmpfs" for s in systems):
         rootfs.remount_read_only(root, plan.CGROUP_ROOT)
     if plan.has_own_dev(spec):
-        devices.populate(root, parts.nodes, bound=mapped)
+        devices.populate(root, parts.nodes, bound=mapped or ground.in_user_namespace)
     rootfs.mount_extra(root, parts.mounts, sources)
     terminal = None
     if spec.process.terminal:
@@ -267,7 +285,8 @@ def _furnish(
         console.bind_console(root, terminal[1])
     rootfs.make_read_only(root, spec.readonly_paths)
     rootfs.mask(root, spec.masked_paths)
-    rootfs.enter(root, read_only=spec.rootfs.read_only)
+    if ground.pivots:
+        rootfs.enter(root, read_only=spec.rootfs.read_only)
     root.close()
     return terminal
 
@@ -296,6 +315,7 @@ def _become(
     *,
     make_cwd: bool,
     mapped: bool,
+    look: Callable[[], None] | None = None,
 ) -> NoReturn:
     """Streams, user, rights, then the program itself. mapped: this is a user namespace's root, not the host's."""
     passwd, group = accounts.read_file("/etc/passwd"), accounts.read_file("/etc/group")
@@ -306,6 +326,8 @@ def _become(
     security.apply(process, account, filter_program, available=security.ALL if mapped else security.AVAILABLE)
     security.die_with_launcher()
     environment = _environment(process.env, account.home)
+    if look is not None:
+        look()
     path = program.find(process.args[0], environment.get("PATH", ""))
     handshake.wait_for_go()
     security.reset_signals()

@@ -18,6 +18,7 @@ from kernel_engine.runtime import cgroups, security
 from kernel_engine.runtime.births import Births
 from kernel_engine.runtime.channel import Channel, Closed, Message
 from kernel_engine.runtime.companion import become_daemon, bind, edition
+from kernel_engine.runtime.ground import PLAIN, Ground
 from kernel_engine.runtime.handshake import describe
 from kernel_engine.runtime.loop import Loop
 from kernel_engine.runtime.register import Register
@@ -32,14 +33,15 @@ LOG = "launcher.log"
 class Launcher:
     """The client's connection, and what its messages mean."""
 
-    def __init__(self, listening: socket.socket, edition: str) -> None:
+    def __init__(self, listening: socket.socket | None, edition: str, ground: Ground = PLAIN) -> None:
+        """listening: None = it serves one client only (`serve`)."""
         self.loop = Loop()
         self.register = Register(self)
-        self.births = Births(self)
+        self.births = Births(self, ground)
         self._client: Channel | None = None
-        self._listening = listening
         self._edition = edition
-        self.loop.watch(listening.fileno(), self._accept)
+        if listening is not None:
+            self.loop.watch(listening.fileno(), lambda: self.serve(listening.accept()[0]))
 
     def tell(self, message: Message, descriptors: tuple[int, ...] = ()) -> bool:
         """Never blocks. False when nobody listens: the client asks `known` when it comes back."""
@@ -54,8 +56,8 @@ class Launcher:
             self.loop.watch_writable(self._client.fileno(), self._serve, writable=True)
         return True
 
-    def _accept(self) -> None:
-        connection, _address = self._listening.accept()
+    def serve(self, connection: socket.socket) -> None:
+        """This client from now on, and none before it."""
         self._lose_client()
         connection.setblocking(False)
         self._client = Channel(connection)

@@ -33,13 +33,16 @@ class FileSystem:
         return f"mount {self.type or self.source} on {self.target}"
 
 
-def standard(spec: Spec, cgroup_mode: str, hierarchies: Mapping[str, str]) -> tuple[FileSystem, ...]:
+def standard(
+    spec: Spec, cgroup_mode: str, hierarchies: Mapping[str, str], *, in_user_namespace: bool = False
+) -> tuple[FileSystem, ...]:
     """The mounts that every container has, without those that the user's own replace (by target, as Docker does).
 
     hierarchies: v1 only, controller → mount point on the host of those that the container has a group in.
+    in_user_namespace: what shows a namespace that is not that one's own cannot be mounted, only bound.
     """
     replaced = {mount.target.rstrip("/") or "/" for mount in spec.mounts}
-    systems = (*_kernel_views(spec), *_devices(spec), *_cgroups(spec, cgroup_mode, hierarchies))
+    systems = (*_kernel_views(spec, in_user_namespace), *_devices(spec), *_cgroups(spec, cgroup_mode, hierarchies))
     return tuple(
         system
         for system in systems
@@ -68,11 +71,15 @@ def _allow(device: Device) -> DeviceRule:
     return DeviceRule(allow=True, type=device.type, major=device.major, minor=device.minor)
 
 
-def _kernel_views(spec: Spec) -> tuple[FileSystem, ...]:
+def _kernel_views(spec: Spec, in_user_namespace: bool) -> tuple[FileSystem, ...]:
     flags = _NOTHING if spec.privileged else _NOTHING_READ_ONLY
+    bound = {"pid", "net"} - set(spec.namespaces) if in_user_namespace else set()
+    proc, sysfs = ("bind", "/proc") if "pid" in bound else ("proc", "proc"), ("sysfs", "sysfs")
+    if "net" in bound:
+        sysfs = ("bind", "/sys")
     return (
-        FileSystem(type="proc", source="proc", target="/proc", flags=_NOTHING),
-        FileSystem(type="sysfs", source="sysfs", target="/sys", flags=flags),
+        FileSystem(type=proc[0], source=proc[1], target="/proc", flags=_NOTHING),
+        FileSystem(type=sysfs[0], source=sysfs[1], target="/sys", flags=flags),
     )
 
 

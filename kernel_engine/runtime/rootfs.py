@@ -32,6 +32,8 @@ _READ_ONLY_ROOT = MountFlag.MS_REMOUNT | MountFlag.MS_BIND | MountFlag.MS_RDONLY
 _TMPFS = MountFlag.MS_NOSUID | MountFlag.MS_NODEV | MountFlag.MS_NOEXEC
 #: distributions switch these on by default, and diff and commit read the upper directory as it is
 _PLAIN = "redirect_dir=off,metacopy=off,index=off"
+#: the same where nobody may write trusted attributes: there all of these are off, and naming them is refused
+_PLAIN_IN_USER_NAMESPACE = "userxattr"
 _TMPFS_OPTIONS = {
     "ro": MountFlag.MS_RDONLY,
     "nosuid": MountFlag.MS_NOSUID,
@@ -116,10 +118,11 @@ def detach_from_host() -> None:
     sys.mount("none", "/", "", _SLAVE)
 
 
-def mount_overlay(rootfs: Rootfs) -> Root:
+def mount_overlay(rootfs: Rootfs, *, in_user_namespace: bool = False) -> Root:
     """The image's layers with the container's own on top. Short relative names: mount(2)'s data is one page."""
     sys.chdir(rootfs.base)
-    more = f"{_PLAIN},volatile" if rootfs.volatile else _PLAIN
+    plain = _PLAIN_IN_USER_NAMESPACE if in_user_namespace else _PLAIN
+    more = f"{plain},volatile" if rootfs.volatile else plain
     data = f"lowerdir={':'.join(rootfs.lower)},upperdir={rootfs.upper},workdir={rootfs.work},{more}"
     sys.mount("overlay", rootfs.target, "overlay", data=data)
     return Root.at(rootfs.target)

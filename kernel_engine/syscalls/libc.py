@@ -36,8 +36,8 @@ _NUMBERS = {
     "pidfd_getfd": 438,
     "mount_setattr": 442,
 } | {
-    "x86_64": {"seccomp": 317, "bpf": 321},
-    "aarch64": {"seccomp": 277, "bpf": 280},
+    "x86_64": {"keyctl": 250, "seccomp": 317, "bpf": 321},
+    "aarch64": {"keyctl": 219, "seccomp": 277, "bpf": 280},
 }.get(os.uname().machine, {})
 
 
