@@ -26,7 +26,7 @@ def nobody(tmp_path: Path) -> Client:
 
 class _Answering(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        self.send_response(200 if self.path in ("/v2/", "/kernel-engine/info", "/containers/json") else 404)
+        self.send_response(200 if self.path.endswith(("/v2/", "/kernel-engine/info", "/containers/json")) else 404)
         body = b'[{"Ports": [{"PublicPort": 9999}, {"PrivatePort": 80}]}]' if "containers" in self.path else b"{}"
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from kernel_engine.daemon import doctor
+from kernel_engine.daemon.finding import Finding
 from kernel_engine.paths import Instance
 
 MOUNTS = """
@@ -47,8 +48,8 @@ def test_kernels(monkeypatch: pytest.MonkeyPatch, release: str, grade: str) -> N
 def test_the_exit_code_tells_whether_something_essential_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def lacking() -> list[doctor.Finding]:
-        return [doctor.Finding(grade="missing", text="nft 명령이 없어요.", advice="apt-get install nftables")]
+    def lacking() -> list[Finding]:
+        return [Finding(grade="missing", text="nft 명령이 없어요.", advice="apt-get install nftables")]
 
     instance = Instance.at(tmp_path / "root", tmp_path / "run")
     monkeypatch.setattr(doctor, "_CHECKS", (lacking,))
