@@ -106,6 +106,8 @@ class Worker:
                 print(repr(value))
 
     def _becomes_a_child(self) -> None:
+        if self._in_child:
+            return
         self._in_child = True
         os.close(self._control.detach())  # its end tells the room that this worker has become another program
 

@@ -33,7 +33,6 @@ class Seen:
 
     walls: tuple[Wall, ...]
     names: tuple[str, ...]
-    pids: tuple[int, ...]
 
 
 def look(room: Room, outside: Process) -> Seen:
@@ -44,7 +43,6 @@ def look(room: Room, outside: Process) -> Seen:
             for kind in KINDS
         ),
         names=tuple(_name(each, room) for each in living),
-        pids=tuple(each.pid for each in living),
     )
 
 
@@ -75,12 +73,11 @@ def as_text(seen: Seen) -> str:
 def as_html(seen: Seen) -> str:
     heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in (NOTEBOOK, *seen.names))
     rows = "".join(_row(wall) for wall in seen.walls)
-    places = ", ".join(f"/proc/{pid}/ns" for pid in seen.pids)
     return (
         f"<h4>{TITLE}</h4>"
         f'<div class="dl-scroll"><table><thead><tr><th scope="col">네임스페이스</th>{heads}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
-        f'<p class="dl-from">괄호 안은 네임스페이스의 번호(inode)예요. 읽은 곳: /proc/self/ns, {places}</p>'
+        f'<p class="dl-from">괄호 안은 네임스페이스의 번호(inode)예요. 읽은 곳: /proc/PID/ns</p>'
     )
 
 

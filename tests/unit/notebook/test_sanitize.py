@@ -32,6 +32,7 @@ def sanitized(text: str) -> str:
         ("· 1.1ms ·", "· 728µs ·"),
         ("Linux 6.1.0-28-amd64", "Linux 5.15.167.4-microsoft-standard-WSL2"),
         ("172.17.0.2", "172.21.0.6"),
+        ("uts:[4026531838]", "uts:[4026539999]"),
         ("2026-11-24T03:41:59.509909Z", "2026-01-01T00:00:00Z"),
         ("kind_yun", "busy_turing"),
         (edge(3), edge(4)),
