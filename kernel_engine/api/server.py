@@ -14,6 +14,7 @@ from kernel_engine.api import hijack, routes
 from kernel_engine.api.call import COMMON_HEADERS, JSON, Call
 from kernel_engine.api.errors import body_of, message_of, note_failure, status_of
 from kernel_engine.api.front import Front, Taken
+from kernel_engine.api.tcp import Certificates, TcpAddress, TcpDoor
 from kernel_engine.api.versions import split_path
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Api:
         self._http = HttpServer(self._answer, handler_cancellation=True)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._listener: asyncio.Server | None = None
+        self._door: TcpDoor | None = None
 
     @classmethod
     async def serve(cls, engine: Engine, listener: socket.socket) -> Api:
@@ -39,10 +41,27 @@ class Api:
         api._listener = await loop.create_unix_server(lambda: Front(api._http, api._take), sock=listener, backlog=512)
         return api
 
+    def open_tcp(self, places: tuple[TcpAddress, ...], certificates: Certificates | None) -> None:
+        """Serves on TCP too; nothing to do for no places. EngineError."""
+        if not places:
+            return
+        self._door = TcpDoor(certificates, self._let_in)
+        for place in places:
+            self._door.open(place)
+
+    def _let_in(self, accepted: socket.socket) -> None:
+        self._keep(self._accept(accepted))
+
+    async def _accept(self, accepted: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(lambda: Front(self._http, self._take), accepted)
+
     async def close(self, grace: float = 5.0) -> None:
         """No new connections; what is under way may take `grace` seconds to end, then it is cut off."""
         if self._listener is not None:
             self._listener.close()
+        if self._door is not None:
+            await self._door.close()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace)
         await self._http.shutdown(timeout=0.1)

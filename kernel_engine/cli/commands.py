@@ -16,6 +16,11 @@ context,c string
 debug,D bool
 host,H list
 log-level,l string info
+tls bool
+tlscacert string
+tlscert string
+tlskey string
+tlsverify bool
 version,v bool
 """
 

@@ -644,6 +644,20 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "이 그룹은 root와 같은 힘을 가져요.",
     ),
     (
+        r"error during connect: (?P<host>\S+): tls: failed to verify certificate",
+        "{host}의 인증서를 믿을 수 없어요. 그 엔진의 인증서에 서명한 기관의 ca.pem을 --tlscacert로 주었는지, "
+        "주소가 인증서에 적힌 것과 같은지 확인해 보세요.",
+    ),
+    (
+        r"error during connect: (?P<host>\S+): tls: ",
+        "{host}의 엔진이 이 연결을 받아 주지 않았어요. 그 엔진이 아는 기관이 서명한 인증서와 열쇠를 "
+        "--tlscert와 --tlskey로 주어야 해요.",
+    ),
+    (
+        r"Client sent an HTTP request to an HTTPS server",
+        "이 주소의 엔진은 TLS로만 말해요. --tlsverify와 인증서(--tlscacert, --tlscert, --tlskey)를 함께 주세요.",
+    ),
+    (
         r"Cannot connect to the Docker daemon at (?P<host>\S+)\. Is the docker daemon running",
         "엔진이 실행되고 있지 않아요. 실습 폴더에서 ./lab up을 다시 실행해 주세요.",
     ),

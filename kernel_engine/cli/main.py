@@ -103,9 +103,20 @@ def _target(parsed: Parsed, path: str) -> tuple[Client, str]:
         raise Failed("Failed to initialize: unable to resolve docker endpoint: Specify only one -H")
     name = target.context_name(hosts, context)
     if hosts:
-        return Client(target.addressed(hosts[0])), name
+        return Client(target.addressed(hosts[0]), tls=_tls(parsed)), name
     # `docker context` itself speaks to no engine: it must mend a choice that leads nowhere
-    return Client(target.host(target.DEFAULT_CONTEXT if path.startswith("context ") else name)), name
+    asked = target.DEFAULT_CONTEXT if path.startswith("context ") else name
+    host = target.host(asked)
+    return Client(host, tls=_tls(parsed) if asked == target.DEFAULT_CONTEXT else target.tls(asked)), name
+
+
+def _tls(parsed: Parsed) -> target.Tls | None:
+    """Of an address that no context names."""
+    return target.default_tls(
+        *(parsed[option] for option in ("tlscacert", "tlscert", "tlskey")),
+        asked=parsed["tls"],
+        verify=parsed["tlsverify"],
+    )
 
 
 def carry_out(client: Client, path: str, command: Command, words: list[str], context: str = "") -> int:

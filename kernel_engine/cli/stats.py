@@ -7,7 +7,7 @@ import threading
 import time
 
 from kernel_engine.cli.table import Listing
-from kernel_engine.client import APIError, Client, EngineUnreachable
+from kernel_engine.client import APIError, EngineUnreachable
 from kernel_engine.formats.sizes import binary_size, human_size
 
 TYPE_CHECKING = False
@@ -64,7 +64,7 @@ def _once(call: Call) -> int:
 
     def ask(name: str) -> None:
         try:
-            samples[name] = Client(call.client.host).get(f"/containers/{name}/stats", query={"stream": "0"}).json()
+            samples[name] = call.client.another().get(f"/containers/{name}/stats", query={"stream": "0"}).json()
         except (APIError, EngineUnreachable) as error:
             samples[name] = error
 
@@ -111,7 +111,7 @@ class _Board:
 
     def _follow(self, name: str) -> None:
         try:
-            for sample in Client(self._call.client.host).get(f"/containers/{name}/stats").objects():
+            for sample in self._call.client.another().get(f"/containers/{name}/stats").objects():
                 self._samples[name] = sample
                 if not self._call.arguments and not self._call.words["all"] and not sample["memory_stats"]:
                     break  # it has ended; one that is started again is found by `look`

@@ -11,6 +11,7 @@ from kernel_engine.client.failures import APIError, EngineUnreachable
 from kernel_engine.client.response import Response
 from kernel_engine.client.stream import Stream
 from kernel_engine.client.target import host as target_host
+from kernel_engine.client.target import tls as target_tls
 from kernel_engine.client.wire import Reader, connect, query_string, quote, send
 
 TYPE_CHECKING = False
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterable, Mapping
     from typing import Any
+
+    from kernel_engine.client.target import Tls
 
 API_VERSION = "1.47"
 #: not part of the versioned API
@@ -29,10 +32,15 @@ MULTIPLEXED = "application/vnd.docker.multiplexed-stream"
 class Client:
     """`host`: unix:///path or tcp://name:port; None asks `target`: $DOCKER_HOST, the context in use, this machine."""
 
-    def __init__(self, host: str | None = None, *, timeout: float | None = None) -> None:
+    def __init__(self, host: str | None = None, *, tls: Tls | None = None, timeout: float | None = None) -> None:
         self.host = host or target_host()
+        self.tls = tls if host else target_tls()
         self.version = os.environ.get("DOCKER_API_VERSION") or API_VERSION
         self._timeout = timeout
+
+    def another(self) -> Client:
+        """One of its own for another thread; of the same engine."""
+        return Client(self.host, tls=self.tls, timeout=self._timeout)
 
     def get(self, path: str, *, query: Mapping[str, object] | None = None) -> Response:
         return self.request("GET", path, query=query)
@@ -118,11 +126,16 @@ class Client:
         lines += [f"{name}: {value}" for name, value in headers.items()]
         if "Connection" not in headers:
             lines.append("Connection: close")
-        wire = connect(self.host, self._timeout)
+        wire = connect(self.host, self._timeout, self.tls)
         try:
             send(wire, "\r\n".join([*lines, "", ""]).encode("latin-1"), data)
             reader = Reader(wire, self.host)
             return wire, reader, *reader.head()
+        except EngineUnreachable as error:
+            wire.close()
+            if failure := getattr(wire, "failure", ""):
+                raise EngineUnreachable(f"error during connect: {self.host}: {failure}") from error
+            raise
         except BaseException:
             wire.close()
             raise

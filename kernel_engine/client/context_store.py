@@ -13,7 +13,7 @@ import json
 import os
 
 from kernel_engine.client.credentials import read_config, write_config
-from kernel_engine.client.target import DEFAULT_CONTEXT, config_folder, default_host
+from kernel_engine.client.target import DEFAULT_CONTEXT, TLS_FILES, Tls, config_folder, default_host
 from kernel_engine.errors import EngineError
 
 TYPE_CHECKING = False
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 DOCKER = "docker"
 NAME = "^[a-zA-Z0-9][a-zA-Z0-9_.+-]+$"
-TLS_FILES = ("ca.pem", "cert.pem", "key.pem")
 DEFAULT_DESCRIPTION = "Current DOCKER_HOST based configuration"
 #: the default context is in no file
 IN_MEMORY = "<IN MEMORY>"
@@ -83,11 +82,16 @@ def host_of(name: str) -> str:
         found = read(name)
     except ContextError as error:
         raise ContextError(f"Failed to initialize: unable to resolve docker endpoint: {error.message}") from None
-    if found.tls:
-        raise ContextError(
-            f'context "{name}" speaks TLS, which this docker command does not do: unix and plain tcp addresses only'
-        )
     return found.host
+
+
+def tls_of(name: str) -> Tls | None:
+    """The certificates of a context, where it has any. Raises ContextError."""
+    found = read(name)
+    if not found.tls and not found.skip_verify:
+        return None
+    places = [os.path.join(tls_folder(name), DOCKER, file) if file in found.tls else "" for file in TLS_FILES]
+    return Tls(*places, verify=not found.skip_verify)
 
 
 def read(name: str) -> Context:

@@ -18,6 +18,23 @@ DEFAULT_HOST = "unix:///run/kernel-engine/engine.sock"
 DEFAULT_CONTEXT = "default"
 
 
+#: what Docker calls the files of a folder of certificates
+TLS_FILES = ("ca.pem", "cert.pem", "key.pem")
+
+
+class Tls:
+    """Paths of PEM files, "" for none: whom to trust, and what we show of ourselves. `verify`: is a server that the
+    authority has not signed, or for another name, refused?"""
+
+    __slots__ = ("authority", "certificate", "key", "verify")
+
+    def __init__(self, authority: str, certificate: str, key: str, *, verify: bool) -> None:
+        self.authority = authority
+        self.certificate = certificate
+        self.key = key
+        self.verify = verify
+
+
 def config_folder() -> str:
     """Where Docker's clients keep what they know."""
     return os.environ.get("DOCKER_CONFIG") or os.path.join(os.path.expanduser("~"), ".docker")
@@ -36,6 +53,32 @@ def host(context: str = "") -> str:
     from kernel_engine.client.context_store import host_of
 
     return host_of(name) or default_host()
+
+
+def tls(context: str = "") -> Tls | None:
+    """What a context ("" = the one in use) says of TLS; None: nothing. Raises ContextError."""
+    name = context or context_name()
+    if name == DEFAULT_CONTEXT:
+        return default_tls()
+    from kernel_engine.client.context_store import tls_of
+
+    return tls_of(name)
+
+
+def default_tls(
+    authority: str = "", certificate: str = "", key: str = "", *, asked: bool = False, verify: bool = False
+) -> Tls | None:
+    """For addresses that no context names: the options --tls…, $DOCKER_TLS_VERIFY, $DOCKER_TLS, $DOCKER_CERT_PATH.
+    Files that nobody named count where they are."""
+    verify = verify or bool(os.environ.get("DOCKER_TLS_VERIFY"))
+    if not (asked or verify or os.environ.get("DOCKER_TLS")):
+        return None
+    folder = os.environ.get("DOCKER_CERT_PATH") or config_folder()
+    found = []
+    for given, name in zip((authority, certificate, key), TLS_FILES, strict=True):
+        place = given or os.path.join(folder, name)
+        found.append(place if given or os.path.exists(place) else "")
+    return Tls(*found, verify=verify)
 
 
 def context_name(hosts: Sequence[str] = (), context: str = "") -> str:

@@ -13,6 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from kernel_engine.client.target import Tls
+
 RECEIVE = 65536
 HEAD_LIMIT = 1 << 20
 UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
@@ -35,8 +37,9 @@ def query_string(query: Mapping[str, object] | None) -> str:
     return f"?{'&'.join(pairs)}" if pairs else ""
 
 
-def connect(host: str, timeout: float | None = None) -> socket.socket:
-    """A connected socket for `unix:///path` or `tcp://name:port`; EngineUnreachable with Docker's text."""
+def connect(host: str, timeout: float | None = None, tls: Tls | None = None) -> socket.socket:
+    """A connected socket for `unix:///path` or `tcp://name:port` (sealed where `tls` is given); EngineUnreachable with
+    Docker's text."""
     scheme, _, place = host.partition("://")
     if scheme == "unix":
         wire = socket.socket(socket.AF_UNIX)
@@ -44,7 +47,7 @@ def connect(host: str, timeout: float | None = None) -> socket.socket:
     elif scheme in ("tcp", "http"):
         name, _, port = place.rstrip("/").rpartition(":")
         if not port.isdigit():
-            name, port = place.rstrip("/"), "2375"
+            name, port = place.rstrip("/"), "2376" if tls else "2375"
         wire = socket.socket(socket.AF_INET6 if ":" in name else socket.AF_INET)
         address = (name.strip("[]"), int(port))
     else:
@@ -61,7 +64,15 @@ def connect(host: str, timeout: float | None = None) -> socket.socket:
     except OSError as error:
         wire.close()
         raise EngineUnreachable(unreachable(host)) from error
-    return wire
+    if tls is None or scheme == "unix":
+        return wire
+    from kernel_engine.client.tls import secure
+
+    try:
+        return secure(wire, host, name.strip("[]"), tls)
+    except BaseException:
+        wire.close()
+        raise
 
 
 def unreachable(host: str) -> str:

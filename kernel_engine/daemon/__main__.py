@@ -6,9 +6,10 @@ import argparse
 import sys
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from kernel_engine import __version__
-from kernel_engine.errors import EngineError
+from kernel_engine.errors import EngineError, InvalidRequest
 from kernel_engine.paths import DEFAULT_ROOT, DEFAULT_RUN, SOCKET_GROUP, Instance
 
 
@@ -39,6 +40,7 @@ def _run(options: argparse.Namespace, instance: Instance) -> int:
                 subnet=options.subnet,
                 dns=tuple(options.dns),
                 userns_remap=options.userns_remap,
+                **_tcp(options),
                 verbose=options.debug,
             )
         )
@@ -49,6 +51,17 @@ def _run(options: argparse.Namespace, instance: Instance) -> int:
     from kernel_engine.daemon.cleanup import cleanup
 
     return cleanup(instance, everything=options.all, dry_run=options.dry_run)
+
+
+def _tcp(options: argparse.Namespace) -> dict[str, Any]:
+    """Settings.tcp and .tls."""
+    from kernel_engine.api.tcp import Certificates, read_address
+
+    files = {"authority": options.tlscacert, "certificate": options.tlscert, "key": options.tlskey}
+    if any(files.values()) and not all(files.values()):
+        raise InvalidRequest("--tlscacert, --tlscert and --tlskey go together: a client must show a certificate too")
+    tls = Certificates(**files) if all(files.values()) else None
+    return {"tcp": tuple(read_address(host, tls) for host in options.host), "tls": tls}
 
 
 def _address(text: str) -> str:
@@ -101,6 +114,20 @@ def _parser() -> argparse.ArgumentParser:
         metavar="default|USER[:GROUP]",
         help="the root of containers is nobody here: users and groups from /etc/subuid and /etc/subgid",
     )
+    serve.add_argument(
+        "-H",
+        "--host",
+        action="append",
+        default=[],
+        metavar="tcp://ADDRESS:PORT",
+        help="serve there besides the socket: with TLS, or plain on a loopback address; repeatable",
+    )
+    for name, what in (
+        ("--tlscacert", "who signs the certificates of clients"),
+        ("--tlscert", "the engine's own certificate"),
+        ("--tlskey", "its key"),
+    ):
+        serve.add_argument(name, type=Path, default=None, metavar="FILE", help=f"{what}, for --host")
     serve.add_argument("--debug", action="store_true", help="log more")
     cleanup.add_argument("--all", action="store_true", help="images, containers and records too: the whole --root")
     cleanup.add_argument("--dry-run", action="store_true", help="only say what would be removed")

@@ -17,6 +17,7 @@ from typing import Any
 
 from kernel_engine import __version__
 from kernel_engine.api.server import Api
+from kernel_engine.api.tcp import Certificates, TcpAddress
 from kernel_engine.daemon.lock import daemon_lock
 from kernel_engine.daemon.notify import Notifier
 from kernel_engine.daemon.remapping import find_ids
@@ -45,6 +46,8 @@ class Settings:
     subnet: str | None = None
     dns: tuple[str, ...] = ()
     userns_remap: str = ""  #: "" = containers' users are this machine's
+    tcp: tuple[TcpAddress, ...] = ()  #: beside the socket
+    tls: Certificates | None = None  #: whom `tcp` serves; None: loopback addresses only
     verbose: bool = False
 
 
@@ -102,6 +105,7 @@ async def _serve(settings: Settings, notifier: Notifier, ids: Ids | None) -> Non
     api: Api | None = None
     try:
         api = await Api.serve(engine, listen(instance, settings.group))
+        api.open_tcp(settings.tcp, settings.tls)
         log.info("kernel-engine %s serves %s (instance %s)", __version__, instance.socket, instance.id)
         notifier.tell("READY=1")
         await stopping.wait()

@@ -44,7 +44,7 @@ def client() -> Client:
 def chosen() -> Client:
     """Of the engine that a cell's `docker` speaks to: after `docker context use` another server's. ContextError."""
     name = target.chosen_context()
-    return client() if name in ("", target.DEFAULT_CONTEXT) else Client(target.host(name))
+    return client() if name in ("", target.DEFAULT_CONTEXT) else Client(target.host(name), tls=target.tls(name))
 
 
 _known: set[str] = set()

@@ -105,7 +105,7 @@ def test_in_a_real_bash(tmp_path: Path) -> None:
     docker.chmod(0o755)
     environment = {**os.environ, "PATH": f"{docker.parent}:{os.environ['PATH']}", "PS1": "ready> ", "TERM": "dumb"}
     environment |= {"DOCKER_HOST": "unix:///nonexistent", "PYTHONPATH": str(Path(__file__).parents[3])}
-    bash = pexpect.spawn("bash", ["--norc", "--noprofile", "-i"], env=environment, encoding="utf-8", timeout=20)
+    bash = pexpect.spawn("bash", ["--norc", "--noprofile", "-i"], env=environment, encoding="utf-8", timeout=60)
     try:
         bash.sendline(". ./script; bind 'set enable-bracketed-paste off'")
         for typed, becomes in {

@@ -89,12 +89,6 @@ def test_without_a_context_nothing_of_contexts_is_loaded() -> None:
     assert not {"hashlib", "json", "kernel_engine.client.context_store"} & set(loaded)
 
 
-def test_a_context_with_certificates_is_refused_before_anything_is_sent(capfd: pytest.CaptureFixture[str]) -> None:
-    Path("ca.pem").write_text(PEM)
-    assert docker(capfd, "context", "create", "far", "--docker", "host=tcp://192.0.2.1:2376,ca=ca.pem")[0] == 0
-    assert "far" in docker(capfd, "--context", "far", "ps")[2]
-
-
 # hostile files -------------------------------------------------------------------------------------------------------
 def archive(members: dict[str, bytes]) -> bytes:
     packing = io.BytesIO()
