@@ -36,6 +36,7 @@ SLOW_SECONDS = 10
 NOTES = {"docker": "실제 Docker에서는", "why": "왜 실패했을까?", "tip": "도움말", "careful": "주의"}
 _NOTE = re.compile(rf"^:::\{{(?P<kind>{'|'.join(NOTES)})\}}[ \t]*\n(?P<body>.*?)^:::[ \t]*$", re.MULTILINE | re.DOTALL)
 WORK_HERE = "# 여기에 명령을 쓰고 실행하세요."
+WALL_HERE = "%%wall\n# 여기에 파이썬을 쓰고 실행하세요."
 
 
 # the source, as MyST -------------------------------------------------------------------------------------------------
@@ -66,7 +67,8 @@ def _as_cells(directive: Directive, lab: Lab, values: Values) -> str:
         said = exercise(directive, {each.name: each.of(values.get(name, {})) for each in varied})
         check = _code_cell(f"%check {said.id} {said.answer}".rstrip(), folded=False)
         heading = f"### 과제 {said.id}. {said.title}"
-        return f"+++\n\n{heading}\n\n{said.text}\n\n{_code_cell(WORK_HERE, folded=False)}\n\n{check}"
+        here = _code_cell(WALL_HERE if lab.track else WORK_HERE, folded=False)
+        return f"+++\n\n{heading}\n\n{said.text}\n\n{here}\n\n{check}"
     return _code_cell(f"%{directive.kind} {directive.argument}".rstrip(), folded=True)
 
 

@@ -105,7 +105,9 @@ def _marked(cell: NotebookNode, asked: Mapping[str, Task]) -> Iterator[NotebookN
     """A check that takes an answer becomes two cells: the learner's line, and the one that is worth points."""
     found = _CHECK.match(cell.source) if cell.cell_type == "code" else None
     if found is None or found["name"] not in asked:
-        own = cell.cell_type == "code" and (cell.source == build.WORK_HERE or bool(SOLUTION.search(cell.source)))
+        own = cell.cell_type == "code" and (
+            cell.source in (build.WORK_HERE, build.WALL_HERE) or bool(SOLUTION.search(cell.source))
+        )
         if own:
             cell.outputs, cell.execution_count = [], None
         elif cell.cell_type == "markdown":

@@ -303,7 +303,7 @@ def test_cells_of_a_notebook(page: Callable[..., str]) -> None:
     assert page("print(_exit_code)") == "0\n"
     assert page("%%wall\n1 / 0").endswith("ZeroDivisionError: division by zero\n")
     assert page("print(_exit_code)") == "1\n"
-    assert page("%walls") == "작업실의 벽: 노트북과 견주면\n  작업 프로세스 · 다른 네임스페이스: user, pid, mnt"
+    assert page("%walls") == "작업실의 벽\n  작업 프로세스 · 노트북과 다른 네임스페이스: user, pid, mnt"
     told = page(f"%%wall --explain\n{FLAGS}process.unshare(CloneFlag.CLONE_NEWUTS)")
     assert "커널에 부탁한 일 1번" in told and "unshare(CLONE_NEWUTS)" in told
     assert page("%walls").endswith("user, pid, mnt, uts")

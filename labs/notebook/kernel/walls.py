@@ -63,10 +63,11 @@ def show(room: Room | None, outside: Process) -> None:
 
 def as_text(seen: Seen) -> str:
     """Nothing that differs from run to run."""
-    lines = [f"{TITLE}: 노트북과 견주면"]
-    for at, name in enumerate(seen.names):
-        other = [wall.kind for wall in seen.walls if wall.inside[at] != wall.outside]
-        lines.append(f"  {name} · 다른 네임스페이스: {', '.join(other) or '없어요'}")
+    own = [wall.kind for wall in seen.walls if wall.inside[0] != wall.outside]
+    lines = [TITLE, f"  {WORKER} · 노트북과 다른 네임스페이스: {', '.join(own) or '없어요'}"]
+    for at, name in enumerate(seen.names[1:], 1):
+        other = [wall.kind for wall in seen.walls if wall.inside[at] not in ("", wall.inside[0])]
+        lines.append(f"  {name} · 작업 프로세스와 다른 네임스페이스: {', '.join(other) or '없어요'}")
     return "\n".join(lines)
 
 
@@ -82,13 +83,18 @@ def as_html(seen: Seen) -> str:
 
 
 def _row(wall: Wall) -> str:
-    cells = "".join(_cell(wall.outside, inside) for inside in wall.inside)
+    worker, *others = wall.inside
+    cells = _cell(worker, worker != wall.outside, f"노트북과 {SAME}", f"노트북과 {OTHER}")
+    cells += "".join(_cell(each, each != worker, f"{WORKER}와 {SAME}", f"{WORKER}와 {OTHER}") for each in others)
     return f'<tr><th scope="row">{NAMESPACES[wall.kind]}</th><td>{_number(wall.outside)}</td>{cells}</tr>'
 
 
-def _cell(outside: str, inside: str) -> str:
-    same = inside == outside
-    return f'<td class="{"dl-same" if same else "dl-other"}">{SAME if same else OTHER} {_number(inside)}</td>'
+def _cell(inside: str, other: bool, same_word: str, other_word: str) -> str:
+    if not inside:
+        return '<td class="dl-same">끝났어요</td>'
+    return (
+        f'<td class="{"dl-other" if other else "dl-same"}">{other_word if other else same_word} {_number(inside)}</td>'
+    )
 
 
 def _number(namespace: str) -> str:
