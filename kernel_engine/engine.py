@@ -17,6 +17,7 @@ from kernel_engine.containers.containers import Containers
 from kernel_engine.containers.events import Events
 from kernel_engine.containers.exits import process_ended
 from kernel_engine.containers.house import House
+from kernel_engine.containers.restriction import Restriction
 from kernel_engine.containers.roster import Roster
 from kernel_engine.containers.stepping import CLOSING
 from kernel_engine.containers.traces import Traces
@@ -27,6 +28,8 @@ from kernel_engine.network import rows as network_rows
 from kernel_engine.network.networks import Networks
 from kernel_engine.paths import Instance
 from kernel_engine.records import Records
+from kernel_engine.runtime import cgroups
+from kernel_engine.runtime.cgroups import NO_LIMITS, Limits
 from kernel_engine.runtime.client import Launcher
 from kernel_engine.runtime.log_writer.client import LogWriter
 from kernel_engine.runtime.spec import Ids
@@ -46,6 +49,15 @@ _PATIENCE = 2.0
 _INITS = ("/usr/bin/tini-static", "/usr/libexec/catatonit/catatonit", "/usr/bin/catatonit")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """What stands between this machine and containers, and between it and clients."""
+
+    ids: Ids | None = None  #: whom containers' users are on this machine; None = themselves
+    restriction: Restriction | None = None  #: what a client may not ask for
+    limits: Limits = NO_LIMITS  #: of all containers together
+
+
 @dataclass(slots=True)
 class Engine:
     instance: Instance
@@ -57,6 +69,7 @@ class Engine:
     volumes: Volumes
     servers: Servers
     walls: Walls
+    restriction: Restriction | None
     _house: House
     _records: Records
 
@@ -72,17 +85,17 @@ class Engine:
         dns: tuple[str, ...] = (),
         group: str = "",
         verbose: bool = False,
-        ids: Ids | None = None,
+        guard: Guard = Guard(),
     ) -> Engine:
         """Finds what an earlier daemon left (running containers, their streams) and goes on from there.
 
         mirrors, insecure, certificates: see `Images`. dns: of containers that name no resolver. group, verbose: for
-        the servers beside this one. ids: whom containers' users are on this machine, None = themselves.
+        the servers beside this one.
         """
         for directory in (instance.root, instance.run):
             directory.mkdir(mode=0o711, parents=True, exist_ok=True)
         # what a remapped root makes belongs to root on the disk: nobody on this machine may run it from there
-        instance.root.chmod(0o711 if ids is None else 0o700)
+        instance.root.chmod(0o711 if guard.ids is None else 0o700)
         for directory in (instance.blobs, instance.layers, instance.staging, instance.containers):
             directory.mkdir(mode=0o710, exist_ok=True)
         records = Records(
@@ -100,7 +113,7 @@ class Engine:
         )
         try:
             make_images = partial(Images, mirrors=mirrors, insecure=insecure, certificates=certificates)
-            house = await _furnish(instance, records, make_images, subnet, ids)
+            house = await _furnish(instance, records, make_images, subnet, guard)
             house.dns = dns
         except BaseException:
             records.close()
@@ -122,6 +135,7 @@ class Engine:
             house.volumes,
             servers,
             Walls(house),
+            guard.restriction,
             house,
             records,
         )
@@ -152,7 +166,7 @@ async def _furnish(
     records: Records,
     make_images: Callable[[Instance, Records, Layers, Workers], Images],
     subnet: str | None,
-    ids: Ids | None,
+    guard: Guard,
 ) -> House:
     layer_store = Layers(instance, records)
     await layer_store.load()
@@ -182,7 +196,9 @@ async def _furnish(
         events=Events(),
         traces=Traces(),
         tini=next((path for path in _INITS if os.access(path, os.X_OK)), ""),
-        ids=ids,
+        ids=guard.ids,
+        restriction=guard.restriction,
+        limits=guard.limits,
     )
     await _connect_launcher(house)
     await _connect_log_writer(house)
@@ -197,6 +213,7 @@ async def _connect_launcher(house: House) -> None:
         on_exit=lambda exited: process_ended(house, exited),
         on_lost=_again(house, _connect_launcher, recover.launcher_lost),
     )
+    cgroups.limit_instance(house.instance.cgroup, house.limits)  # a new launcher's groups are new
 
 
 async def _connect_log_writer(house: House) -> None:

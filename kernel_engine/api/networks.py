@@ -46,7 +46,10 @@ async def inspect(call: Call) -> web.StreamResponse:
 
 
 async def create(call: Call) -> web.StreamResponse:
-    network = await call.engine.networks.create(read_network(await call.json()))
+    options = read_network(await call.json())
+    if call.engine.restriction is not None:
+        call.engine.restriction.check_network(options.options)
+    network = await call.engine.networks.create(options)
     _announce(call, "create", network)
     return answer({"Id": network.id, "Warning": ""}, 201)
 

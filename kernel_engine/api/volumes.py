@@ -34,6 +34,8 @@ async def inspect(call: Call) -> web.StreamResponse:
 
 async def create(call: Call) -> web.StreamResponse:
     fields = Fields(await call.json(optional=True))
+    if call.engine.restriction is not None:
+        call.engine.restriction.check_volume(fields.mapping("DriverOpts"))
     volume, new = await call.engine.volumes.create(
         fields.text("Name"),
         driver=fields.text("Driver"),

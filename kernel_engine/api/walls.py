@@ -9,6 +9,7 @@ from aiohttp import web
 from kernel_engine.api.call import Call, answer
 from kernel_engine.api.wire.create import read_create
 from kernel_engine.api.wire.trace import step_json
+from kernel_engine.containers.restriction import refused
 from kernel_engine.walls.look import Seen
 from kernel_engine.walls.run import Run
 from kernel_engine.walls.walls import LONGEST
@@ -17,6 +18,8 @@ from kernel_engine.walls.walls import LONGEST
 async def without(call: Call) -> web.StreamResponse:
     """The body is that of POST /containers/create. Answers when both have ended, `seconds` (10) after their
     start at the latest; a client that leaves ends both."""
+    if call.engine.restriction is not None:
+        raise refused("leaving a wall out")
     options = read_create(await call.json())
     seconds = call.number("seconds")
     found = await call.engine.walls.compare(call.id, options, seconds=LONGEST if seconds is None else seconds)

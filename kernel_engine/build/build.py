@@ -53,6 +53,9 @@ class Builder:
         BuildFailed for a step that fails: nothing of it is left, and what was built before it stays for the cache. A
         cancelled build is undone in the same way.
         """
+        if self._house.restriction is not None:
+            self._house.restriction.check_host(options.host)
+            self._house.restriction.check_remote(options.remote)
         names = tuple(_name(tag) for tag in options.tags)
         entry = self.register.open(options.id or secrets.token_hex(16), names)
         entry.work = asyncio.ensure_future(self._build(options, body, emit, entry))

@@ -47,6 +47,24 @@ _TEXTS: tuple[tuple[str, str], ...] = (
     ),
     # containers -----------------------------------------------------------------------------------------------------
     (
+        r"this engine is restricted: (?P<source>\S+) cannot be mounted, only what lies in (?P<folder>.+) of this",
+        "수업용으로 제한된 엔진이에요. {source} 폴더는 컨테이너에 연결할 수 없어요. "
+        "{folder} 아래에 있는 폴더나 파일을 써 보세요.",
+    ),
+    (
+        r"this engine is restricted: (?P<source>\S+) cannot be mounted",
+        "수업용으로 제한된 엔진이에요. {source} 폴더는 컨테이너에 연결할 수 없어요. 볼륨(-v 이름:/경로)을 써 보세요.",
+    ),
+    (
+        r"this engine is restricted: ",
+        "수업용으로 제한된 엔진이라서 컨테이너 밖으로 나가는 기능은 쓸 수 없어요. 이 옵션 없이 해 보세요.",
+    ),
+    (
+        r"this engine may have (?P<count>\d+) containers",
+        "이 엔진에는 컨테이너를 {count}개까지만 만들 수 있어요. "
+        "docker ps -a로 보고, 쓰지 않는 것을 docker rm으로 지워 주세요.",
+    ),
+    (
         r"privileged mode is incompatible with user namespaces",
         "이 엔진에서는 컨테이너의 root가 이 컴퓨터의 root가 아니에요(userns-remap). "
         "그래서 --privileged를 쓸 수 없어요.",

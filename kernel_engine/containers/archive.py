@@ -15,7 +15,7 @@ from kernel_engine.containers.house import House
 from kernel_engine.containers.mounting import whole_source
 from kernel_engine.containers.record import Container
 from kernel_engine.containers.roster import Live
-from kernel_engine.errors import Conflict, EngineError, NotFound
+from kernel_engine.errors import Conflict, EngineError, Forbidden, NotFound
 from kernel_engine.workers.feeding import feed
 
 _JOBS = "kernel_engine.containers.archive_worker"
@@ -48,6 +48,7 @@ async def stat(house: House, live: Live, path: str) -> PathStat:
 async def read(house: House, live: Live, path: str) -> tuple[PathStat, AsyncIterator[bytes]]:
     """What is at `path`, as an archive of its last name. NotFound before the first byte."""
     path = absolute(path)
+    _refuse_folders(house, live.record, path)
     told: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
 
     def said(words: dict[str, Any]) -> None:
@@ -76,6 +77,7 @@ async def write(
 ) -> None:
     """Unpacks an archive into the directory `path`. NotFound, InvalidRequest, Forbidden (read-only), CorruptData."""
     record = live.record
+    _refuse_folders(house, record, absolute(path))
     order = {
         "path": absolute(path),
         "container": record.id,
@@ -106,11 +108,24 @@ def absolute(path: str) -> str:
     return whole if whole == "/" else f"{whole}{end}"
 
 
+def _refuse_folders(house: House, record: Container, path: str) -> None:
+    """Forbidden for what this machine's root would read or write in somebody's folder: only a container that runs has
+    a root of its own to do it."""
+    if house.restriction is None or record.state.running:
+        return
+    for point in record.mounts:
+        if point.type == "bind" and f"{path}/".startswith(f"{point.destination}/"):
+            raise Forbidden(
+                f"this engine is restricted: {point.destination} can be copied while the container runs only"
+            )
+
+
 def _view(house: House, record: Container) -> dict[str, Any]:
     if record.state.running and record.state.pid:
         return {"pid": record.state.pid}
     plan = house.snapshots.rootfs(record.id)
-    binds = [[whole_source(point), point.destination] for point in record.mounts if point.type != "tmpfs"]
+    hidden = ("tmpfs",) if house.restriction is None else ("tmpfs", "bind")
+    binds = [[whole_source(point), point.destination] for point in record.mounts if point.type not in hidden]
     overlay = {"base": str(plan.base), "data": plan.data(), "target": str(plan.target)}
     return {"overlay": overlay, "binds": [pair for pair in binds if os.path.exists(pair[0])]}
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kernel_engine.containers.house import House
-from kernel_engine.containers.limits import check_options, check_remapped
+from kernel_engine.containers.limits import check_options, check_remapped, check_room, check_share
 from kernel_engine.containers.links import settled_links
 from kernel_engine.containers.merge import arguments, merge
 from kernel_engine.containers.mounting import points, provide
@@ -56,8 +56,12 @@ async def create_transient(
 
 
 def _check(house: House, options: ContainerOptions) -> None:
-    check_options(options)
     host = options.host
+    if house.restriction is not None:
+        house.restriction.check(options)
+    check_options(options)
+    check_share(house.limits, host)
+    check_room(house.limits, len(house.roster.all()))
     if house.ids is not None and host.userns_mode != "host":
         check_remapped(host)
     capabilities.resolve(host.cap_add, host.cap_drop, host.privileged)  # refuses unknown names
@@ -89,7 +93,8 @@ async def _make(
             undo.callback(shutil.rmtree, directory, ignore_errors=True)
             await house.snapshots.create(container_id, image.chain_id if image else None, recorded=not transient)
             undo.push_async_callback(house.snapshots.remove, container_id)
-            wanted = () if transient else points(config, lambda word: house.roster.find(word).record)
+            is_there = house.restriction.has if house.restriction is not None else os.path.exists
+            wanted = () if transient else points(config, lambda word: house.roster.find(word).record, is_there)
             mounts = await provide(house, container_id, wanted) if wanted else ()
         live = house.roster.add(
             Container(

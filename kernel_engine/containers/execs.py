@@ -25,6 +25,9 @@ def create_exec(house: House, live: Live, options: ExecOptions) -> Exec:
     check_running(live)
     if not options.command:
         raise InvalidRequest("No exec command specified")
+    if house.restriction is not None:
+        house.restriction.check_exec(options)
+        house.restriction.check_record(live.record)
     record = Exec(id=secrets.token_hex(32), container_id=live.record.id, options=options)
     remember(house, live, LiveExec(record))
     return record

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from kernel_engine.containers.events import Events
 from kernel_engine.containers.record import Container, Exec
+from kernel_engine.containers.restriction import Restriction
 from kernel_engine.containers.roster import Live, Roster
 from kernel_engine.containers.traces import Traces
 from kernel_engine.paths import Instance
+from kernel_engine.runtime.cgroups import NO_LIMITS, Limits
 
 if TYPE_CHECKING:
     from kernel_engine.images.store import Images
@@ -52,6 +54,8 @@ class House:
     tini: str  #: path of a static init, "" where the host has none
     dns: tuple[str, ...] = ()  #: resolvers of containers that name none; () = the host's
     ids: Ids | None = None  #: whom containers' users are on this machine; None = themselves
+    restriction: Restriction | None = None
+    limits: Limits = NO_LIMITS
     execs: OrderedDict[str, LiveExec] = field(default_factory=OrderedDict)
     background: set[asyncio.Task[Any]] = field(default_factory=set)
     closing: bool = False

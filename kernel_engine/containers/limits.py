@@ -14,7 +14,8 @@ from kernel_engine.containers.identity import extra_host
 from kernel_engine.containers.options import ContainerOptions, HostOptions, RestartPolicy
 from kernel_engine.containers.publishing import wishes
 from kernel_engine.containers.sharing import check_modes
-from kernel_engine.errors import InvalidRequest
+from kernel_engine.errors import Forbidden, InvalidRequest
+from kernel_engine.runtime.cgroups import Limits
 
 MINIMUM_MEMORY = 6 * 1024 * 1024
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
@@ -44,6 +45,20 @@ def check_options(options: ContainerOptions) -> None:
     wishes(options)
     if host.log.driver not in ("", "json-file", "none"):
         raise InvalidRequest(f"logger: no log driver named '{host.log.driver}' is registered")
+
+
+def check_share(limits: Limits, host: HostOptions) -> None:
+    """A container's processors against those of the whole instance. InvalidRequest with Docker's text."""
+    wanted = host.nano_cpus or host.cpu_quota * 1_000_000_000 // (host.cpu_period or 100_000)
+    if limits.nano_cpus and wanted > limits.nano_cpus:
+        most = f"{limits.nano_cpus / 1_000_000_000:.2f}"
+        raise InvalidRequest(f"range of CPUs is from 0.01 to {most}, as there are only {most} CPUs available")
+
+
+def check_room(limits: Limits, there: int) -> None:
+    """Before one more container than `there` are. Forbidden."""
+    if limits.containers and there >= limits.containers:
+        raise Forbidden(f"this engine may have {limits.containers} containers: remove one that is not needed")
 
 
 def check_remapped(host: HostOptions) -> None:

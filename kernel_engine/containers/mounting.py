@@ -39,17 +39,22 @@ _TMPFS_DATA = frozenset({"mode", "uid", "gid", "size", "nr_inodes", "nr_blocks",
 _SEED = "kernel_engine.containers.archive_worker:seed_volume"
 
 
-def points(config: ContainerOptions, find: Callable[[str], Container]) -> tuple[MountPoint, ...]:
+def points(
+    config: ContainerOptions, find: Callable[[str], Container], is_there: Callable[[str], bool] = os.path.exists
+) -> tuple[MountPoint, ...]:
     """In the order in which they count: other containers' volumes, then `-v`, then `--mount`, then the image's.
 
     A volume without a name is to be made; a volume named is to be found or made. InvalidRequest with Docker's texts.
+    is_there: of a path of the host.
     """
     found: dict[str, MountPoint] = {}
     for word in config.host.volumes_from:
         for point in _inherited(word, find):
             found[point.destination] = point
     named = {check_tmpfs(target, words) for target, words in config.host.tmpfs.items()}
-    asked = [parse_bind(word) for word in config.host.binds] + [_from_mount(item) for item in config.host.mounts]
+    asked = [parse_bind(word) for word in config.host.binds] + [
+        _from_mount(item, is_there) for item in config.host.mounts
+    ]
     for point in asked:
         if point.destination in named:
             raise InvalidRequest(f"Duplicate mount point: {point.destination}")
@@ -112,7 +117,7 @@ def check_tmpfs(target: str, words: str) -> str:
     return _destination(target)
 
 
-def _from_mount(item: MountOptions) -> MountPoint:
+def _from_mount(item: MountOptions, is_there: Callable[[str], bool]) -> MountPoint:
     """`--mount`, which refuses where `-v` would make something up."""
     destination = _destination(item.target, kind=item.type)
     point = MountPoint(
@@ -134,7 +139,7 @@ def _from_mount(item: MountOptions) -> MountPoint:
         )
     if item.propagation not in ("", *_PROPAGATIONS):
         raise InvalidRequest(f'invalid mount config for type "bind": invalid propagation mode: {item.propagation}')
-    if not os.path.exists(item.source) and not item.create_source:
+    if not item.create_source and not is_there(item.source):
         raise InvalidRequest(f'invalid mount config for type "bind": bind source path does not exist: {item.source}')
     return replace(point, source=os.path.normpath(item.source), create_source=item.create_source)
 

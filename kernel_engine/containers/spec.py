@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from kernel_engine.containers.merge import arguments, process_environment
 from kernel_engine.containers.options import ContainerOptions, ExecOptions, HostOptions
 from kernel_engine.containers.record import Container, MountPoint
+from kernel_engine.containers.restriction import Folder
 from kernel_engine.errors import InvalidRequest
 from kernel_engine.formats.environment import override_environment
 from kernel_engine.runtime import capabilities
@@ -34,6 +35,7 @@ class Surroundings:
     joined: tuple[Joined, ...] = ()
     linked: tuple[str, ...] = ()  #: variables that tell of linked containers
     ids: Ids | None = None  #: whom its users are on this machine
+    folder_of: Callable[[str], Folder] | None = None  #: a restricted engine: where the source of a bind lies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,7 @@ def container_spec(container: Container, around: Surroundings) -> Spec:
         namespaces=namespaces(host),
         joined=around.joined,
         ids=around.ids,
-        mounts=(*_mounts(container, around.identity_files), *around.provisions.mounts),
+        mounts=(*_mounts(container, around), *around.provisions.mounts),
         masked_paths=() if open_paths else MASKED_PATHS,
         readonly_paths=() if open_paths else READONLY_PATHS,
         resources=resources(host),
@@ -218,21 +220,24 @@ def _rootfs(plan: OverlayPlan, read_only: bool, beneath: tuple[str, ...]) -> Roo
     )
 
 
-def _mounts(container: Container, identity_files: Mapping[str, str]) -> tuple[Mount, ...]:
+def _mounts(container: Container, around: Surroundings) -> tuple[Mount, ...]:
     """The engine's own files first, then tmpfs, then what the caller mounts, so that it can cover any of them."""
     host = container.config.host
     covered = {point.destination for point in container.mounts}
     mounts = [
         Mount(type="bind", target=target, source=source, mapped=True)
-        for target, source in identity_files.items()
+        for target, source in around.identity_files.items()
         if target not in covered
     ]
     mounts += [Mount(type="tmpfs", target=target, options=_tmpfs_data(words)) for target, words in host.tmpfs.items()]
-    mounts += [_mount(point) for point in sorted(container.mounts, key=lambda point: point.destination.count("/"))]
+    mounts += [
+        _mount(point, around.folder_of)
+        for point in sorted(container.mounts, key=lambda point: point.destination.count("/"))
+    ]
     return tuple(mounts)
 
 
-def _mount(point: MountPoint) -> Mount:
+def _mount(point: MountPoint, folder_of: Callable[[str], Folder] | None) -> Mount:
     if point.type == "tmpfs":
         return Mount(type="tmpfs", target=point.destination, options=point.data, read_only=point.read_only)
     if point.subpath:
@@ -245,6 +250,17 @@ def _mount(point: MountPoint) -> Mount:
             lower=(volume,),
             read_only=point.read_only,
             mapped=not point.foreign,
+        )
+    if point.type == "bind" and folder_of is not None:
+        folder = folder_of(point.source)
+        return Mount(
+            type="inside",
+            target=point.destination,
+            source=folder.inner(point.source) or "",
+            base="/",
+            lower=(folder.path,),
+            owner=folder.owner if folder.shifted else None,
+            read_only=point.read_only,
         )
     return Mount(
         type="bind",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import secrets
 import sqlite3
@@ -20,11 +21,12 @@ from kernel_engine.containers.links import check_links, tell_others, variables, 
 from kernel_engine.containers.mounting import check_sources
 from kernel_engine.containers.record import Container, WaitResult
 from kernel_engine.containers.remove import remove_locked
+from kernel_engine.containers.restriction import Folder
 from kernel_engine.containers.roster import Live
 from kernel_engine.containers.sharing import joined, network_owner, owner_of
 from kernel_engine.containers.spec import Provisions, Surroundings, container_spec
 from kernel_engine.containers.traces import write_trace
-from kernel_engine.errors import Conflict, EngineError, KernelRefused, NotModified, StartFailed, Unavailable
+from kernel_engine.errors import Conflict, EngineError, Forbidden, KernelRefused, NotModified, StartFailed, Unavailable
 from kernel_engine.formats.frozen import to_json
 from kernel_engine.network.endpoint import Endpoint
 from kernel_engine.network.networks import loopback_up
@@ -169,6 +171,8 @@ def _identity_files(house: House, record: Container) -> dict[str, str]:
 
 async def _spec(house: House, record: Container, provisions: Provisions) -> Spec:
     config = record.config
+    if house.restriction is not None:
+        house.restriction.check_record(record)
     joins = joined(house, record)
     await _prepare_mounts(house, record)
     if config.host.init and not house.tini:
@@ -187,6 +191,7 @@ async def _spec(house: House, record: Container, provisions: Provisions) -> Spec
             joined=joins,
             linked=variables(house, record),
             ids=house.ids if house.remapped(record) else None,
+            folder_of=None if house.restriction is None else house.restriction.folder,
         ),
     )
 
@@ -249,12 +254,28 @@ def parse_size(word: str) -> int:
 
 async def _prepare_mounts(house: House, record: Container) -> None:
     """`-v /missing:/dir` makes the directory on the host, as Docker does (--mount would refuse)."""
+    restriction = house.restriction
     for point in record.mounts:
-        if point.create_source and not os.path.exists(point.source):
+        if point.create_source and restriction is not None:
+            await asyncio.to_thread(_make_inside, restriction.folder(point.source), point.source)
+        elif point.create_source and not os.path.exists(point.source):
             os.makedirs(point.source, mode=0o755)
         elif point.type == "volume":
             await house.volumes.prepare(point.name)
     check_sources(record)
+
+
+def _make_inside(folder: Folder, source: str) -> None:
+    """The directory, where nothing is there yet."""
+    inner = folder.inner(source) or ""
+    try:
+        if not folder.has(inner):
+            folder.make(inner)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise Forbidden(f"this engine is restricted: {source} leads out of {folder.path}") from None
+        reason = (error.strerror or "").lower()
+        raise EngineError(f"error while creating mount source path '{source}': mkdir {source}: {reason}") from None
 
 
 def _keep_trace(house: House, record: Container, steps: Sequence[Step]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from kernel_engine.containers.house import House
-from kernel_engine.containers.limits import check_memory, check_options
+from kernel_engine.containers.limits import check_memory, check_options, check_share
 from kernel_engine.containers.options import HostOptions
 from kernel_engine.containers.roster import Live
 from kernel_engine.containers.spec import resources
@@ -35,6 +35,9 @@ async def update(house: House, live: Live, wanted: HostOptions) -> tuple[str, ..
         host = merged(record.config.host, wanted)
         config = replace(record.config, host=host)
         check_options(config)
+        check_share(house.limits, host)
+        if house.restriction is not None:
+            house.restriction.check(config)
         if record.state.status in ("running", "paused"):
             try:
                 changed = resources(host)

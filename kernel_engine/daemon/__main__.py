@@ -29,6 +29,7 @@ def _run(options: argparse.Namespace, instance: Instance) -> int:
     # each imports what only it needs: the doctor must speak on a machine where the daemon cannot even be imported
     if options.verb == "serve":
         from kernel_engine.daemon.serve import Settings, serve
+        from kernel_engine.runtime.cgroups import Limits
 
         return serve(
             Settings(
@@ -41,6 +42,15 @@ def _run(options: argparse.Namespace, instance: Instance) -> int:
                 dns=tuple(options.dns),
                 userns_remap=options.userns_remap,
                 **_tcp(options),
+                restrict=options.restrict,
+                restrict_binds=tuple(options.restrict_binds),
+                limits=Limits(
+                    memory=options.limit_memory,
+                    nano_cpus=options.limit_cpus,
+                    pids=options.limit_pids,
+                    containers=options.limit_containers,
+                ),
+                user=options.socket_user,
                 verbose=options.debug,
             )
         )
@@ -128,10 +138,47 @@ def _parser() -> argparse.ArgumentParser:
         ("--tlskey", "its key"),
     ):
         serve.add_argument(name, type=Path, default=None, metavar="FILE", help=f"{what}, for --host")
+    _add_restriction(serve)
     serve.add_argument("--debug", action="store_true", help="log more")
     cleanup.add_argument("--all", action="store_true", help="images, containers and records too: the whole --root")
     cleanup.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     return parser
+
+
+def _add_restriction(serve: argparse.ArgumentParser) -> None:
+    """For an engine whose users are not to be root of this machine: a class, submissions that are graded."""
+    serve.add_argument("--socket-user", default="", metavar="USER", help="who, besides the group, may use the socket")
+    serve.add_argument(
+        "--restrict",
+        action="store_true",
+        help="refuse all that leads out of a container; containers' root is nobody here (--userns-remap default)",
+    )
+    serve.add_argument(
+        "--restrict-binds",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="DIR",
+        help="what lies in this folder may be mounted, and nothing else of this machine; repeatable",
+    )
+    limits = (
+        ("memory", _bytes, "BYTES[k|m|g]", "memory of all containers together, with swap"),
+        ("cpus", _nano_cpus, "N", "processors of all containers together: 1.5"),
+        ("pids", int, "N", "processes and threads of all containers together"),
+        ("containers", int, "N", "how many containers there may be"),
+    )
+    for name, kind, word, text in limits:
+        serve.add_argument(f"--limit-{name}", type=kind, default=0, metavar=word, help=text)
+
+
+def _bytes(text: str) -> int:
+    from kernel_engine.formats.sizes import parse_size
+
+    return parse_size(text)
+
+
+def _nano_cpus(text: str) -> int:
+    return int(float(text) * 1_000_000_000)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import asyncio
 import grp
 import logging
 import os
+import pwd
 import resource
 import signal
 import socket
@@ -18,13 +19,16 @@ from typing import Any
 from kernel_engine import __version__
 from kernel_engine.api.server import Api
 from kernel_engine.api.tcp import Certificates, TcpAddress
+from kernel_engine.containers.restriction import Restriction
+from kernel_engine.daemon.folders import find_folder
 from kernel_engine.daemon.lock import daemon_lock
 from kernel_engine.daemon.notify import Notifier
 from kernel_engine.daemon.remapping import find_ids
-from kernel_engine.engine import Engine
+from kernel_engine.engine import Engine, Guard
 from kernel_engine.errors import EngineError, Forbidden, InvalidRequest
 from kernel_engine.images.certificates import DIRECTORY
 from kernel_engine.paths import SOCKET_GROUP, Instance
+from kernel_engine.runtime.cgroups import NO_LIMITS, Limits
 from kernel_engine.runtime.spec import Ids
 from kernel_engine.runtime.user_namespace import check_store
 
@@ -48,6 +52,10 @@ class Settings:
     userns_remap: str = ""  #: "" = containers' users are this machine's
     tcp: tuple[TcpAddress, ...] = ()  #: beside the socket
     tls: Certificates | None = None  #: whom `tcp` serves; None: loopback addresses only
+    restrict: bool = False
+    restrict_binds: tuple[Path, ...] = ()
+    limits: Limits = NO_LIMITS
+    user: str = ""  #: whose the socket is; "" = root's
     verbose: bool = False
 
 
@@ -64,7 +72,7 @@ def serve(settings: Settings) -> int:
         # 0711: whoever is in the socket's group must pass, and sees no names
         settings.instance.run.mkdir(mode=0o711, parents=True, exist_ok=True)
         with daemon_lock(settings.instance):
-            asyncio.run(_serve(settings, notifier, _remapping(settings)))
+            asyncio.run(_serve(settings, notifier, _guard(settings)))
     except (OSError, sqlite3.Error) as error:
         if settings.verbose:
             log.exception("the daemon ends")
@@ -73,17 +81,31 @@ def serve(settings: Settings) -> int:
 
 
 def _remapping(settings: Settings) -> Ids | None:
-    ids = find_ids(settings.userns_remap) if settings.userns_remap else None
+    value = settings.userns_remap or ("default" if settings.restrict else "")
+    ids = find_ids(value) if value else None
     if ids is not None:
         settings.instance.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         check_store(str(settings.instance.root), ids)
         log.info("the root of containers is user %d and group %d of this machine", *ids.root)
-    elif settings.userns_remap:
+    elif value:
         log.warning("root cannot be remapped to itself: user namespaces are off")
     return ids
 
 
-async def _serve(settings: Settings, notifier: Notifier, ids: Ids | None) -> None:
+def _guard(settings: Settings) -> Guard:
+    """InvalidRequest for what would be no restriction."""
+    ids = _remapping(settings)
+    restriction = None
+    if settings.restrict:
+        if ids is None:
+            raise InvalidRequest("--restrict needs containers' users to be others than this machine's: not root")
+        restriction = Restriction(folders=tuple(find_folder(path, ids) for path in settings.restrict_binds))
+    elif settings.restrict_binds:
+        raise InvalidRequest("--restrict-binds means nothing without --restrict")
+    return Guard(ids=ids, restriction=restriction, limits=settings.limits)
+
+
+async def _serve(settings: Settings, notifier: Notifier, guard: Guard) -> None:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_note_failure)
     stopping = asyncio.Event()
@@ -100,11 +122,11 @@ async def _serve(settings: Settings, notifier: Notifier, ids: Ids | None) -> Non
         dns=settings.dns,
         group=settings.group,
         verbose=settings.verbose,
-        ids=ids,
+        guard=guard,
     )
     api: Api | None = None
     try:
-        api = await Api.serve(engine, listen(instance, settings.group))
+        api = await Api.serve(engine, listen(instance, settings.group, settings.user))
         api.open_tcp(settings.tcp, settings.tls)
         log.info("kernel-engine %s serves %s (instance %s)", __version__, instance.socket, instance.id)
         notifier.tell("READY=1")
@@ -122,9 +144,10 @@ async def _serve(settings: Settings, notifier: Notifier, ids: Ids | None) -> Non
             log.warning("the engine was not closed within %.0f seconds", _CLOSING)
 
 
-def listen(instance: Instance, group: str) -> socket.socket:
-    """The API's socket: root and one group. The instance's lock is held, so whatever lies there is left over."""
-    members = _group_id(group)
+def listen(instance: Instance, group: str, user: str = "") -> socket.socket:
+    """The API's socket: root and one group, and one user where that is said. The instance's lock is held, so whatever
+    lies there is left over."""
+    members, owner = _group_id(group), _user_id(user)
     instance.socket.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     before = os.umask(0o177)  # nobody may connect before the group is set
@@ -135,10 +158,17 @@ def listen(instance: Instance, group: str) -> socket.socket:
         raise EngineError(f"cannot listen on {instance.socket}: {error}") from None
     finally:
         os.umask(before)
-    if members is not None:
-        os.chown(instance.socket, 0, members)
+    if members is not None or owner:
+        os.chown(instance.socket, owner, members or 0)
     os.chmod(instance.socket, 0o660)
     return listener
+
+
+def _user_id(name: str) -> int:
+    try:
+        return pwd.getpwnam(name).pw_uid if name else 0
+    except KeyError:
+        raise InvalidRequest(f"there is no user {name}", hint=f"make it: useradd {name}") from None
 
 
 def _group_id(name: str) -> int | None:

@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 
-from kernel_engine.syscalls.mounts import O_PATH, ResolveFlag, mkdirat, openat2
+from kernel_engine.syscalls.mounts import AT_FDCWD, O_PATH, ResolveFlag, mkdirat, openat2
 
 #: path_resolution(7): more links than this are a loop
 LINKS = 40
@@ -26,6 +26,11 @@ class Root:
     @classmethod
     def at(cls, path: str) -> Root:
         return cls(os.open(path, O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+
+    @classmethod
+    def beneath(cls, path: str) -> Root:
+        """The same for a place whose parents may be somebody's who is not trusted: ELOOP where a link is on the way."""
+        return cls(openat2(AT_FDCWD, path, O_PATH | os.O_DIRECTORY, ResolveFlag.RESOLVE_NO_SYMLINKS))
 
     def close(self) -> None:
         os.close(self.fd)

@@ -163,8 +163,12 @@ class Births:
         ends = self._pipes(spec.process)
         parent, child = _pair()
         own = -1
+        folders: dict[tuple[int, int], int] = {}
         try:
             own = _user_namespace(spec, owners.values())
+            if spec.ids is not None and own >= 0:
+                wanted = {mount.owner for mount in spec.mounts if mount.owner is not None}
+                folders |= {item: user_namespace.make(user_namespace.owned_by(spec.ids, item)) for item in wanted}
             flags = into if v2 else plain
             joins = tuple((owner.pidfd, name) for name, owner in owners.items() if name != "pid")
             with self._within(owners.get("pid")):
@@ -177,6 +181,7 @@ class Births:
                         in_cgroup=v2,
                         joins=joins,
                         user_namespace=own,
+                        owners=folders,
                         stepped=stepped,
                         ground=self._ground,
                     ),
@@ -186,7 +191,7 @@ class Births:
             self._undo(ends, parent)
             raise
         finally:
-            self._release(ends, child, group, own)
+            self._release(ends, child, group, own, *folders.values())
         namespaces = (*spec.namespaces, *owners, *(("user",) if own >= 0 else ()))
         entry = Entry(
             id=spec.id, container=spec.id, cgroup=spec.cgroup, namespaces=namespaces, pid=pid, pidfd=pidfd,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from kernel_engine.errors import KernelRefused
+from kernel_engine.errors import KernelRefused, NotSupported
 from kernel_engine.runtime.spec import DeviceRule, Resources
 from kernel_engine.syscalls import bpf, cgroupfs
 
@@ -33,6 +33,19 @@ class Setting:
     controller: str
     file: str
     value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Of all containers of an instance together; 0 = none."""
+
+    memory: int = 0  #: bytes, with swap
+    nano_cpus: int = 0
+    pids: int = 0
+    containers: int = 0
+
+
+NO_LIMITS = Limits()
 
 
 @cache
@@ -167,6 +180,46 @@ def prepare_instance(cgroup: str) -> None:
             if not cgroupfs.read(f"{point}/{cgroup}/{file}").strip():
                 cgroupfs.write(f"{point}/{cgroup}/{file}", cgroupfs.read(f"{point}/{file}").strip())
         cgroupfs.write(f"{point}/{cgroup}/cgroup.clone_children", "1")
+
+
+def plan_limits_v1(limits: Limits) -> tuple[Setting, ...]:
+    """What to write for the instance's own groups. What is not limited (any more) is written too."""
+    memory = str(limits.memory or -1)
+    quota = limits.nano_cpus * 100_000 // 1_000_000_000
+    return (
+        # memory may never exceed memory + swap, so the latter is out of the way first
+        Setting(controller="memory", file="memory.memsw.limit_in_bytes", value="-1"),
+        Setting(controller="memory", file="memory.limit_in_bytes", value=memory),
+        Setting(controller="memory", file="memory.memsw.limit_in_bytes", value=memory),
+        Setting(controller="cpu", file="cpu.cfs_period_us", value="100000"),
+        Setting(controller="cpu", file="cpu.cfs_quota_us", value=str(quota or -1)),
+        Setting(controller="pids", file="pids.max", value=str(limits.pids or "max")),
+    )
+
+
+def plan_limits_v2(limits: Limits) -> tuple[Setting, ...]:
+    quota = limits.nano_cpus * 100_000 // 1_000_000_000
+    return (
+        Setting(controller="", file="memory.max", value=str(limits.memory or "max")),
+        Setting(controller="", file="memory.swap.max", value="0" if limits.memory else "max"),
+        Setting(controller="", file="cpu.max", value=f"{quota or 'max'} 100000"),
+        Setting(controller="", file="pids.max", value=str(limits.pids or "max")),
+    )
+
+
+def limit_instance(cgroup: str, limits: Limits) -> None:
+    """Holds all containers of an instance together to these limits. NotSupported where the machine has no controller
+    for one that is asked for."""
+    unified = mode() == "v2"
+    asked = {"memory": limits.memory, "cpu": limits.nano_cpus, "pids": limits.pids}
+    for setting in plan_limits_v2(limits) if unified else plan_limits_v1(limits):
+        point = ROOT if unified else hierarchies().get(setting.controller, f"{ROOT}/{setting.controller}")
+        path = f"{point}/{cgroup}/{setting.file}"
+        name = setting.file.partition(".")[0]
+        if os.path.exists(path):
+            cgroupfs.write(path, setting.value)
+        elif asked[name] and "sw" not in setting.file:  # swap accounting may be switched off
+            raise NotSupported(f"the {name} of all containers cannot be limited: this machine has no {path}")
 
 
 def remove_instance(cgroup: str) -> None:

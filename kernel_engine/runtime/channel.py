@@ -157,6 +157,11 @@ def process_from_json(data: Message) -> Process:
     return Process(**{**data, **words, "rlimits": rlimits})
 
 
+def mount_from_json(data: Message) -> Mount:
+    owner = data["owner"]
+    return Mount(**{**data, "lower": tuple(data["lower"]), "owner": None if owner is None else (owner[0], owner[1])})
+
+
 def ids_from_json(data: Message) -> Ids:
     users, groups = (tuple(IdRange(**item) for item in data[name]) for name in ("users", "groups"))
     return Ids(users=users, groups=groups)
@@ -177,7 +182,7 @@ def spec_from_json(data: Message) -> Spec:
             "rootfs": Rootfs(**{**rootfs, "lower": tuple(rootfs["lower"])}),
             "joined": tuple(Joined(**item) for item in data["joined"]),
             "ids": None if data["ids"] is None else ids_from_json(data["ids"]),
-            "mounts": tuple(Mount(**{**item, "lower": tuple(item["lower"])}) for item in data["mounts"]),
+            "mounts": tuple(mount_from_json(item) for item in data["mounts"]),
             "devices": tuple(Device(**item) for item in data["devices"]),
             "resources": resources_from_json(data["resources"]),
             "sysctls": tuple((name, value) for name, value in data["sysctls"]),

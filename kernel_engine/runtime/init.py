@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import NoReturn
 
 from kernel_engine.errors import InvalidRequest, StartFailed
@@ -77,16 +78,19 @@ def first_process(
     stepped: bool = False,
     user_namespace: int = -1,
     ground: Ground = PLAIN,
+    owners: Mapping[tuple[int, int], int] = MappingProxyType({}),
 ) -> NoReturn:
     """Makes the container around this process and becomes its program. `in_cgroup`: clone3 put it there (v2).
 
     joins: pidfds of other containers, each with the name of the namespace to be entered. stepped: it waits before each
     kernel call until somebody goes on. user_namespace: the one of `spec.ids`, -1 = this process keeps the host's.
+    owners: see `rootfs.open_inside`.
     """
     mapped = user_namespace >= 0
 
     def live(handshake: Handshake) -> None:
-        others = (*(pidfd for pidfd, _ in joins), *((user_namespace,) if mapped else ()), *ground.kept)
+        spaces = (user_namespace, *owners.values()) if mapped else ()
+        others = (*(pidfd for pidfd, _ in joins), *spaces, *ground.kept)
         _leave_the_launcher(handshake, (*streams.descriptors(), *others))
         if not in_cgroup:
             cgroups.create(spec.cgroup, spec.id, spec.resources, ground.device_rules(spec))
@@ -97,7 +101,7 @@ def first_process(
         parts = _parts(spec, ground)
         sources: tuple[Source, ...] = ()
         if mapped:
-            sources = _enter_user_namespace(spec, parts, streams, user_namespace)
+            sources = _enter_user_namespace(spec, parts, streams, user_namespace, owners)
         sys.unshare(namespace_flags(spec.namespaces))
         for pidfd, name in joins:
             sys.setns(pidfd, namespace_flags((name,)), show=f"pidfd, {_names((name,))}")
@@ -232,7 +236,9 @@ def _lay(spec: Spec, parts: _Parts, ground: Ground) -> tuple[Root, tuple[Source,
     return rootfs.mount_overlay(spec.rootfs, in_user_namespace=ground.in_user_namespace), sources
 
 
-def _enter_user_namespace(spec: Spec, parts: _Parts, streams: Streams, user_namespace: int) -> tuple[Source, ...]:
+def _enter_user_namespace(
+    spec: Spec, parts: _Parts, streams: Streams, user_namespace: int, owners: Mapping[tuple[int, int], int]
+) -> tuple[Source, ...]:
     """The same, and /proc, in a mount namespace of the host's; then this process has no rights on the host any more.
 
     The overlay is its working directory, and stays so in the mount namespace that belongs to the user namespace.
@@ -241,7 +247,7 @@ def _enter_user_namespace(spec: Spec, parts: _Parts, streams: Streams, user_name
     sys.unshare(CloneFlag.CLONE_NEWNS)
     sources = rootfs.open_sources(parts.mounts, user_namespace)
     rootfs.detach_from_host()
-    sources += rootfs.open_inside([mount for mount in parts.mounts if not mount.mapped], spec.rootfs.target)
+    sources += rootfs.open_inside([mount for mount in parts.mounts if not mount.mapped], spec.rootfs.target, owners)
     rootfs.map_store(spec.rootfs.store, user_namespace)
     user_namespaces.own_files(spec.ids, security.AVAILABLE)
     sources += rootfs.open_inside([mount for mount in parts.mounts if mount.mapped], spec.rootfs.target)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from kernel_engine.errors import KernelRefused
 from kernel_engine.runtime.beneath import Root
@@ -49,6 +50,7 @@ PROC_TARGETS = frozenset(
 
 
 _SHARED_MEMORY = "/dev/shm"
+_NOBODY: Mapping[tuple[int, int], int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +76,14 @@ def open_sources(mounts: Sequence[Mount], user_namespace: int = -1) -> tuple[Sou
     return tuple(found)
 
 
-def open_inside(mounts: Sequence[Mount], place: str) -> tuple[Source, ...]:
+def open_inside(
+    mounts: Sequence[Mount], place: str, owners: Mapping[tuple[int, int], int] = _NOBODY
+) -> tuple[Source, ...]:
     """The same for paths inside untrusted directories: overlaid for a moment on `place`, where nothing is mounted yet.
 
-    After `detach_from_host`. FileNotFoundError becomes one sentence.
+    After `detach_from_host`. owners: who is the container's root on the disk → the user namespace that says so; none
+    for a container that has no user namespace.
+    FileNotFoundError becomes one sentence.
     """
     found = []
     for mount in mounts:
@@ -86,6 +92,8 @@ def open_inside(mounts: Sequence[Mount], place: str) -> tuple[Source, ...]:
             fd = _open_inside(root, mount)
             root.close()
             tree = sys.open_tree("", recursive=False, directory=fd, shown=mount.source)
+            if mount.owner is not None and mount.owner in owners:
+                map_owners(tree, owners[mount.owner], mount.target)
             found.append(Source(mount=mount, tree=tree, is_directory=stat.S_ISDIR(os.fstat(fd).st_mode)))
             os.close(fd)
             if overlaid:
@@ -97,7 +105,7 @@ def _open_lower(mount: Mount, place: str) -> tuple[Root, bool]:
     """overlayfs wants two directories, or one to write to: a single one is opened as it is."""
     sys.chdir(mount.base)
     if len(mount.lower) == 1 and not mount.upper:
-        return Root.at(mount.lower[0]), False
+        return Root.beneath(mount.lower[0]), False
     data = f"lowerdir={':'.join(mount.lower)}"
     if mount.upper:
         data += f",upperdir={mount.upper},workdir={mount.work},{_PLAIN}"

@@ -47,6 +47,7 @@ class Mount:
     propagation: str = "rprivate"
     recursive: bool = True  #: bind: with what is mounted below the source
     read_only_below: bool = True  #: read_only holds for what is mounted below, too
+    owner: tuple[int, int] | None = None  #: inside, with `Spec.ids`: this user and group of the disk are the root's
     mapped: bool = False  #: bind and inside, with `Spec.ids`: the owners on the disk are the container's ids
 
 

@@ -48,21 +48,37 @@ def make(ids: Ids) -> int:
         os.close(pidfd)
 
 
+def owned_by(ids: Ids, owner: tuple[int, int]) -> Ids:
+    """For idmapped mounts of a folder: this user and group of the disk are the namespace's root, and all others of the
+    namespace are on the disk who they are outside."""
+    return Ids(users=_owned_by(ids.users, owner[0]), groups=_owned_by(ids.groups, owner[1]))
+
+
+def _owned_by(ranges: Sequence[IdRange], owner: int) -> tuple[IdRange, ...]:
+    first, *others = ranges
+    rest = IdRange(inside=first.outside + 1, outside=first.outside + 1, count=first.count - 1)
+    same = [IdRange(inside=item.outside, outside=item.outside, count=item.count) for item in (rest, *others)]
+    return (IdRange(inside=owner, outside=first.outside, count=1), *(item for item in same if item.count))
+
+
 def check_store(store: str, ids: Ids) -> None:
-    """Raises NotSupported where the file system of this directory cannot show other owners than it has, or where
-    overlayfs cannot stand on one that does."""
+    """Raises NotSupported where images and containers in this directory cannot be shown with other owners."""
     major, minor = (int(word) for word in os.uname().release.split("-")[0].split(".")[:2])
     if (major, minor) < _OVERLAY_ON_MAPPED:
         raise NotSupported(f"user namespaces need Linux 5.19 or newer, and this is {os.uname().release}")
+    check_mapping(store, ids)
+
+
+def check_mapping(path: str, ids: Ids) -> None:
+    """Raises NotSupported where the file system of this directory cannot show other owners than it has."""
     descriptor = make(ids)
-    tree = mounts.open_tree(store, recursive=False)
+    tree = mounts.open_tree(path, recursive=False)
     try:
-        mounts.mount_setattr(
-            tree, set_attributes=MountAttribute.MOUNT_ATTR_IDMAP, user_namespace=descriptor, shown=store
-        )
+        attribute = MountAttribute.MOUNT_ATTR_IDMAP
+        mounts.mount_setattr(tree, set_attributes=attribute, user_namespace=descriptor, shown=path)
     except OSError as error:
         raise NotSupported(
-            f"user namespaces need idmapped mounts, which the file system of {store} refuses: {error.strerror}",
+            f"idmapped mounts are needed, which the file system of {path} refuses: {error.strerror}",
             hint="ext4, xfs and btrfs have them",
         ) from None
     finally:

@@ -63,6 +63,7 @@ def _host(call: Call) -> HostOptions:
         extra_hosts=call.texts("extrahosts"),
         security_opt=call.texts("securityopt"),
         ulimits=tuple((item.text("Name"), item.number("Soft"), item.number("Hard")) for item in ulimits),
+        raw={"CgroupParent": call.text("cgroupparent")},
     )
 
 
