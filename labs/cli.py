@@ -11,6 +11,7 @@ import argparse
 import os
 import sys
 
+from kernel_engine.cli import korean
 from kernel_engine.client import APIError, Client, EngineUnreachable
 from kernel_engine.paths import DEFAULT_SOCKET
 from labs import catalogue, checks, overview, practice, progress, servers
@@ -22,6 +23,7 @@ from labs.grading.failures import BadInput
 from labs.notebook.server import WrongServer
 from labs.progress import Progress
 from labs.servers import NameTaken
+from labs.without.table import NAMES as WALL_NAMES
 
 PLAYGROUND = "놀이터"
 #: what stands before the verbs in a terminal
@@ -37,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     except EngineUnreachable as error:
         print(f"{error.message}\n엔진이 돌고 있지 않아요. ./lab up 을 실행해 주세요.", file=sys.stderr)
     except APIError as error:
-        print(error.message, file=sys.stderr)
+        print("\n".join(filter(None, (error.message, korean.line(error.message)))), file=sys.stderr)
     return 2
 
 
@@ -77,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     teacher.add_assign(verb("assign", "나눠 줄 과제를 만들어요 (선생님용)", teacher.run_assign))
     doctor = verb("doctor", "이 컴퓨터에서 실습이 되는지, 안 되면 무엇을 할지 봐요", _doctor)
     doctor.add_argument("--format", choices=("text", "json"), default="text", help="json은 프로그램을 위한 것이에요")
+    without = verb("without", "벽 하나를 뺀 컨테이너를, 벽이 모두 있는 것과 나란히 실행해 봐요", _without)
+    without.add_argument("words", nargs=argparse.REMAINDER, metavar="벽 docker run …", help=f"벽: {WALL_NAMES}")
     reset = verb("reset", "과제를 처음으로 되돌리거나, 실습의 과제들이 남긴 것을 지워요", _reset)
     reset.add_argument("what", help="과제 번호(01-3) 또는 실습 번호(01)")
     return parser
@@ -184,6 +188,25 @@ def _doctor(options: argparse.Namespace) -> int:
     findings = tuple(doctor.examine(Client(host)))
     print(doctor.as_json(findings) if options.format == "json" else doctor.as_text(findings))
     return 1 if doctor.lacking(findings) else 0
+
+
+def _without(options: argparse.Namespace) -> int:
+    import shutil
+
+    from labs.without import text
+    from labs.without.asking import Refused, ask, understood
+
+    try:
+        wish = understood(options.words, f"{WAY}without ")
+        found = ask(Client(_address(options)), wish, lambda words: print(words, flush=True))
+    except Refused as refused:
+        print(refused, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("멈췄어요. 두 컨테이너도 끝났어요.", file=sys.stderr)
+        return 130
+    print(text.whole(found, wish.command, shutil.get_terminal_size().columns))
+    return 0
 
 
 def _build(options: argparse.Namespace) -> int:

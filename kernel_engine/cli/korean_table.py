@@ -654,6 +654,14 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         r"invalid server name",
         "서버의 이름은 소문자로 시작해서 소문자, 숫자, - 만 20글자까지 쓸 수 있어요.",
     ),
+    (
+        r"a container that is to be seen without a wall cannot have (?P<what>.+)",
+        "벽 하나를 뺀 컨테이너는 컴퓨터의 다른 것과 이어질 수 없어서 {what} 없이 써야 해요.",
+    ),
+    (
+        r"the sandbox cannot be built",
+        "이 컴퓨터에서는 실험 상자를 만들 수 없어요. Linux 5.19 이상과 ext4, xfs, btrfs 같은 파일 시스템이 필요해요.",
+    ),
     # the engine itself ----------------------------------------------------------------------------------------------
     (
         r"permission denied while trying to connect to the Docker daemon socket",

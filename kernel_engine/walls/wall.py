@@ -13,7 +13,7 @@ _PROBED: dict[Wall, tuple[str, ...]] = {
     "seccomp": ("unshare(CLONE_NEWUSER)", "keyctl(KEYCTL_GET_KEYRING_ID)"),
     "capabilities": ("netlink RTM_NEWLINK(bridge)", "unshare(CLONE_NEWUSER)"),
 }
-_NETWORKS = ("default", "bridge", "none")
+_NETWORKS = {"default", "bridge", "none"}
 
 
 def check(wall: str, options: ContainerOptions) -> Wall:
@@ -46,7 +46,7 @@ def _beyond(options: ContainerOptions) -> tuple[tuple[str, bool], ...]:
         ("volumes (-v, --mount)", bool(host.binds or host.mounts or host.volumes_from or options.volumes)),
         ("devices (--device)", bool(raw.get("Devices"))),
         ("published ports (-p)", bool(host.port_bindings) or host.publish_all),
-        ("another network (--network)", host.network_mode not in _NETWORKS or bool(options.networks)),
+        ("another network (--network)", not {host.network_mode, *options.networks} <= _NETWORKS),
         ("links (--link)", bool(host.links)),
         ("another's or the host's namespaces (--pid, --ipc, --uts, --cgroupns)", any(shared) or ipc),
         ("walls of its own choice (--security-opt)", any("unconfined" in word for word in host.security_opt)),

@@ -1,4 +1,6 @@
-"""The magics: `%docker`, `%%docker`, `%%dockerfile`, `%explain`, `%xray`, `%reset` and the one behind command cells."""
+"""The magics: `%docker`, `%%docker`, `%%dockerfile`, `%explain`, `%xray`, `%without`, `%reset`, and that of command
+cells.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,12 @@ from labs.engine_view import CommandFailed
 from labs.notebook import command_cell, playground, server, session
 from labs.notebook.building import watch
 from labs.notebook.building.recipe import BadRecipe
-from labs.notebook.kernel import timeline, xray
+from labs.notebook.kernel import timeline, without, xray
 from labs.notebook.learning import practising, preview
 from labs.notebook.session import NotATerminal, Session
 from labs.notebook.terminals import cell as terminal_cell
 from labs.notebook.transformer import MAGIC
+from labs.without.asking import Refused
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -72,6 +75,10 @@ class DockerMagics:
         if not name or len(name.split()) > 1:
             return _say(xray.USAGE)
         return self._guarded(lambda: xray.show(server.require_this_engine(), name))
+
+    def without(self, line: str) -> None:
+        """%without pid docker run …: the container without a wall, beside the one with all of them."""
+        return self._guarded(lambda: without.show(server.require_this_engine(), line))
 
     def reset(self, line: str) -> None:
         """%reset: back to the beginning. Removes containers and the images made here; pulled images stay.
@@ -127,7 +134,7 @@ class DockerMagics:
             started = preview.Started(server.require_this_engine(), source)
             code = work() or 0
             started.show()
-        except (NotATerminal, BadRecipe, server.WrongServer, NoSuchLab, CommandFailed, ValueError) as error:
+        except (NotATerminal, BadRecipe, Refused, server.WrongServer, NoSuchLab, CommandFailed, ValueError) as error:
             _say(str(error))
             code = 125
         except EngineUnreachable as error:
@@ -147,6 +154,7 @@ def register(shell: InteractiveShell) -> None:
     add(magics.dockerfile, magic_kind="cell", magic_name="dockerfile")
     add(magics.explain, magic_kind="line", magic_name="explain")
     add(magics.xray, magic_kind="line", magic_name="xray")
+    add(magics.without, magic_kind="line", magic_name="without")
     add(magics.reset, magic_kind="line", magic_name="reset")
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import socket
 
 import pytest
 from playwright.sync_api import expect
 
+from kernel_engine.walls import stage
+from kernel_engine.walls.walls import PREFIX
 from labs.catalogue import labs
+from labs.without.table import CLEAN
 from tests.browser.classroom import Notebook
 from tests.conftest import remove_containers
 from tests.daemon import Daemon
@@ -128,6 +132,32 @@ def test_an_xray_follows_its_container(empty: Notebook) -> None:
     expect(cell.locator(".dl-raw")).to_contain_text("whiteout   dd")
     empty.run("docker rm -f seen")
     expect(page).to_contain_text("컨테이너가 끝나기 직전의 모습")
+
+
+def test_without_its_wall_the_host_name_leaks_beside_the_whole_container(empty: Notebook, engine: Daemon) -> None:
+    cell = empty.start("%without uts docker run --rm busybox hostname")
+    empty.ended(cell)
+    found = cell.locator(".dl-without").last
+    expect(found).to_contain_text(CLEAN)
+    expect(found.locator(".dl-open pre")).to_have_text(socket.gethostname())
+    expect(found.locator(".dl-walled pre")).to_have_text(re.compile("^[0-9a-f]{12}$"))
+    name = found.locator("tr", has_text="uname(2)")
+    expect(name.locator("td")).to_have_text([socket.gethostname(), re.compile("^[0-9a-f]{12}$"), socket.gethostname()])
+    expect(name.locator(".dl-leaked")).to_have_text(socket.gethostname())
+    expect(found.locator(".dl-calls mark")).to_have_text("CLONE_NEWUTS")
+    expect(found.locator(".dl-source").first).to_contain_text("kernel_engine/runtime/init.py:")
+    assert stage.left(engine.instance.cgroup, PREFIX) == ()
+    assert engine.api.get("/containers/json", query={"all": "1"}).json() == []
+
+
+def test_a_wall_that_cannot_be_left_out_is_a_sentence(empty: Notebook) -> None:
+    assert "그런 벽은 없어요" in empty.run("%without roof docker run busybox true")
+    assert "-i와 -t는 쓸 수 없어요" in empty.run("%without pid docker run -it busybox sh")
+    said = empty.run("%without pid docker run --privileged busybox true")
+    assert said.splitlines() == [
+        "a container that is to be seen without a wall cannot have --privileged",
+        "벽 하나를 뺀 컨테이너는 컴퓨터의 다른 것과 이어질 수 없어서 --privileged 없이 써야 해요.",
+    ]
 
 
 def test_a_live_card_follows_what_other_cells_do(empty: Notebook) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +23,8 @@ from kernel_engine.runtime.ground import Ground
 from kernel_engine.walls import stage
 from kernel_engine.walls.wall import WALLS
 from kernel_engine.walls.walls import PREFIX
-from tests.daemon import Daemon
+from labs.without.table import CLEAN
+from tests.daemon import REPOSITORY, Daemon
 
 PATIENCE = 30.0
 
@@ -256,6 +259,24 @@ def test_it_is_over_when_the_client_leaves(clean: Daemon) -> None:
     until(lambda: gone(clean), "the sandbox goes on")
 
 
+def test_in_a_terminal_both_are_seen_and_ctrl_c_ends_both(clean: Daemon) -> None:
+    def begin(*words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "labs.cli", "without", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, cwd=REPOSITORY, env={**os.environ, "DOCKER_HOST": clean.host},
+        )  # fmt: skip
+
+    said, complaint = begin("uts", "docker", "run", "--rm", "busybox", "hostname").communicate(timeout=PATIENCE)
+    assert f"  {socket.gethostname()}\n" in said, complaint
+    assert said.endswith(f"{CLEAN}\n")
+    long = begin("pid", "docker", "run", "--rm", "busybox", *STRAY)
+    until_sleeping(clean)
+    long.send_signal(signal.SIGINT)
+    assert long.communicate(timeout=PATIENCE) == ("", "멈췄어요. 두 컨테이너도 끝났어요.\n")
+    assert long.returncode == 130
+    until(lambda: gone(clean), "the sandbox goes on")
+
+
 def test_it_is_over_when_the_daemon_is_killed(clean: Daemon) -> None:
     try:
         with asking(clean, "pid", *STRAY):
@@ -273,8 +294,13 @@ def asking(daemon: Daemon, wall: str, *command: str) -> Iterator[None]:
         end.connect(str(daemon.instance.socket))
         head = f"POST /kernel-engine/without/{wall} HTTP/1.1\r\nHost: docker\r\nContent-Length: {len(body)}\r\n"
         end.sendall(f"{head}Content-Type: application/json\r\n\r\n{body}".encode())
-        until(lambda: len([entry for entry in sandboxed(daemon) if named(entry) == "sleep"]) >= 4, "nothing runs")
+        until_sleeping(daemon)
         yield
+
+
+def until_sleeping(daemon: Daemon) -> None:
+    """Both STRAYs are on their way."""
+    until(lambda: len([entry for entry in sandboxed(daemon) if named(entry) == "sleep"]) >= 4, "nothing runs")
 
 
 def named(pid: str) -> str:

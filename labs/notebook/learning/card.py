@@ -32,6 +32,7 @@ class Card(anywidget.AnyWidget):
         "bars",
         "timeline",
         "xray",
+        "without",
         "lifecycle",
         "dashboard",
         "volumes",

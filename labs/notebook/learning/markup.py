@@ -45,6 +45,7 @@ SHEETS = {
     "servers": ("things", "live", "servers"),
     "timeline": ("things", "timeline"),
     "xray": ("things", "xray"),
+    "without": ("without",),
     "terminal": ("terminal",),
     "walls": ("walls",),
 }

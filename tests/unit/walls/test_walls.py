@@ -75,6 +75,11 @@ def test_every_wall_has_its_name(wall: str) -> None:
     assert check(wall, OPTIONS) == wall
 
 
+def test_the_default_network_may_be_named() -> None:
+    """As our own command does it."""
+    assert check("pid", replace(OPTIONS, networks={"default": EndpointOptions()})) == "pid"
+
+
 @pytest.mark.parametrize("wall", ["", "PID", "time", "pid,net", "seccomp "])
 def test_no_other_name_is_one(wall: str) -> None:
     with pytest.raises(InvalidRequest, match="unknown wall"):
