@@ -212,6 +212,7 @@ async def _connect_launcher(house: House) -> None:
         house.instance,
         on_exit=lambda exited: process_ended(house, exited),
         on_lost=_again(house, _connect_launcher, recover.launcher_lost),
+        on_swept=house.traces.add_end,
     )
     cgroups.limit_instance(house.instance.cgroup, house.limits)  # a new launcher's groups are new
 

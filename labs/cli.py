@@ -1,4 +1,4 @@
-"""The `labs` command: list, build, check, hint, solve, reset, progress, hub, server, doctor, assign, grade. Korean.
+"""The `labs` command: list, build, check, hint, solve, step, reset, progress, hub, server, doctor, assign, grade.
 
 Exit codes: 0 done, 1 not yet, 2 misused.
 
@@ -67,6 +67,10 @@ def _parser() -> argparse.ArgumentParser:
     solve = verb("solve", "해 본 과제의 풀이를 실행해요", _solve)
     solve.add_argument("exercise", help="과제 번호")
     solve.add_argument("--untried", action="store_true", help="해 보지 않았어도 실행해요 (저자용)")
+    step = verb("step", "docker run을 커널 단계마다 멈춰 가며 실행하고, 그때마다 안과 밖을 견줘 봐요", _step)
+    step.add_argument("--all", action="store_true", help="묻지 않고 끝까지 가면서 멈춘 곳마다 보여 줘요")
+    step.add_argument("--calls", action="store_true", help="같은 일끼리 묶지 않고, 커널 호출 하나마다 멈춰요")
+    step.add_argument("words", nargs=argparse.REMAINDER, metavar="docker run …", help="실행할 명령")
     verb("progress", "강의 전체에서 무엇을 통과했는지 봐요", _progress)
     hub = verb("hub", "오프라인 허브가 만들 수 있는 이미지를 보고, 수업 전에 미리 만들어요", _hub)
     hub.add_argument("what", choices=("list", "fill"))
@@ -134,6 +138,13 @@ def _reset(options: argparse.Namespace) -> int:
 def _progress(options: argparse.Namespace) -> int:
     print(overview.as_text(overview.overview(catalogue.labs(), _kept().records())))
     return 0
+
+
+def _step(options: argparse.Namespace) -> int:
+    from labs.stepping.command import command
+
+    given = [name for name in ("all", "calls") if getattr(options, name)]
+    return command(Client(_address(options)), [*(f"--{name}" for name in given), *options.words])
 
 
 def _kept() -> Progress:

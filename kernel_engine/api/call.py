@@ -17,6 +17,7 @@ from kernel_engine.formats.filters import parse_filters
 if TYPE_CHECKING:
     from aiohttp.web_request import BaseRequest
 
+    from kernel_engine.api.operations import Operations
     from kernel_engine.engine import Engine
 
 JSON = "application/json"
@@ -39,6 +40,7 @@ class Call:
     request: BaseRequest
     version: Version
     parameters: Mapping[str, str]
+    operations: Operations
     stream: web.StreamResponse | None = None  #: set once a streamed answer has begun
 
     @property

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiohttp import web
 
 from kernel_engine import __version__
 from kernel_engine.api.call import Call, answer
+from kernel_engine.api.operations import Operation
 from kernel_engine.api.wire import image as wire
 from kernel_engine.api.wire.trace import step_json
 from kernel_engine.api.wire.xray import origin_json, xray_json
@@ -34,13 +37,33 @@ async def layer_files(call: Call) -> web.StreamResponse:
 
 
 async def trace(call: Call) -> web.StreamResponse:
-    """Times in nanoseconds; `Started` is CLOCK_MONOTONIC."""
-    return answer(
-        {
-            "Id": call.id,
-            "Steps": [step_json(step) for step in call.engine.containers.trace(call.id)],
-        }
-    )
+    """Times in nanoseconds; `Started` is CLOCK_MONOTONIC. `of`: start (as given, too) or end."""
+    part = call.text("of", "start")
+    if part not in ("start", "end"):
+        raise InvalidRequest("of: start or end")
+    steps = call.engine.containers.trace(call.id, end=part == "end")
+    return answer({"Id": call.id, "Steps": [step_json(step) for step in steps]})
+
+
+async def operations(call: Call) -> web.StreamResponse:
+    """The last requests that asked anything of the kernel, the newest first."""
+    return answer([_operation_json(operation) for operation in reversed(call.operations.all())])
+
+
+async def operation_trace(call: Call) -> web.StreamResponse:
+    operation = call.operations.get(call.id)
+    return answer({**_operation_json(operation), "Steps": [step_json(step) for step in operation.steps]})
+
+
+def _operation_json(operation: Operation) -> dict[str, Any]:
+    return {
+        "Id": operation.id,
+        "Method": operation.method,
+        "Path": operation.path,
+        "Started": operation.started,
+        "Seconds": operation.seconds,
+        "Calls": len(operation.steps),
+    }
 
 
 async def kernel(call: Call) -> web.StreamResponse:

@@ -148,6 +148,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/kernel-engine/containers/{id}/listening", own.listening),
     Route("GET", "/kernel-engine/containers/{id}/terminal", own.terminal, watches=True),
     Route("POST", "/kernel-engine/without/{id}", walls.without, watches=True),
+    Route("GET", "/kernel-engine/operations", own.operations),
+    Route("GET", "/kernel-engine/operations/{id}/trace", own.operation_trace),
     Route("GET", "/kernel-engine/servers", servers.list_),
     Route("POST", "/kernel-engine/servers", servers.create),
     Route("GET", "/kernel-engine/servers/{id}", servers.inspect),

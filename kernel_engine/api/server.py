@@ -14,6 +14,7 @@ from kernel_engine.api import hijack, routes
 from kernel_engine.api.call import COMMON_HEADERS, JSON, Call
 from kernel_engine.api.errors import body_of, message_of, note_failure, status_of
 from kernel_engine.api.front import Front, Taken
+from kernel_engine.api.operations import Operations
 from kernel_engine.api.tcp import Certificates, TcpAddress, TcpDoor
 from kernel_engine.api.versions import split_path
 
@@ -32,6 +33,7 @@ class Api:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._listener: asyncio.Server | None = None
         self._door: TcpDoor | None = None
+        self._operations = Operations()
 
     @classmethod
     async def serve(cls, engine: Engine, listener: socket.socket) -> Api:
@@ -72,9 +74,10 @@ class Api:
         try:
             version, path = split_path(request.path)
             route, parameters = routes.find(request.method, path)
-            call = Call(self._engine, request, version, parameters)
-            work = route.handler(call)
-            response = await (work if route.watches else asyncio.shield(self._keep(work)))
+            call = Call(self._engine, request, version, parameters, self._operations)
+            with self._operations.of(request.method, path):
+                work = route.handler(call)
+                response = await (work if route.watches else asyncio.shield(self._keep(work)))
         except Exception as error:
             if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
                 raise  # the client has left
@@ -102,7 +105,8 @@ class Api:
 
     async def _hijacked(self, taken: Taken) -> None:
         try:
-            await hijack.serve(self._engine, taken)
+            with self._operations.of(taken.head.method, taken.head.path):
+                await hijack.serve(self._engine, taken)
         except Exception as error:
             note_failure(taken.head.method, taken.head.path, error)
             taken.fail(error)

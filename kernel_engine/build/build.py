@@ -30,6 +30,7 @@ from kernel_engine.images import platforms
 from kernel_engine.images.digest import short
 from kernel_engine.images.image import Image
 from kernel_engine.records import Records
+from kernel_engine.syscalls.trace import adopt, recording
 
 
 class Builder:
@@ -58,7 +59,8 @@ class Builder:
             self._house.restriction.check_remote(options.remote)
         names = tuple(_name(tag) for tag in options.tags)
         entry = self.register.open(options.id or secrets.token_hex(16), names)
-        entry.work = asyncio.ensure_future(self._build(options, body, emit, entry))
+        with recording(entry.calls):
+            entry.work = asyncio.ensure_future(self._build(options, body, emit, entry))
         try:
             image: Image = await entry.work
         except asyncio.CancelledError:
@@ -74,6 +76,7 @@ class Builder:
             self.register.close(entry, error=error.message if isinstance(error, EngineError) else str(error))
             raise
         self.register.close(entry, image=image.id)
+        adopt(entry.calls.steps)
         return image
 
     async def _build(self, options: BuildOptions, body: AsyncIterable[bytes], emit: Emit, entry: Entry) -> Image:

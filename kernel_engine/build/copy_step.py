@@ -21,7 +21,6 @@ from kernel_engine.errors import EngineError, NoSpace
 from kernel_engine.formats.dockerfile.instructions import Add, Copy
 from kernel_engine.storage import overlay
 from kernel_engine.storage.scratch import Scratch, scratch
-from kernel_engine.syscalls.trace import Step as Call
 
 if TYPE_CHECKING:
     from kernel_engine.images.image import Image
@@ -119,8 +118,7 @@ async def work(
     """Descriptors: the layers' directory, then those with contents. BuildFailed for what the files do not allow."""
     layers = os.open(site.house.layers.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        done = await site.house.workers.run(f"kernel_engine.build.worker:{job}", order, (layers, *spools), lines=lines)
-        site.entry.add_calls(Call(*words) for words in done["trace"])
+        await site.house.workers.run(f"kernel_engine.build.worker:{job}", order, (layers, *spools), lines=lines)
     except NoSpace:
         raise
     except OSError as error:

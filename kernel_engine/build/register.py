@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kernel_engine.build.events import Step
 from kernel_engine.errors import NotFound
 from kernel_engine.syscalls.trace import Step as Call
+from kernel_engine.syscalls.trace import Trace
 
 _REMEMBERED = 64
 #: kernel calls of one build that are kept
@@ -29,16 +29,12 @@ class Entry:
     image: str = ""
     error: str = ""
     steps: dict[int, Step] = field(default_factory=dict)  #: the newest state of each
-    calls: list[Call] = field(default_factory=list)
+    calls: Trace = field(default_factory=lambda: Trace("daemon"))  #: of all that is done for it
     work: asyncio.Future[Any] | None = None  #: while it is under way
-
-    def add_calls(self, calls: Iterable[Call]) -> None:
-        self.calls.extend(calls)
-        del self.calls[_CALLS:]
 
     def trace(self) -> tuple[Call, ...]:
         """In the order of time."""
-        return tuple(sorted(self.calls, key=lambda call: call.started))
+        return tuple(sorted(self.calls.steps, key=lambda call: call.started))
 
     def in_order(self) -> tuple[Step, ...]:
         return tuple(self.steps[number] for number in sorted(self.steps))
@@ -59,6 +55,8 @@ class Register:
 
     def close(self, entry: Entry, *, image: str = "", error: str = "") -> None:
         entry.image, entry.error, entry.work = image, error, None
+        entry.calls.closed = True
+        del entry.calls.steps[_CALLS:]
         entry.seconds = round(time.time() - entry.started, 6)
         for number, step in entry.steps.items():
             if step.state == "running":  # it was cut off

@@ -15,6 +15,7 @@ from kernel_engine.containers.options import ContainerOptions, HostOptions, LogC
 from kernel_engine.containers.transient import Ran, ran
 from kernel_engine.formats.dockerfile.instructions import Run
 from kernel_engine.formats.dockerfile.settings import Process, Settings
+from kernel_engine.syscalls.trace import adopt
 
 if TYPE_CHECKING:
     from kernel_engine.images.image import Image
@@ -54,7 +55,7 @@ async def run(site: Site, program: Program, image: Image | None, voice: Voice, s
     output = voice.program(step)
 
     async def created(container_id: str) -> None:
-        stack.callback(lambda: site.entry.add_calls(site.house.traces.recent(container_id)))
+        stack.callback(lambda: adopt(site.house.traces.end(container_id)))
         await voice.stream(f" ---> Running in {container_id[:12]}\n")
 
     provisions = await mounting.provide(site, program.mounts, stack)

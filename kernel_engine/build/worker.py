@@ -19,26 +19,25 @@ from kernel_engine.errors import InvalidRequest
 from kernel_engine.runtime import accounts
 from kernel_engine.storage import copying
 from kernel_engine.storage.copying import File
-from kernel_engine.syscalls.trace import Trace, recording
 from kernel_engine.workers.pool import Say
 
 
 def copy_files(order: dict[str, Any], descriptors: Sequence[int], say: Say) -> dict[str, Any]:
     """COPY and ADD. order: overlay, owner ("" | "name[:group]"), keep_owner, mode, destination, directory,
     items."""
-    with recording(Trace("worker")) as trace, copying.mounted(order["overlay"]):
+    with copying.mounted(order["overlay"]):
         copier = _Copier(order, descriptors)
         for item in order["items"]:
             entries = iter(takewhile(bool, order["lines"]))
             copier.copy(item, next(entries), entries)
-    return {"trace": trace.steps}
+    return {}
 
 
 def make_directory(order: dict[str, Any], descriptors: Sequence[int], say: Say) -> dict[str, Any]:
     """WORKDIR. order: overlay, path."""
-    with recording(Trace("worker")) as trace, copying.mounted(order["overlay"]):
+    with copying.mounted(order["overlay"]):
         copying.make_directories(order["path"])
-    return {"trace": trace.steps}
+    return {}
 
 
 class _Opened:

@@ -28,6 +28,7 @@ PAGES = {
     "unshare": ("unshare", 2),
     "clone3": ("clone3", 2),
     "setresgid": ("setresuid", 2),
+    "setrlimit": ("getrlimit", 2),
     "setgroups": ("getgroups", 2),
     "sethostname": ("gethostname", 2),
     "setdomainname": ("getdomainname", 2),
@@ -55,7 +56,7 @@ _MOUNTS = ("mount", "mount_setattr", "move_mount", "open_tree", "pivot_root", "u
 
 def manual(name: str, arguments: str) -> tuple[str, int]:
     """The manual page and its section: ("mount", 2)."""
-    if name.startswith("netlink NFT"):
+    if name == "nft" or name.startswith("netlink NFT"):
         return "nft", 8
     if name.startswith("netlink "):
         return "rtnetlink", 7
@@ -85,6 +86,7 @@ def effect(name: str, arguments: str, pid: int) -> str:
     return {
         "chdir": f"/proc/{pid}/cwd",
         "execve": f"/proc/{pid}/exe",
+        "setrlimit": f"/proc/{pid}/limits",
         "mknod": f"/proc/{pid}/root{arguments.partition(' ')[0]}",
         "setdomainname": f"/proc/{pid}/ns/uts",
         "sethostname": f"/proc/{pid}/ns/uts",

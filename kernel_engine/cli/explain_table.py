@@ -107,7 +107,10 @@ PRCTL = {
 
 NETLINK = {
     "NFT_MSG_NEWSETELEM": "호스트의 포트로 온 연결을 컨테이너로 보내는 규칙(nftables)에 한 줄을 더해요",
+    "IPCTNL_MSG_CT_DELETE": "끝난 포트로 이어지던 연결의 기억을 지워요",
+    "NFT_MSG_DELSETELEM": "호스트의 포트를 닫아요. 규칙(nftables)에서 한 줄을 빼요",
     "RTM_DELADDR": "IP 주소를 떼어요",
+    "RTM_DELROUTE": "밖으로 나가던 길을 없애요",
     "RTM_DELLINK": "네트워크 장치를 없애요",
     "RTM_GETLINK": "네트워크 장치의 번호를 물어봐요",
     "RTM_NEWADDR": "IP 주소를 붙여요",
@@ -119,11 +122,15 @@ NETLINK = {
 #: calls whose words do not depend on their arguments
 PLAIN = {
     "bpf": (LIMITS, "쓸 수 있는 장치를 가리는 작은 프로그램을 커널에 넣어요"),
+    "chroot": (FILES, "일을 돕는 프로세스의 루트(/)를 그 폴더로 바꿔요. 밖으로 나갈 수 없어요"),
     "capset": (SECURITY, "남길 권한(capability)만 남겨요"),
     "close_range": (RUN, "엔진이 쓰던 파일을 명령에 물려주지 않아요"),
     "execve": (RUN, "드디어 여러분의 명령이 돼요. 컨테이너의 1번 프로세스예요"),
-    "ioctl": (RUN, "가상 터미널을 이 프로세스의 터미널로 삼아요"),
+    "ioctl": (RUN, "가상 터미널을 열고, 이 프로세스의 터미널로 삼아요"),
+    "kill": (RUN, "남은 프로세스를 끝내요"),
     "mknod": (FILES, "꼭 필요한 장치 파일을 만들어요"),
+    "nft": (NETWORK, "연결을 거르고 보내는 규칙(nftables)을 한꺼번에 바꿔요"),
+    "pidfd_send_signal": (RUN, "프로세스에 신호를 보내요"),
     "pivot_root": (FILES, "루트(/)를 컨테이너의 것으로 바꿔요"),
     "seccomp": (SECURITY, "위험한 시스템 콜을 막는 필터를 걸어요"),
     "setdomainname": (NAMESPACES, "컨테이너의 도메인 이름을 정해요"),
@@ -132,6 +139,8 @@ PLAIN = {
     "setns": (NAMESPACES, "있는 네임스페이스 안으로 들어가요"),
     "setresgid": (SECURITY, "명령을 실행할 그룹이 돼요"),
     "setresuid": (SECURITY, "명령을 실행할 사용자가 돼요"),
+    "rmdir": (LIMITS, "자원을 재던 묶음(cgroup)을 치워요"),
+    "setrlimit": (LIMITS, "열 수 있는 파일 수처럼 프로세스 하나의 한도를 정해요"),
     "setsid": (RUN, "터미널과 신호를 따로 받는 새 세션을 만들어요"),
     "symlink": (FILES, "/dev에 늘 있는 링크를 만들어요"),
     "umount2": (FILES, "호스트의 루트를 떼어 내요. 이제 호스트의 파일은 보이지 않아요"),

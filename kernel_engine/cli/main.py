@@ -119,8 +119,15 @@ def _tls(parsed: Parsed) -> target.Tls | None:
     )
 
 
-def carry_out(client: Client, path: str, command: Command, words: list[str], context: str = "") -> int:
-    """One command with its words; what `main` does once it knows which."""
+def carry_out(
+    client: Client,
+    path: str,
+    command: Command,
+    words: list[str],
+    context: str = "",
+    handler: Callable[[Call], int] | None = None,
+) -> int:
+    """One command with its words; what `main` does once it knows which. handler: in place of the command's own."""
     try:
         parsed = parse(options_of(command.options), words, interspersed=command.interspersed)
     except Misused as misuse:
@@ -131,7 +138,7 @@ def carry_out(client: Client, path: str, command: Command, words: list[str], con
     if refusal is not None:
         raise refusal
     try:
-        return _handler(command.handler)(Call(client, parsed, path, context))
+        return (handler or _handler(command.handler))(Call(client, parsed, path, context))
     except Misused as misuse:
         raise _misuse(path, command.usage, misuse) from misuse
 

@@ -18,6 +18,8 @@ from kernel_engine.client import APIError, Client, EngineUnreachable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kernel_engine.cli.grammar import Call, Parsed
 
 PULL = ("always", "missing", "never")
@@ -25,8 +27,9 @@ NOT_FOUND = ("executable file not found", "no such file or directory", "system c
 NOT_ALLOWED = ("permission denied", "is a directory")
 
 
-def run(call: Call) -> int:
-    """The container's own exit code; 125, 126 or 127 when it could not be started."""
+def run(call: Call, begin: Callable[[Client, str], None] | None = None) -> int:
+    """The container's own exit code; 125, 126 or 127 when it could not be started. begin: starts it instead of a plain
+    request, before our terminal becomes the container's."""
     words = call.words
     if words["detach"] and words["attach"]:
         raise Failed("conflicting options: cannot specify both --attach and --detach")
@@ -37,7 +40,7 @@ def run(call: Call) -> int:
         container = create_container(call.client, words, detached=words["detach"])
         started = _detached if words["detach"] else _attached
         try:
-            return started(call.client, words, container)
+            return started(call.client, words, container, begin)
         finally:
             # a start that failed is explained as well
             if words["explain"]:
@@ -149,13 +152,17 @@ def _pull(client: Client, words: Parsed) -> None:
     pull_image(client, words.arguments[0], platform=words["platform"], quiet=words["quiet"], descriptor=2)
 
 
-def _detached(client: Client, words: Parsed, container: str) -> int:
-    print(container, flush=True)  # also of one that cannot be started, as Docker has it
+def _start(client: Client, container: str) -> None:
     client.post(f"/containers/{container}/start").read()
+
+
+def _detached(client: Client, words: Parsed, container: str, begin: Callable[[Client, str], None] | None = None) -> int:
+    print(container, flush=True)  # also of one that cannot be started, as Docker has it
+    (begin or _start)(client, container)
     return 0
 
 
-def _attached(client: Client, words: Parsed, container: str) -> int:
+def _attached(client: Client, words: Parsed, container: str, begin: Callable[[Client, str], None] | None = None) -> int:
     removed = words["rm"]
     attachment = Attachment(
         client,
@@ -166,9 +173,12 @@ def _attached(client: Client, words: Parsed, container: str) -> int:
         forward=words["sig-proxy"],
     )
     waiting = client.post(f"/containers/{container}/wait", query={"condition": "removed" if removed else "next-exit"})
+    if begin is not None:
+        begin(client, container)
     with attachment:
         try:
-            client.post(f"/containers/{container}/start").read()
+            if begin is None:
+                _start(client, container)
         except APIError:
             if removed:
                 waiting.read()

@@ -343,15 +343,17 @@ class Containers:
         record = self._live(reference).record
         return await asyncio.to_thread(xray.origins, self._house, record, path)
 
-    def trace(self, reference: str) -> tuple[Step, ...]:
-        """The kernel calls of the last start; also of a container that was removed lately."""
+    def trace(self, reference: str, *, end: bool = False) -> tuple[Step, ...]:
+        """The kernel calls of the last start, or of the last end; also of a container that was removed lately."""
+        traces = self._house.traces
         try:
-            return self._house.traces.recent(self._live(reference).record.id)
+            container_id = self._live(reference).record.id
         except NotFound:
-            steps = self._house.traces.find(reference)
-            if steps is None:
+            found = traces.find(reference)
+            if found is None:
                 raise
-            return steps
+            container_id = found
+        return traces.end(container_id) if end else traces.recent(container_id)
 
     def _made_from(self, record: Container, word: str) -> bool:
         """`--filter ancestor=`: the container's own image, or one that it was made from here."""

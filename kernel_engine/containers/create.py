@@ -26,7 +26,7 @@ from kernel_engine.containers.sharing import settled_modes
 from kernel_engine.containers.spec import Provisions, cgroup_namespace, hostname_of, parse_security_options
 from kernel_engine.errors import NotFound
 from kernel_engine.runtime import capabilities, cgroups
-from kernel_engine.syscalls.trace import Trace, recording
+from kernel_engine.syscalls.trace import Trace, adopt, recording
 
 if TYPE_CHECKING:
     from kernel_engine.images.image import Image
@@ -118,6 +118,7 @@ async def _make(
             await recorded(live)
         undo.pop_all()
     house.traces.keep(container_id, trace.steps)
+    adopt(trace.steps)
     house.announce(live, "create")
     return live
 

@@ -9,13 +9,14 @@ from kernel_engine.containers import probing
 from kernel_engine.containers.house import House, LiveExec
 from kernel_engine.containers.networking import announce as announce_networks
 from kernel_engine.containers.networking import detach_all
-from kernel_engine.containers.record import WaitResult
+from kernel_engine.containers.record import Container, WaitResult
 from kernel_engine.containers.remove import remove_locked
 from kernel_engine.containers.restart import next_delay
 from kernel_engine.containers.roster import Live, ended
 from kernel_engine.containers.start import start_locked
 from kernel_engine.errors import EngineError
 from kernel_engine.runtime.events import Exited
+from kernel_engine.syscalls.trace import Trace, recording
 
 #: how long output may still come after the process ended, before the container counts as ended anyway
 _DRAIN = 3.0
@@ -57,7 +58,7 @@ async def container_ended(house: House, live: Live, exited: Exited) -> None:
         )
         leaving = record.config.host.auto_remove and delay is None
         if record.endpoints:
-            house.later(detach_all(house, record.id, record.endpoints))
+            house.later(_detach(house, record))
         result = WaitResult(exit_code=exited.exit_code, error=exited.error)
         live.settle("next-exit", result)
         if leaving:
@@ -78,6 +79,12 @@ async def container_ended(house: House, live: Live, exited: Exited) -> None:
         live.settle("not-running", result)  # also where it is started again: it has not been running for a moment
         if delay is not None:
             live.restart = house.later(_restart_after(house, live, delay))
+
+
+async def _detach(house: House, record: Container) -> None:
+    with recording(Trace("daemon")) as trace:
+        await detach_all(house, record.id, record.endpoints)
+    house.traces.add_end(record.id, trace.steps)
 
 
 def _announce(house: House, live: Live, exited: Exited) -> None:

@@ -24,6 +24,7 @@ from kernel_engine.formats.frozen import revive
 from kernel_engine.network.endpoint import Endpoint
 from kernel_engine.runtime import cgroups
 from kernel_engine.runtime.events import Exited, Known
+from kernel_engine.syscalls.process import kill as kill_process
 
 LAUNCHER_DIED = "the engine's launcher ended, and its containers with it"
 LOG_WRITER_DIED = "the engine's log writer ended, and what it held of the container with it"
@@ -160,7 +161,7 @@ def _kill_rest(house: House, live: Live) -> None:
     """Whatever is still in the container's cgroup: there must be nothing, and then this does nothing."""
     for pid in cgroups.processes(house.instance.cgroup, live.record.id):
         try:
-            os.kill(pid, 9)
+            kill_process(pid, 9)
         except ProcessLookupError:
             continue
 

@@ -34,7 +34,7 @@ from kernel_engine.network.ports import Reservation
 from kernel_engine.runtime.events import Created, Started, Stdio
 from kernel_engine.runtime.log_writer.client import LogFile
 from kernel_engine.runtime.spec import Spec
-from kernel_engine.syscalls.trace import Step, Trace, recording
+from kernel_engine.syscalls.trace import Step, Trace, adopt, recording
 
 if TYPE_CHECKING:
     from kernel_engine.containers.stepping import Stepping
@@ -281,6 +281,7 @@ def _make_inside(folder: Folder, source: str) -> None:
 def _keep_trace(house: House, record: Container, steps: Sequence[Step]) -> None:
     created = [step for step in house.traces.recent(record.id) if record.state.started_at == 0.0]
     kept = house.traces.keep(record.id, [*created, *steps])
+    adopt(steps)
     house.later(_write_trace(Path(record.directory), kept))
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from kernel_engine.errors import CorruptData
 from kernel_engine.images import tar_reader
 from kernel_engine.images.tar_reader import Entry, TarReader
+from kernel_engine.syscalls.mounts import chroot
 
 WHITEOUT = b".wh."
 OPAQUE = b".wh..wh..opq"
@@ -44,7 +45,7 @@ def enter(root: int) -> None:
     """Makes the directory the process's current and, where it may, its root directory."""
     os.fchdir(root)
     with suppress(PermissionError):  # not root: names are resolved beneath it all the same
-        os.chroot(".")
+        chroot(".", shown=os.getcwd())
     os.umask(0)
 
 

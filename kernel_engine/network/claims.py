@@ -17,6 +17,7 @@ from typing import Any
 
 from kernel_engine.errors import EngineError
 from kernel_engine.paths import MACHINE_LOCK
+from kernel_engine.syscalls.cgroupfs import write
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Claims:
         }
         self._write(notes)
         if now != "1":
-            switch.path.write_text("1")
+            write(str(switch.path), "1")
 
     def give_back(
         self, instance: str, existing: Collection[str], switch: Switch = FORWARDING, *, others_forward: bool
@@ -69,7 +70,7 @@ class Claims:
         else:
             del notes[key]
             if note["former"] != "1" and not others_forward:
-                switch.path.write_text(note["former"])
+                write(str(switch.path), note["former"])
         self._write(notes)
 
     def _read(self) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface
-from pathlib import Path
 
 from kernel_engine.errors import Conflict, EngineError, KernelRefused, Unavailable
 from kernel_engine.network import nat
@@ -21,6 +20,7 @@ from kernel_engine.network.making import Wish
 from kernel_engine.network.rules import Ways, ruleset
 from kernel_engine.network.veth import unplug
 from kernel_engine.paths import Instance
+from kernel_engine.syscalls.cgroupfs import write
 from kernel_engine.syscalls.netlink import Link, Netlink
 
 _BRIDGE_PREFIX = "ke-"
@@ -281,7 +281,7 @@ def _stand(netlink: Netlink, bridge: Link | None, plan: Plan) -> Link:
     _address(netlink, bridge, plan)
     netlink.set_link(bridge.index, up=True)
     # or a connection from 127.0.0.1 to a published port could not leave; the rules' chain guard answers for it
-    Path(f"/proc/sys/net/ipv4/conf/{plan.interface}/route_localnet").write_text("1")
+    write(f"/proc/sys/net/ipv4/conf/{plan.interface}/route_localnet", "1")
     return bridge
 
 
@@ -293,7 +293,7 @@ def _address(netlink: Netlink, bridge: Link, plan: Plan) -> None:
     _add_address(netlink, bridge, str(plan.gateway))
     if plan.gateway6 is not None:
         # a machine may have IPv6 switched off in general
-        Path(f"/proc/sys/net/ipv6/conf/{plan.interface}/disable_ipv6").write_text("0")
+        write(f"/proc/sys/net/ipv6/conf/{plan.interface}/disable_ipv6", "0")
         _add_address(netlink, bridge, str(plan.gateway6))
 
 

@@ -16,8 +16,11 @@ from ipaddress import ip_address
 from kernel_engine.errors import KernelRefused, Unavailable
 from kernel_engine.network.endpoint import ANYWHERE, ANYWHERE6, Published
 from kernel_engine.network.rules import Ways, changes
+from kernel_engine.syscalls.libc import recorded
 from kernel_engine.syscalls.nfnetlink import Element, Nfnetlink
 
+#: letters of what nft(8) was told that are recorded
+_SHOWN = 400
 _MISSING_TABLE = "No such file or directory"
 #: IANA's protocol numbers
 PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
@@ -128,12 +131,14 @@ def _number(port: int) -> bytes:
     return port.to_bytes(2, "big") + b"\0\0"
 
 
+def _run(arguments: tuple[str, ...], text: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(("nft", *arguments), input=text, capture_output=True, text=True, check=False, env=environment)
+
+
 def _nft(arguments: tuple[str, ...], text: str) -> str:
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
     try:
-        done = subprocess.run(
-            ("nft", *arguments), input=text, capture_output=True, text=True, check=False, env=environment
-        )
+        done = recorded("nft", " ".join((*arguments, *text.split()))[:_SHOWN], _run, arguments, text, environment)
     except FileNotFoundError:
         raise Unavailable("nft is not installed", hint="apt-get install nftables") from None
     if done.returncode:

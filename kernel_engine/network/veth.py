@@ -8,10 +8,10 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable
 from ipaddress import IPv4Interface, IPv6Interface
-from pathlib import Path
 from typing import NamedTuple
 
 from kernel_engine.network.inside import within
+from kernel_engine.syscalls.cgroupfs import write
 from kernel_engine.syscalls.netlink import Netlink
 
 #: the kernel gives the loopback interface the first index in every namespace (LOOPBACK_IFINDEX)
@@ -91,7 +91,7 @@ def _ipv6_on(cable: Cable) -> tuple[tuple[str, str], ...]:
 
 def _set(sysctls: Iterable[tuple[str, str]]) -> None:
     for name, value in sysctls:
-        Path("/proc/sys", *name.split(".")).write_text(value)
+        write("/".join(("/proc/sys", *name.split("."))), value)
 
 
 def unplug(host: Netlink, outside: Iterable[str]) -> None:

@@ -24,7 +24,7 @@ from kernel_engine.runtime.loop import Loop
 from kernel_engine.runtime.register import Entry, Register
 from kernel_engine.runtime.spec import Process, Spec
 from kernel_engine.syscalls.cgroupfs import read
-from kernel_engine.syscalls.process import CloneFlag, clone3, setns
+from kernel_engine.syscalls.process import CloneFlag, clone3, pidfd_send_signal, setns
 from kernel_engine.syscalls.trace import Call, Trace, recording, source_of
 
 #: seconds that the client may take to attach a network
@@ -137,7 +137,7 @@ class Births:
         birth = self._births.get(id)
         if birth is not None:
             birth.error = birth.error or {"kind": "Unavailable", "message": reason}
-            signal.pidfd_send_signal(birth.entry.pidfd, signal.SIGKILL)
+            pidfd_send_signal(birth.entry.pidfd, signal.SIGKILL)
 
     def close_stdin(self, id: str) -> None:
         """A client's input may end before the start does: `echo x | docker run -i …`."""
@@ -347,7 +347,8 @@ class Births:
         del self._births[entry.id]
         entry.close()
         if entry.is_first:
-            self._launcher.register.remove_group(entry.cgroup, entry.id)
+            with recording(birth.trace):
+                self._launcher.register.remove_group(entry.cgroup, entry.id)
         error = birth.error or _died(code, START_PREFIX if entry.is_first else EXEC_PREFIX)
         self._launcher.tell({"reply": birth.request, "pid": entry.pid, "error": error, **_traces(birth)})
 

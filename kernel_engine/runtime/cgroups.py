@@ -18,6 +18,7 @@ from typing import Literal
 from kernel_engine.errors import KernelRefused, NotSupported
 from kernel_engine.runtime.spec import DeviceRule, Resources
 from kernel_engine.syscalls import bpf, cgroupfs
+from kernel_engine.syscalls.process import kill as kill_process
 
 ROOT = "/sys/fs/cgroup"
 #: what a container's group is made in on v1, cpuset only where it is asked for, or may be: entering one costs
@@ -355,7 +356,7 @@ def kill(cgroup: str, id: str) -> None:
         return
     for pid in processes(cgroup, id):
         try:
-            os.kill(pid, 9)
+            kill_process(pid, 9)
         except ProcessLookupError:
             continue
     try:

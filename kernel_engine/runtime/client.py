@@ -23,7 +23,7 @@ from kernel_engine.runtime.companion import ATTEMPTS, PAUSE, connect_or_start, c
 from kernel_engine.runtime.events import Created, Exited, Inside, Known, Started, Stdio, Stopped
 from kernel_engine.runtime.handshake import GIVEN_UP, raised
 from kernel_engine.runtime.spec import Process, Spec
-from kernel_engine.syscalls.trace import Call, Step
+from kernel_engine.syscalls.trace import Call, Step, adopt
 
 #: seconds until a launcher that does not answer counts as gone
 _PATIENCE = 2.0
@@ -32,14 +32,22 @@ Answer = tuple[Message, list[int]]
 _MODULE = "kernel_engine.runtime.launcher"
 OnCreated = Callable[[Created], Awaitable[None]]
 OnStop = Callable[[Stopped], Awaitable[None]]
+OnSwept = Callable[[str, tuple[Step, ...]], None]
 
 
 class Launcher:
     """A connection to the instance's launcher. Use `connect`."""
 
-    def __init__(self, channel: Channel, on_exit: Callable[[Exited], None], on_lost: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        on_exit: Callable[[Exited], None],
+        on_lost: Callable[[], None],
+        on_swept: OnSwept | None = None,
+    ) -> None:
         self._channel = channel
         self._on_exit = on_exit
+        self._on_swept: OnSwept = on_swept or (lambda *_: None)
         self._on_lost = on_lost
         self._numbers = count(1)
         self._answers: dict[int, asyncio.Future[Answer]] = {}
@@ -53,19 +61,24 @@ class Launcher:
 
     @classmethod
     async def connect(
-        cls, instance: Instance, *, on_exit: Callable[[Exited], None], on_lost: Callable[[], None]
+        cls,
+        instance: Instance,
+        *,
+        on_exit: Callable[[Exited], None],
+        on_lost: Callable[[], None],
+        on_swept: OnSwept | None = None,
     ) -> Launcher:
         """Starts the process if none answers. Unavailable, with the launcher's own words, where it cannot start.
 
         on_exit: every exit, of execs too; exits from before this connection come after `known`. on_lost: the launcher
-        has died (and with it its containers); not called after `close`. One of older code is replaced, unless it runs
-        something.
+        has died (and with it its containers); not called after `close`. on_swept: what a container's end asked of the
+        kernel in the launcher. One of older code is replaced, unless it runs something.
         """
         arguments = ("--run", str(instance.run), "--cgroup", instance.cgroup)
         for _ in range(ATTEMPTS):
             end = await asyncio.to_thread(connect_or_start, instance.launcher_socket, _MODULE, *arguments)
             end.setblocking(False)
-            there = cls(Channel(end), on_exit, lambda: None)
+            there = cls(Channel(end), on_exit, lambda: None, on_swept)
             try:
                 if not await there._may_be_replaced():
                     there._on_lost = on_lost
@@ -240,6 +253,7 @@ class Launcher:
 
     async def _ask(self, message: Message) -> Message:
         answer, descriptors = await self._send(message)
+        adopt(Step(*words) for words in answer.get("trace", ()))
         _check(answer, descriptors)
         return answer
 
@@ -283,6 +297,8 @@ class Launcher:
         future: asyncio.Future[Answer] | None
         if message.get("event") == "exited":
             return self._on_exit(Exited(**message["exited"]))
+        if message.get("event") == "swept":
+            return self._on_swept(message["id"], tuple(Step(*words) for words in message["trace"]))
         if message.get("event") == "stopped":
             created = self._created.get(message["id"])
             if (queue := self._stops.get(message["id"])) is not None and created is not None:

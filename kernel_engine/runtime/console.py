@@ -24,7 +24,7 @@ def open_pair(root: Root, rows: int, columns: int) -> tuple[int, int]:
     status = os.fstat(master)
     if not stat.S_ISCHR(status.st_mode) or status.st_rdev != PTMX:
         raise OSError(errno.ENOTTY, "/dev/pts/ptmx is not a terminal multiplexer", "/dev/pts/ptmx")
-    fcntl.ioctl(master, TIOCSPTLCK, struct.pack("=i", 0))
+    recorded("ioctl", "TIOCSPTLCK, 0", fcntl.ioctl, master, TIOCSPTLCK, struct.pack("=i", 0))
     slave = recorded("ioctl", "TIOCGPTPEER", _peer, master)
     if rows or columns:
         resize(master, rows, columns)
@@ -33,7 +33,8 @@ def open_pair(root: Root, rows: int, columns: int) -> tuple[int, int]:
 
 def resize(master: int, rows: int, columns: int) -> None:
     """The foreground process group gets SIGWINCH where the size changes."""
-    fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("=HHHH", rows, columns, 0, 0))
+    size = struct.pack("=HHHH", rows, columns, 0, 0)
+    recorded("ioctl", f"TIOCSWINSZ, {rows}x{columns}", fcntl.ioctl, master, termios.TIOCSWINSZ, size)
 
 
 def bind_console(root: Root, slave: int) -> None:

@@ -24,7 +24,7 @@ from kernel_engine.runtime.loop import Loop
 from kernel_engine.runtime.register import Register
 from kernel_engine.runtime.seal import run_sealed
 from kernel_engine.syscalls.process import Prctl, prctl, set_name
-from kernel_engine.syscalls.trace import Trace
+from kernel_engine.syscalls.trace import Trace, recording
 
 SOCKET = "launcher.sock"
 LOG = "launcher.log"
@@ -93,7 +93,8 @@ class Launcher:
     def _answer(self, message: Message, descriptors: list[int]) -> None:
         """One message. Its failure is its own answer and never the launcher's end."""
         try:
-            self._obey(message, descriptors)
+            with recording(Trace("launcher")):
+                self._obey(message, descriptors)
         except Exception as error:
             if not isinstance(error, EngineError | OSError):
                 traceback.print_exc()

@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from kernel_engine.runtime import cgroups, console
 from kernel_engine.runtime.channel import Message
 from kernel_engine.runtime.loop import Loop
 from kernel_engine.syscalls.process import pidfd_send_signal
+from kernel_engine.syscalls.trace import Trace, current, recording
 
 #: seconds between attempts to remove a group whose last process is still on its way out
 RETRIES = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
@@ -122,7 +124,8 @@ class Register:
         entry.let_go()
         entry.told = self._client.tell({"event": "exited", "exited": entry.exited})
         if entry.is_first:
-            self.remove_group(entry.cgroup, entry.id)
+            with recording(Trace("launcher")):
+                self.remove_group(entry.cgroup, entry.id)
 
     def client_changed(self) -> None:
         """What the old client heard, the new one has not."""
@@ -136,12 +139,20 @@ class Register:
             return  # the container has been started again meanwhile
         try:
             cgroups.remove(cgroup, id)
+            self._swept(id)
         except OSError as error:
             if error.errno != errno.EBUSY:
                 raise
             cgroups.kill(cgroup, id)
             if attempt < len(RETRIES):
-                self._client.loop.later(RETRIES[attempt], lambda: self.remove_group(cgroup, id, attempt + 1))
+                again = copy_context()
+                self._client.loop.later(RETRIES[attempt], lambda: again.run(self.remove_group, cgroup, id, attempt + 1))
+
+    def _swept(self, id: str) -> None:
+        """Tells what its end asked of the kernel here."""
+        trace = current()
+        if trace is not None and trace.steps:
+            self._client.tell({"event": "swept", "id": id, "trace": [list(step) for step in trace.steps]})
 
     # questions --------------------------------------------------------------------------------------------------
     def answer(self, verb: str, message: Message) -> None:
@@ -159,7 +170,10 @@ class Register:
         answers[verb](message)
 
     def _reply(self, message: Message, **values: object) -> None:
-        self._client.tell({"reply": message["request"], **values})
+        """With the kernel calls that were made for it."""
+        trace = current()
+        made = [list(step) for step in trace.steps] if trace is not None else []
+        self._client.tell({"reply": message["request"], "trace": made, **values})
 
     def _signal(self, message: Message) -> None:
         try:

@@ -90,7 +90,7 @@ def describe(bits: int) -> str:
 
 def set_limits(process: Process) -> None:
     """rlimits and the OOM score. Raises KernelRefused with runc's text where the host's own limit is lower."""
-    resource.setrlimit(resource.RLIMIT_NOFILE, _DESCRIPTORS)
+    sys.setrlimit("NOFILE", *_DESCRIPTORS)
     for limit in process.rlimits:
         _set_limit(limit)
     score = process.oom_score_adj or 0

@@ -65,13 +65,13 @@ def mounted(overlay: Mapping[str, Any], binds: Sequence[tuple[str, str]] = ()) -
     held = [_bind(overlay["target"], *pair) for pair in binds]
     outside = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     os.chdir(overlay["target"])
-    os.chroot(".")
+    mounts.chroot(".", shown=overlay["target"])
     os.umask(0)
     try:
         yield
     finally:
         os.fchdir(outside)
-        os.chroot(".")
+        mounts.chroot(".", shown="the host's root")
         os.close(outside)
         for place in reversed([item for item in held if item]):
             mounts.umount2(place, UmountFlag.MNT_DETACH)

@@ -151,6 +151,10 @@ def chdir(path: str) -> None:
     recorded("chdir", path, os.chdir, path)
 
 
+def chroot(path: str, *, shown: str = "") -> None:
+    recorded("chroot", shown or path, os.chroot, path)
+
+
 def fchdir(fd: int) -> None:
     """Housekeeping of a safely opened target; not recorded."""
     os.fchdir(fd)

@@ -94,6 +94,10 @@ def pidfd_send_signal(pidfd: int, number: int) -> None:
     call("pidfd_send_signal", pidfd, number, None, 0, show=f"{pidfd}, {number}")
 
 
+def kill(pid: int, number: int) -> None:
+    recorded("kill", f"{pid}, {number}", os.kill, pid, number)
+
+
 def pidfd_getfd(pidfd: int, fd: int) -> int:
     """A duplicate of another process's descriptor, close-on-exec (as ptrace(2) would let this process see it)."""
     return call("pidfd_getfd", pidfd, fd, 0, show=f"{pidfd}, {fd}")

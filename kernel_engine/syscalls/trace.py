@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import CodeType
@@ -43,18 +43,22 @@ class Trace:
     """The steps of one operation in one process.
 
     `before`, where it is set, is called ahead of each call with its name, its arguments and the line that asks: there a
-    start that is looked at step by step waits.
+    start that is looked at step by step waits. One that is `closed` takes no more steps: work that an operation began
+    may outlive it.
     """
 
-    __slots__ = ("before", "pid", "process", "steps")
+    __slots__ = ("before", "closed", "pid", "process", "steps")
 
     def __init__(self, process: str, pid: int | None = None) -> None:
         self.process = process
         self.pid = os.getpid() if pid is None else pid
         self.steps: list[Step] = []
         self.before: Callable[[str, str, str], None] | None = None
+        self.closed = False
 
     def add(self, name: str, arguments: str, result: str, *, ok: bool, started: int, source: str) -> None:
+        if self.closed:
+            return
         now = time.monotonic_ns()
         self.steps.append(Step(self.process, name, arguments, result, ok, started, now - started, self.pid, source))
 
@@ -64,6 +68,13 @@ _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 def current() -> Trace | None:
     return _current.get()
+
+
+def adopt(steps: Iterable[Step]) -> None:
+    """Steps that were recorded elsewhere (another process, a trace of its own) belong to the current trace as well."""
+    trace = _current.get()
+    if trace is not None and not trace.closed:
+        trace.steps.extend(steps)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from typing import Any
 
 from kernel_engine import errors
 from kernel_engine.syscalls.process import Prctl, prctl, set_name
+from kernel_engine.syscalls.trace import Trace, recording
 
 _DESCRIPTORS = 16
 
@@ -105,23 +106,25 @@ def _child(job: str, descriptors: list[int]) -> int:
         order = json.loads(stream.readline())
         lines = _lines(stream)
         function: Callable[..., dict[str, Any]] = getattr(importlib.import_module(module), name)
+        trace = Trace("worker")
         try:
             try:
-                done = function({**order, "lines": lines}, descriptors[1:], say)
+                with recording(trace):
+                    done = function({**order, "lines": lines}, descriptors[1:], say)
             finally:  # closing with something unread breaks what the daemon still writes, and loses the answer
                 for _ in lines:
                     pass
         except errors.EngineError as error:
-            say({"error": {"kind": type(error).__name__, "message": error.message}})
+            say({"error": {"kind": type(error).__name__, "message": error.message}, "trace": trace.steps})
         except OSError as error:
             path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else None
             words = {"kind": "OSError", "message": os.strerror(error.errno or 0), "errno": error.errno, "path": path}
-            say({"error": words})
+            say({"error": words, "trace": trace.steps})
         except Exception as error:  # a mistake of ours: told, and its traceback goes to the daemon's log
             say({"error": {"kind": "EngineError", "message": f"{type(error).__name__}: {error}"}})
             raise
         else:
-            say({"done": done})
+            say({"done": done, "trace": trace.steps})
             return 0
     return 1
 

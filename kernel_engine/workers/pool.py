@@ -14,6 +14,7 @@ from typing import Any
 
 from kernel_engine import errors
 from kernel_engine.errors import EngineError, Unavailable
+from kernel_engine.syscalls.trace import Step, adopt
 
 #: a line of an answer: an image's list of implied directories, say
 _LINE_LIMIT = 64 << 20
@@ -57,7 +58,8 @@ class Workers:
         lines: Iterable[bytes] = (),
         on_said: Say = _quiet,
     ) -> dict[str, Any]:
-        """What the job returned. Its error is raised here: an EngineError as it was, an OSError with its errno.
+        """What the job returned; its kernel calls belong to the caller's trace. Its error is raised here: an
+        EngineError as it was, an OSError with its errno.
 
         lines: more of the order, JSON values with a line end each; the job finds them in its order's "lines". A
         cancelled call returns when the job's process is gone.
@@ -115,6 +117,7 @@ class Workers:
             writer.close()
             with suppress(ConnectionError):
                 await writer.wait_closed()
+        adopt(Step(*words) for words in answer.get("trace", ()))
         return _result(answer)
 
     async def _send(self, message: dict[str, Any], descriptors: tuple[int, ...]) -> None:

@@ -1,9 +1,10 @@
-"""The magics: `%docker`, `%%docker`, `%%dockerfile`, `%explain`, `%xray`, `%without`, `%reset`, and that of command
-cells.
+"""The magics: `%docker`, `%%docker`, `%%dockerfile`, `%explain`, `%step`, `%xray`, `%without`, `%reset`, and that of
+command cells.
 """
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
@@ -16,11 +17,12 @@ from labs.engine_view import CommandFailed
 from labs.notebook import command_cell, playground, server, session
 from labs.notebook.building import watch
 from labs.notebook.building.recipe import BadRecipe
-from labs.notebook.kernel import timeline, without, xray
+from labs.notebook.kernel import stepping, timeline, without, xray
 from labs.notebook.learning import practising, preview
 from labs.notebook.session import NotATerminal, Session
 from labs.notebook.terminals import cell as terminal_cell
 from labs.notebook.transformer import MAGIC
+from labs.stepping import words
 from labs.without.asking import Refused
 
 if TYPE_CHECKING:
@@ -68,6 +70,16 @@ class DockerMagics:
         if words is None:
             return _say(timeline.USAGE)
         return self._guarded(lambda: timeline.run(server.require_this_engine(), *words), source=line)
+
+    def step(self, line: str) -> None:
+        """%step docker run …: the command, stopped before each step that its container's start asks of the kernel."""
+        try:
+            wanted = words.wish(shlex.split(line))
+        except ValueError as error:  # a quotation mark without its second
+            return _say(str(error))
+        if wanted is None:
+            return _say(f"%{words.USAGE}")
+        return self._guarded(lambda: stepping.run(server.require_this_engine(), wanted, line))
 
     def xray(self, line: str) -> None:
         """%xray CONTAINER: a running container from the host and from inside."""
@@ -153,6 +165,7 @@ def register(shell: InteractiveShell) -> None:
     add(magics.command, magic_kind="cell", magic_name=MAGIC)
     add(magics.dockerfile, magic_kind="cell", magic_name="dockerfile")
     add(magics.explain, magic_kind="line", magic_name="explain")
+    add(magics.step, magic_kind="line", magic_name="step")
     add(magics.xray, magic_kind="line", magic_name="xray")
     add(magics.without, magic_kind="line", magic_name="without")
     add(magics.reset, magic_kind="line", magic_name="reset")

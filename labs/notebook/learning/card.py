@@ -1,9 +1,10 @@
-"""A picture as a widget: drawn by the kernel, a click shows a thing's raw form, and pages say whether they look on."""
+"""A picture as a widget: drawn by the kernel, a click shows a thing's raw form or does what its button says, and pages
+say whether they look on."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import anywidget
@@ -21,8 +22,8 @@ _LETTERS = {0: "C", 1: "A", 2: "D"}
 
 
 class Card(anywidget.AnyWidget):
-    """`markup` is the picture; a click asks for a thing's raw form ({"show": "container:ID"}). Each place that shows it
-    says so: {"here": NAME}, {"gone": NAME}."""
+    """`markup` is the picture; a click asks for a thing's raw form ({"show": "container:ID"}), or for what a button of
+    it does ({"do": "next"}). Each place that shows it says so: {"here": NAME}, {"gone": NAME}."""
 
     _esm = markup.STATIC / "card.js"
     _css = markup.style(
@@ -33,6 +34,7 @@ class Card(anywidget.AnyWidget):
         "timeline",
         "xray",
         "without",
+        "stepping",
         "lifecycle",
         "dashboard",
         "volumes",
@@ -51,8 +53,8 @@ class Card(anywidget.AnyWidget):
         return f"Card({self.kind})"
 
 
-def card(client: Client, kind: str, drawn: str) -> Card:
-    """A card that answers clicks."""
+def card(client: Client, kind: str, drawn: str, do: Callable[[str], None] | None = None) -> Card:
+    """A card that answers clicks. do: gets the word of a button that was pressed."""
     made = Card(kind=kind, markup=drawn)
 
     def hear(_: Card, message: Mapping[str, str], __: object) -> None:
@@ -60,6 +62,9 @@ def card(client: Client, kind: str, drawn: str) -> Card:
             made.onlookers.sees(here)
         elif gone := message.get("gone"):
             made.onlookers.leaves(gone)
+        elif word := message.get("do"):
+            if do is not None:
+                do(word)
         else:
             made.send({"raw": raw_form(client, str(message.get("show", "")))})
 

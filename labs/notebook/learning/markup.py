@@ -46,6 +46,7 @@ SHEETS = {
     "timeline": ("things", "timeline"),
     "xray": ("things", "xray"),
     "without": ("without",),
+    "stepping": ("things", "timeline", "stepping"),
     "terminal": ("terminal",),
     "walls": ("walls",),
 }

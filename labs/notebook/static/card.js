@@ -1,12 +1,12 @@
-// A card: shows the picture that the kernel draws, and the raw form of a thing that is clicked, and asks for the line of
-// source that is clicked. What the reader has folded, focused or scrolled stays so when the picture is drawn again. Says
+// A card: shows the picture that the kernel draws, and the raw form of a thing that is clicked, passes on what a button
+// is to do, and asks for the line of source that is clicked. What the reader has folded, focused or scrolled stays so when the picture is drawn again. Says
 // to the kernel for as long as it is on a page.
 const TICK = 250; // milliseconds
 const BEAT = 20000;
 const MOVE = 240;
 
 // a thing is known by what a click on it asks for, a fold by its step
-const name = (thing) => thing && (thing.dataset.show ?? thing.closest("[data-fold]")?.dataset.fold);
+const name = (thing) => thing && (thing.dataset.show ?? thing.dataset.do ?? thing.closest("[data-fold]")?.dataset.fold);
 
 function folds(box) {
   const found = new Map();
@@ -77,7 +77,7 @@ function render({ model, el }) {
     drawn = performance.now();
     unfold(box, before);
     const here = new Set([...box.querySelectorAll("[data-show]")].map(name));
-    for (const thing of box.querySelectorAll("[data-show], summary")) {
+    for (const thing of box.querySelectorAll("[data-show], [data-do], summary")) {
       if (thing.dataset.show && known && !known.has(thing.dataset.show)) thing.classList.add("dl-new");
       if (focused && name(thing) === focused) thing.focus({ preventScroll: true });
     }
@@ -100,6 +100,12 @@ function render({ model, el }) {
     // a line of source is opened by the extension of the page around us (labextensions/docker-labs)
     const source = event.target.closest("[data-source]");
     if (source) return void window.dispatchEvent(new CustomEvent("docker-labs:open", { detail: source.dataset.source }));
+    const button = event.target.closest("[data-do]");
+    if (button) {
+      // once: what comes next is drawn with buttons of its own
+      for (const one of box.querySelectorAll("[data-do]")) one.disabled = true;
+      return void model.send({ do: button.dataset.do });
+    }
     const thing = event.target.closest("[data-show]");
     if (!thing) return;
     event.preventDefault();
