@@ -21,6 +21,9 @@ TITLE = "한 걸음씩"
 HOST, INSIDE = "호스트", "컨테이너"
 READ_FROM = "GET /kernel-engine/containers/…/steps (멈춘 그 순간의 /proc과 /sys)"
 ELSEWHERE = "버튼이 보이지 않는 곳에서는 %step --all docker run …을 쓰면 끝까지 가면서 보여 줘요."
+NO_WAITS = "멈춰 있던 시간은 빼고 그렸어요."
+#: nanoseconds between two calls that are drawn at most
+BREATH = 100_000
 PRESS = "다음을 누르면 이 일을 하고, 그다음 단계 앞에서 다시 멈춰요. 멈춰 있는 동안 다른 컨테이너는 평소처럼 돌아가요."
 
 
@@ -182,4 +185,18 @@ def _ended(sight: Sight, end: End) -> str:
 
 def _whole(steps: Sequence[Mapping[str, Any]]) -> str:
     """The timeline of the start that has just been walked through."""
-    return f'<div class="dl-timeline">{timeline_picture.as_html(steps)}</div>' if steps else ""
+    if not steps:
+        return ""
+    drawn = timeline_picture.as_html(without_waits(steps))
+    return f'<div class="dl-timeline">{drawn}</div><p class="dl-from">{NO_WAITS}</p>'
+
+
+def without_waits(steps: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    """As if nobody had stood still: what was waited for is cut to a breath."""
+    found, ended, cut = [], 0, 0
+    for step in sorted(steps, key=lambda step: step["Started"]):
+        gap = step["Started"] - ended if ended else 0
+        cut += max(gap - BREATH, 0)
+        ended = max(ended, step["Started"] + step["Duration"])
+        found.append({**step, "Started": step["Started"] - cut})
+    return tuple(found)
