@@ -1,8 +1,10 @@
-"""Every request's kernel calls come together in one trace, whichever process made them."""
+"""Every request's kernel calls come together in one trace, whichever process made them; and a start's are those that
+strace(1), an outsider, saw of daemon, launcher and child."""
 
 from __future__ import annotations
 
 import io
+import shutil
 import tarfile
 import time
 from collections.abc import Callable
@@ -12,6 +14,8 @@ import pytest
 
 from kernel_engine.client import APIError
 from tests.daemon import Daemon
+from tests.strace import PATIENCE as STRACE_PATIENCE
+from tests.strace import refusal, seen, threads, told, watched
 
 START = {
     "clone3", "setsid", "unshare", "mount", "open_tree", "move_mount", "mount_setattr", "pivot_root", "umount2",
@@ -102,6 +106,54 @@ def test_a_trace_that_nobody_kept(daemon: Daemon) -> None:
         daemon.api.get("/kernel-engine/operations/0/trace")
     with pytest.raises(APIError, match="of: start or end"):
         daemon.api.get("/kernel-engine/containers/x/trace", query={"of": "middle"})
+
+
+@pytest.fixture(scope="module")
+def strace() -> str:
+    program = shutil.which("strace")
+    if program is None:
+        pytest.skip("needs strace")
+    if said := refusal(program):
+        pytest.skip(f"needs ptrace(2): {said}")
+    return program
+
+
+@pytest.mark.timeout(300)
+def test_the_trace_is_what_strace_sees(clean: Daemon, strace: str, tmp_path: Path) -> None:
+    clean.docker("run", "--rm", "busybox", "true")  # whatever is made once is there
+    eventually(lambda: not _cables(clean), lambda: f"{_cables(clean)}")  # nor is anything of an end still asked
+    assert clean.process is not None
+    daemon = clean.process.pid
+    launcher = _launcher(clean)
+    log = tmp_path / "strace"
+    words = ("-d", "--name", "seen", "-m", "64m", "-p", "127.0.0.1::80", "--ulimit", "core=0")
+    with watched(strace, log, daemon, launcher):
+        clean.docker("run", *words, "busybox", "sleep", "100", timeout=STRACE_PATIENCE)
+    steps = clean.api.get("/kernel-engine/containers/seen/trace").json()["Steps"]
+    child = next(step["Pid"] for step in steps if step["Process"] == "child")
+
+    assert seen(log, {child}) == told(steps, "child")
+    assert seen(log, {launcher}) == told(steps, "launcher")
+    # the daemon has threads, and one of them only plugs cables
+    assert seen(log, threads(daemon)) == told(steps, "daemon")
+    # and the comparison is about something
+    names = {name for name, _ in told(steps, "child", "launcher", "daemon")}
+    assert names >= {"clone3", "unshare", "mount", "pivot_root", "seccomp", "capset", "execve", "netlink", "mkdir"}
+
+
+def _launcher(daemon: Daemon) -> int:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"kernel_engine.runtime.launcher" in words and str(daemon.instance.run).encode() in words:
+            return int(path.parent.name)
+    raise AssertionError("no launcher runs")
+
+
+def _cables(daemon: Daemon) -> list[str]:
+    return [path.name for path in Path("/sys/class/net").glob(f"{daemon.instance.veth_prefix}*")]
 
 
 def _end(daemon: Daemon, container: str) -> set[str]:
