@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from kernel_engine.client import APIError, Response
+from kernel_engine.runtime import cgroups
 from tests.daemon import Daemon
 
 PATIENCE = 60.0
@@ -71,7 +72,7 @@ def eventually(condition: Callable[[], object], what: str) -> None:
 
 def left(daemon: Daemon, walk: Walk, pid: int) -> list[str]:
     """Everything that there is of a container."""
-    groups = [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{walk.id}")]
+    groups = [path for path in cgroups.directories(daemon.instance.cgroup, walk.id) if os.path.exists(path)]
     places = [str(path) for path in (daemon.instance.container(walk.id), *_snapshots(daemon)) if path.exists()]
     cables = [path.name for path in Path("/sys/class/net").glob(f"{daemon.instance.veth_prefix}*")]
     known = [row["Id"] for row in daemon.api.get("/containers/json", query={"all": "1"}).json()]
