@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import sqlite3
 from dataclasses import replace
 
 from kernel_engine.containers import probing
@@ -20,6 +22,9 @@ from kernel_engine.syscalls.trace import Trace, recording
 
 #: how long output may still come after the process ended, before the container counts as ended anyway
 _DRAIN = 3.0
+#: seconds between attempts to record an end on a full disk
+_AGAIN = 2.0
+_log = logging.getLogger(__name__)
 
 
 def process_ended(house: House, exited: Exited) -> None:
@@ -68,14 +73,19 @@ async def container_ended(house: House, live: Live, exited: Exited) -> None:
             await remove_locked(house, live, result)
             house.later(_let_go(house, record.id))
             return
-        await house.roster.save(
+        saved = house.roster.save(
             live,
             endpoints=(),
             state=state if delay is None else replace(state, status="restarting"),
             restart_count=record.restart_count + (delay is not None),
         )
+        known = await _on_disk(saved)
         _announce(house, live, exited)  # who hears of it and asks how the container is learns that it has ended
-        await _let_go(house, record.id)
+        if known:
+            await _let_go(house, record.id)
+        else:
+            await house.log_writer.release(record.id)
+            house.later(_record_later(house, live))
         live.settle("not-running", result)  # also where it is started again: it has not been running for a moment
         if delay is not None:
             live.restart = house.later(_restart_after(house, live, delay))
@@ -92,6 +102,28 @@ def _announce(house: House, live: Live, exited: Exited) -> None:
         house.announce(live, "oom")
     house.announce(live, "die", exitCode=str(exited.exit_code))
     announce_networks(house, live.record, "disconnect")
+
+
+async def _on_disk(saved: asyncio.Future[None]) -> bool:
+    """False where the disk is full: the end is no less true, and who waits for it is not kept waiting."""
+    try:
+        await saved
+    except sqlite3.Error as error:
+        _log.warning("the end of a container is not on the disk yet: %s", error)
+        return False
+    return True
+
+
+async def _record_later(house: House, live: Live) -> None:
+    """Until there is room. A daemon that ends before it leaves the end with the launcher, which tells the next one."""
+    while True:
+        await asyncio.sleep(_AGAIN)
+        async with live.lock:
+            if house.roster.by_id(live.record.id) is not live or live.record.state.status in ("running", "paused"):
+                return
+            if await _on_disk(house.roster.save(live)):
+                await house.launcher.forget(live.record.id)
+                return
 
 
 async def _let_go(house: House, process_id: str) -> None:

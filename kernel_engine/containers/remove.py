@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from pathlib import Path
 
 from kernel_engine.containers.house import House
@@ -61,7 +62,7 @@ async def remove_locked(house: House, live: Live, result: WaitResult, *, volumes
     if record.config.host.auto_remove:
         house.later(_finished(deleted))
     else:
-        await deleted
+        await _deleted(house, live, deleted)
     house.roster.forget(live)
     if record.mounts:
         await leave(house, record, anonymous=volumes or record.config.host.auto_remove)
@@ -71,6 +72,15 @@ async def remove_locked(house: House, live: Live, result: WaitResult, *, volumes
     live.settle("removed", result)
     live.settle("not-running", result)
     live.settle("next-exit", result)
+
+
+async def _deleted(house: House, live: Live, deleted: asyncio.Future[None]) -> None:
+    """On a full disk, what the container's files leave is the room for it."""
+    try:
+        await deleted
+    except sqlite3.Error:
+        await house.layers.trash.emptied()
+        await house.roster.delete(live)
 
 
 def _is_gone(house: House, image_id: str) -> bool:

@@ -50,6 +50,7 @@ def _run(options: argparse.Namespace, instance: Instance) -> int:
                     pids=options.limit_pids,
                     containers=options.limit_containers,
                 ),
+                limit_disk=options.limit_disk,
                 user=options.socket_user,
                 verbose=options.debug,
             )
@@ -166,6 +167,7 @@ def _add_restriction(serve: argparse.ArgumentParser) -> None:
         ("cpus", _nano_cpus, "N", "processors of all containers together: 1.5"),
         ("pids", int, "N", "processes and threads of all containers together"),
         ("containers", int, "N", "how many containers there may be"),
+        ("disk", _bytes, "BYTES[m|g]", "a new --root becomes a file system of this size, in a file beside it"),
     )
     for name, kind, word, text in limits:
         serve.add_argument(f"--limit-{name}", type=kind, default=0, metavar=word, help=text)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from kernel_engine.daemon import disk
 from kernel_engine.daemon.lock import daemon_lock, holder
 from kernel_engine.errors import Conflict, EngineError, Forbidden
 from kernel_engine.network import networks, site
@@ -86,6 +87,11 @@ def plan(instance: Instance, *, everything: bool) -> Iterator[Step]:
         yield Step(name=f"mount {target}", remove=partial(umount2, target, UmountFlag.MNT_DETACH))
     if _has_network(instance):
         yield Step(name=f"bridge {instance.bridge}", remove=partial(networks.destroy, instance))
+    if disk.file_of(instance.root).exists():
+        remove = partial(disk.take_away, instance.root, everything=everything)
+        yield Step(
+            name=f"disk {disk.file_of(instance.root)}" if everything else f"mount {instance.root}", remove=remove
+        )
     # the run directory last: the lock lies in it
     places = (instance.root, instance.run) if everything else (instance.run,)
     for place in places:

@@ -20,6 +20,7 @@ from kernel_engine import __version__
 from kernel_engine.api.server import Api
 from kernel_engine.api.tcp import Certificates, TcpAddress
 from kernel_engine.containers.restriction import Restriction
+from kernel_engine.daemon import disk
 from kernel_engine.daemon.folders import find_folder
 from kernel_engine.daemon.lock import daemon_lock
 from kernel_engine.daemon.notify import Notifier
@@ -55,6 +56,7 @@ class Settings:
     restrict: bool = False
     restrict_binds: tuple[Path, ...] = ()
     limits: Limits = NO_LIMITS
+    limit_disk: int = 0  #: bytes; 0 = what the file system of the root has
     user: str = ""  #: whose the socket is; "" = root's
     verbose: bool = False
 
@@ -72,6 +74,7 @@ def serve(settings: Settings) -> int:
         # 0711: whoever is in the socket's group must pass, and sees no names
         settings.instance.run.mkdir(mode=0o711, parents=True, exist_ok=True)
         with daemon_lock(settings.instance):
+            disk.provide(settings.instance.root, settings.limit_disk)
             asyncio.run(_serve(settings, notifier, _guard(settings)))
     except (OSError, sqlite3.Error) as error:
         if settings.verbose:

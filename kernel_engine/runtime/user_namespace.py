@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from kernel_engine.errors import NotSupported
+from kernel_engine.runtime.capabilities import mask
 from kernel_engine.runtime.spec import IdRange, Ids
 from kernel_engine.syscalls import mounts
 from kernel_engine.syscalls import process as sys
@@ -93,11 +94,13 @@ def lines(ranges: Sequence[IdRange]) -> str:
 
 def own_files(ids: Ids, capabilities: int) -> None:
     """From here on new files belong to the namespace's root, also those that overlayfs makes for itself: it does so
-    as whoever mounted it, and on an idmapped mount nobody else has an id."""
+    as whoever mounted it, and on an idmapped mount nobody else has an id. It also fills disks as whoever mounted it:
+    what a file system keeps for root, and quotas, are not for containers."""
     user, group = ids.root
     sys.setfsgid(group)
     sys.setfsuid(user)
-    sys.capset(capabilities, capabilities, 0, show="all again")  # setfsuid(2) took those about files
+    again = capabilities & ~mask(("CAP_SYS_RESOURCE",))
+    sys.capset(again, again, 0, show="all again but SYS_RESOURCE")  # setfsuid(2) took those about files
 
 
 def enter(descriptor: int) -> None:

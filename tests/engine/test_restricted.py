@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import io
 import os
+import subprocess
 import tarfile
 import tempfile
 import threading
@@ -306,6 +307,48 @@ def _group_file(room: Class, controller: str, v1: str, v2: str = "") -> str:
 def test_whose_the_socket_is(room: Class) -> None:
     status = room.engine.instance.socket.stat()
     assert (status.st_uid, status.st_mode & 0o777) == (65534, 0o660)
+
+
+def _loops_work(directory: Path) -> bool:
+    """Whether this machine mounts files: a container that the tests run in may not."""
+    file = directory / "probe"
+    with file.open("wb") as made:
+        made.truncate(8 << 20)
+    making, mounting = ["mkfs.ext4", "-q", str(file)], ["mount", "-o", "loop", str(file), str(directory)]
+    try:
+        done = all(
+            subprocess.run(words, capture_output=True, check=False).returncode == 0 for words in (making, mounting)
+        )
+    except FileNotFoundError:
+        return False
+    if done:
+        subprocess.run(["umount", str(directory)], check=True)
+    return done
+
+
+def test_a_disk_of_its_own_is_filled_and_nothing_else(busybox_mirror: str, tmp_path: Path) -> None:
+    if not _loops_work(tmp_path):
+        pytest.skip("needs loop devices and mkfs.ext4")
+    place = tmp_path / "engine"
+    place.mkdir()
+    words = ("--userns-remap", remapping.USER, "--limit-disk", "96m")
+    program = remapping.program(tmp_path / "etc")
+    with running_daemon(place, (busybox_mirror,), *words, program=program) as engine:
+        engine.docker("pull", "-q", "busybox")
+        fill = "dd if=/dev/zero of=/full bs=1M 2>&1 | grep -o 'No space.*'; stat -c %s /full"
+        done = engine.docker("run", "--name", "filler", "busybox", "sh", "-c", fill).stdout.splitlines()
+        assert done[0] == "No space left on device"
+        assert 20 << 20 < int(done[1]) < 96 << 20
+        engine.docker("rm", "filler")
+        engine.stop()
+        engine.start()
+        assert engine.docker("run", "--rm", "busybox", "echo", "room again").stdout == "room again\n"
+        engine.stop()
+        engine.extra = (*words[:2], "--limit-disk", "128m")
+        with pytest.raises(AssertionError, match="has 100663296 bytes, and --limit-disk is 134217728"):
+            engine.start()
+        engine.process = None
+    assert list(place.iterdir()) == [place / "run.log"]
 
 
 @pytest.mark.full
