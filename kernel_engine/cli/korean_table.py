@@ -659,8 +659,8 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "벽 하나를 뺀 컨테이너는 컴퓨터의 다른 것과 이어질 수 없어서 {what} 없이 써야 해요.",
     ),
     (
-        r"the sandbox cannot be built",
-        "이 컴퓨터에서는 실험 상자를 만들 수 없어요. Linux 5.19 이상과 ext4, xfs, btrfs 같은 파일 시스템이 필요해요.",
+        r"the sandbox cannot be built|user namespaces need (Linux|idmapped mounts)",
+        "이 컴퓨터에서는 사용자 번호를 바꾼 상자를 만들 수 없어요. Linux 5.19 이상과 ext4, xfs, btrfs가 필요해요.",
     ),
     # the engine itself ----------------------------------------------------------------------------------------------
     (

@@ -44,6 +44,7 @@ class Prctl(IntEnum):
 
 
 PR_CAP_AMBIENT_CLEAR_ALL = 4
+KEYCTL_JOIN_SESSION_KEYRING = 1
 SECCOMP_SET_MODE_FILTER = 1
 CLOSE_RANGE_CLOEXEC = 4
 P_PIDFD = 3
@@ -105,6 +106,11 @@ def pidfd_getfd(pidfd: int, fd: int) -> int:
 
 def prctl(option: Prctl, argument: int = 0, third: int = 0, *, show: str = "", traced: bool = True) -> int:
     return call("prctl", option, argument, third, 0, 0, show=f"{option.name}, {show or argument}", traced=traced)
+
+
+def join_session_keyring() -> None:
+    """A new, empty one: keys that were inherited are nobody's here (session-keyring(7))."""
+    call("keyctl", KEYCTL_JOIN_SESSION_KEYRING, None, 0, 0, 0, show="KEYCTL_JOIN_SESSION_KEYRING")
 
 
 def set_name(name: str) -> None:

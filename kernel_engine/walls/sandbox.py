@@ -41,7 +41,7 @@ _PIECE = 1 << 16
 
 
 def main() -> None:
-    order = revive(Order, json.load(sys.stdin))
+    order = revive(Order, json.loads(sys.stdin.buffer.read()))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     prctl(Prctl.PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != order.parent:
@@ -54,7 +54,13 @@ def main() -> None:
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         stage.take_away(order.cgroup, order.name)
-    print(to_json(found), flush=True)
+    sys.stdout.buffer.write(_packed(found))
+    sys.stdout.buffer.flush()
+
+
+def _packed(value: Seen | Run) -> bytes:
+    """A name on the disk may be no text."""
+    return to_json(value).encode(errors="replace")
 
 
 def _sentence(error: EngineError | OSError) -> str:
@@ -64,7 +70,7 @@ def _sentence(error: EngineError | OSError) -> str:
 def _played(order: Order) -> Run:
     spec = spec_from_json(order.spec)
     group = stage.group(order.cgroup, order.name, spec, mapped=order.mapped)
-    users = stage.users() if order.mapped else None
+    users = stage.users(order.layers) if order.mapped else None
     mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     told, tell = os.pipe()
     launcher = os.fork()
@@ -95,14 +101,14 @@ def _live(order: Order, group: str, users: int | None, theirs: socket.socket, te
         ground = Ground(
             without=order.without,
             in_user_namespace=order.mapped,
-            look=lambda: _say(tell, to_json(look(calls=order.calls))),
+            look=lambda: _say(tell, _packed(look(calls=order.calls))),
             kept=(tell,),
         )
         launcher = Launcher(None, "", ground)
         launcher.serve(theirs)
         launcher.loop.run()
     except (EngineError, OSError) as error:
-        _say(tell, json.dumps({"error": _sentence(error)}))
+        _say(tell, json.dumps({"error": _sentence(error)}).encode())
     finally:
         os._exit(1)
 
@@ -116,12 +122,12 @@ def _stand(order: Order, group: str, users: int | None, tell: int) -> None:
     if os.getppid() != supervisor:
         os._exit(1)
     set_name("ke-launcher")
-    _say(tell, json.dumps({"files": files}))
-    _say(tell, to_json(look(str(stage.QUEUES))))
+    _say(tell, json.dumps({"files": files}).encode())
+    _say(tell, _packed(look(str(stage.QUEUES))))
 
 
-def _say(descriptor: int, text: str) -> None:
-    os.write(descriptor, text.encode() + b"\n")
+def _say(descriptor: int, text: bytes) -> None:
+    os.write(descriptor, text + b"\n")
 
 
 # its client ----------------------------------------------------------------------------------------------------------

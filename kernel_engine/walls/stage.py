@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
-from kernel_engine.errors import KernelRefused
 from kernel_engine.runtime import cgroups, plan, user_namespace
 from kernel_engine.runtime.observation import mounts as read_mounts
 from kernel_engine.runtime.spec import IdRange, Ids, Resources, Spec
 from kernel_engine.syscalls.mounts import MountAttribute, MountFlag, mount, mount_setattr, move_mount, open_tree
-from kernel_engine.syscalls.process import CloneFlag, Prctl, prctl, unshare
+from kernel_engine.syscalls.process import CloneFlag, Prctl, join_session_keyring, prctl, unshare
 
 #: the machine's ids that root and the others are in a sandbox: far from those that distributions hand out
 FIRST_ID, IDS = 2_000_000_000, 65_536
@@ -30,9 +30,6 @@ UPPER, WORK, TARGET = "../own/upper", "../own/work", str(OWN / "merged")
 QUEUE = "neighbours-note"
 LIMITS = Resources(memory=256 << 20, memory_swap=256 << 20, pids=128, cpu_period=100_000, cpu_quota=100_000)
 _LAUNCHER = "launcher"
-_NO_MAPPING = (
-    "the sandbox cannot be built: this machine cannot give an image's files to another user (mount_setattr, {})"
-)
 _RDONLY = MountAttribute.MOUNT_ATTR_RDONLY
 _IDMAP = MountAttribute.MOUNT_ATTR_IDMAP
 _PRIVATE = MountFlag.MS_PRIVATE | MountFlag.MS_REC
@@ -54,10 +51,13 @@ def group(cgroup: str, name: str, spec: Spec, *, mapped: bool) -> str:
     return path
 
 
-def users() -> int:
-    """A descriptor of a new user namespace with FIRST_ID as its root."""
+def users(layers: str) -> int:
+    """A descriptor of a new user namespace with FIRST_ID as its root. NotSupported where the image's files cannot be
+    its own."""
     ids = (IdRange(inside=0, outside=FIRST_ID, count=IDS),)
-    return user_namespace.make(Ids(users=ids, groups=ids))
+    both = Ids(users=ids, groups=ids)
+    user_namespace.check_store(layers, both)
+    return user_namespace.make(both)
 
 
 def go(path: str) -> None:
@@ -77,7 +77,8 @@ def build(layers: str, files: dict[str, str], seccomp: str, users: int | None) -
     _freeze("/", set_attributes=_RDONLY, recursive=True)
     for found in before:
         if "ro" not in found.options.split(","):
-            _freeze(found.target, clear=_RDONLY)
+            with suppress(FileNotFoundError, NotADirectoryError):  # another mount hides it
+                _freeze(found.target, clear=_RDONLY)
     mount("tmpfs", str(PLACE), "tmpfs", data=f"mode=755,size={LIMITS.memory // 4}")
     for folder in (
         LAYERS,
@@ -99,6 +100,7 @@ def build(layers: str, files: dict[str, str], seccomp: str, users: int | None) -
 
 def enter(users: int | None) -> None:
     """This process is the sandbox's root from here on, with its mounts locked, and a queue that a container may see."""
+    join_session_keyring()
     if users is not None:
         user_namespace.enter(users)
         prctl(Prctl.PR_SET_DUMPABLE, 1)  # a change of ids took /proc/self away from this process
@@ -142,10 +144,7 @@ def _freeze(
 
 def _attach_layers(image: int, users: int | None) -> None:
     mapped = _RDONLY if users is None else _RDONLY | _IDMAP
-    try:
-        mount_setattr(image, set_attributes=mapped, user_namespace=users or 0, shown=str(LAYERS))
-    except OSError as error:
-        raise KernelRefused("mount_setattr", error.errno or 0, _NO_MAPPING.format(error.strerror)) from error
+    mount_setattr(image, set_attributes=mapped, user_namespace=users or 0, shown=str(LAYERS))
     target = os.open(LAYERS, os.O_PATH | os.O_CLOEXEC)
     move_mount(image, target, shown=str(LAYERS))
     os.close(target)
@@ -154,6 +153,6 @@ def _attach_layers(image: int, users: int | None) -> None:
 
 def _laid(number: int, text: str) -> str:
     path = FILES / str(number)
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     os.chmod(path, 0o644)
     return str(path)

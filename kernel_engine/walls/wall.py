@@ -6,6 +6,7 @@ from typing import get_args
 
 from kernel_engine.containers.options import ContainerOptions
 from kernel_engine.errors import InvalidRequest
+from kernel_engine.runtime import capabilities
 from kernel_engine.runtime.ground import Wall
 
 WALLS: tuple[Wall, ...] = get_args(Wall)
@@ -23,6 +24,8 @@ def check(wall: str, options: ContainerOptions) -> Wall:
     if not options.image:
         raise InvalidRequest("no image specified")
     refused = next((name for name, given in _beyond(options) if given), "")
+    if wall == "user" and set(capabilities.normalize(options.host.cap_add, "CapAdd")) - set(capabilities.DEFAULT):
+        refused = "more rights (--cap-add), when its root is this machine's"
     if refused:
         raise InvalidRequest(f"a container that is to be seen without a wall cannot have {refused}")
     return wall

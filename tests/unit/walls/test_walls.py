@@ -75,6 +75,15 @@ def test_every_wall_has_its_name(wall: str) -> None:
     assert check(wall, OPTIONS) == wall
 
 
+def test_the_machines_own_root_gets_no_more_rights() -> None:
+    """Every other container's root is nobody."""
+    many = replace(OPTIONS, host=HostOptions(cap_add=("sys_admin",)))
+    assert check("pid", many) == "pid"
+    with pytest.raises(InvalidRequest, match="cannot have more rights"):
+        check("user", many)
+    assert check("user", replace(OPTIONS, host=HostOptions(cap_add=("CHOWN",)))) == "user"
+
+
 def test_the_default_network_may_be_named() -> None:
     """As our own command does it."""
     assert check("pid", replace(OPTIONS, networks={"default": EndpointOptions()})) == "pid"
