@@ -74,12 +74,14 @@ def _allow(device: Device) -> DeviceRule:
 def _kernel_views(spec: Spec, in_user_namespace: bool) -> tuple[FileSystem, ...]:
     flags = _NOTHING if spec.privileged else _NOTHING_READ_ONLY
     bound = {"pid", "net"} - set(spec.namespaces) if in_user_namespace else set()
-    proc, sysfs = ("bind", "/proc") if "pid" in bound else ("proc", "proc"), ("sysfs", "sysfs")
-    if "net" in bound:
-        sysfs = ("bind", "/sys")
+    proc = ("bind", "/proc") if "pid" in bound else ("proc", "proc")
+    sysfs = ("bind", "/sys") if "net" in bound else ("sysfs", "sysfs")
+    # with /sys come its groups, and the one tree of v2 cannot be mounted over itself (EBUSY)
+    cover = FileSystem(type="tmpfs", source="tmpfs", target=CGROUP_ROOT, flags=_NOTHING, data="mode=755")
     return (
         FileSystem(type=proc[0], source=proc[1], target="/proc", flags=_NOTHING),
         FileSystem(type=sysfs[0], source=sysfs[1], target="/sys", flags=flags),
+        *((cover,) if "net" in bound else ()),
     )
 
 
