@@ -94,6 +94,13 @@ advice() {
         say "디스크에 자리가 없어요. 'df -h'로 확인하고 비운 다음 ./lab을 다시 실행하세요."
         return
     fi
+    if [ -n "${APT_FROM-}" ]; then
+        case $1 in packages | product)
+            say "꾸러미에 빠진 것이 있어요. 인터넷이 되는 컴퓨터에서 ./lab bundle로 다시 만드세요."
+            return
+            ;;
+        esac
+    fi
     case $1 in
     packages)
         say "인터넷 연결과 /etc/apt의 저장소 설정을 확인하고 다시 실행하세요. 우분투라면 universe 저장소가 켜져 있어야 해요."

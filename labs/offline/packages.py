@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 Say = Callable[[str], None]
 
@@ -58,12 +59,18 @@ def needed(names: Sequence[str], options: Sequence[str] = (), *, recommended: bo
 
     options: which lists and sources, as `apt-get -o`.
     """
-    words = [
-        "apt-get", "--quiet", "--yes", "--print-uris", "-o", "Dir::State::status=/dev/null",
-        "-o", "Acquire::ForceHash=SHA256", "-o", f"APT::Install-Recommends={str(recommended).lower()}",
-        *options, "install", *names,
-    ]  # fmt: skip
-    return printed(run(words))
+    with TemporaryDirectory() as empty:  # apt does not name what this machine has downloaded lately
+        (Path(empty) / "partial").mkdir()
+        words = [
+            "apt-get", "--quiet", "--yes", "--print-uris", "-o", "Dir::State::status=/dev/null",
+            "-o", f"Dir::Cache::archives={empty}", "-o", "Acquire::ForceHash=SHA256",
+            "-o", f"APT::Install-Recommends={str(recommended).lower()}", *options, "install", *names,
+        ]  # fmt: skip
+        found = printed(run(words))
+    absent = set(names) - {package.name.partition("_")[0] for package in found}
+    if absent:
+        raise AptFailed(f"{', '.join(sorted(absent))}: apt named no file")
+    return found
 
 
 def run(words: Sequence[str]) -> str:
