@@ -20,11 +20,13 @@ ENGINE = [
     "zstandard>=0.23",
 ]
 COURSE = [
+    "configurable-http-proxy>=0.4",  # JupyterHub's proxy without Node
     "anywidget>=0.9.18",
     "ipykernel>=7",
     "ipython>=8.30",
     "ipywidgets>=8.1.5",
     "jsonschema>=4.21",
+    "jupyterhub>=5.3",
     "jupyter-server-proxy>=4.4",
     "jupyterlab>=4.4",
     "jupyterlab-language-pack-ko-KR>=4.4",

@@ -1,4 +1,5 @@
-"""The `labs` command: list, build, check, hint, solve, step, reset, progress, hub, server, doctor, assign, grade.
+"""The `labs` command: list, build, check, hint, solve, step, reset, progress, hub, server, doctor, serve, assign,
+grade.
 
 Exit codes: 0 done, 1 not yet, 2 misused.
 
@@ -16,6 +17,7 @@ from kernel_engine.client import APIError, Client, EngineUnreachable
 from kernel_engine.paths import DEFAULT_SOCKET
 from labs import catalogue, checks, overview, practice, progress, servers
 from labs.catalogue import COURSE, Lab, NoSuchLab
+from labs.classroom import command as classroom
 from labs.directives import BadSource
 from labs.engine_view import CommandFailed, EngineView
 from labs.grading import command as teacher
@@ -85,6 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--format", choices=("text", "json"), default="text", help="json은 프로그램을 위한 것이에요")
     without = verb("without", "벽 하나를 뺀 컨테이너를, 벽이 모두 있는 것과 나란히 실행해 봐요", _without)
     without.add_argument("words", nargs=argparse.REMAINDER, metavar="벽 docker run …", help=f"벽: {WALL_NAMES}")
+    classroom.add_serve(
+        verb("serve", "수업을 열어요: 학습자마다 자기 JupyterLab과 엔진을 가져요 (선생님용)", classroom.run_serve)
+    )
     reset = verb("reset", "과제를 처음으로 되돌리거나, 실습의 과제들이 남긴 것을 지워요", _reset)
     reset.add_argument("what", help="과제 번호(01-3) 또는 실습 번호(01)")
     return parser
