@@ -112,8 +112,11 @@ def leave(learner: Learner) -> None:
     subprocess.run(["ip", "link", "delete", learner.cable], capture_output=True, check=False, env={"PATH": _PATH})
 
 
-def resolvers() -> tuple[str, ...]:
-    """This machine's resolvers as they are reached from a namespace: none of its 127.0.0.1's."""
+def resolvers(offline: Path = Path("/etc/docker-labs/offline")) -> tuple[str, ...]:
+    """The bundle's name server where `./lab up --offline` set this machine up; else this machine's resolvers as they
+    are reached from a namespace: none of its 127.0.0.1's."""
+    if offline.exists():
+        return (_MIRROR,)
     found: list[str] = []
     for path in (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf")):
         try:

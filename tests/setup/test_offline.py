@@ -99,7 +99,7 @@ def files(tmp_path: Path) -> Iterator[tuple[str, int]]:
     (tmp_path / "mirror/debian/pool/x_1+b1_all.deb").write_bytes(b"content")
     (tmp_path / "secret").write_text("no")
     with mirror.web(tmp_path / "mirror", "127.0.0.1", 0) as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
             yield "127.0.0.1", server.server_port
@@ -139,7 +139,7 @@ def test_the_names_of_the_archive_lead_to_the_mirror() -> None:
         port = probe.getsockname()[1]
     server = mirror.names("127.0.0.1", port, tcp=False)
     server.server.resolver = mirror.Names(mirror.NAMES, "192.0.2.80", lambda request: None)
-    thread = Thread(target=server.server.serve_forever)
+    thread = Thread(target=server.server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
         assert [str(found.rdata) for found in ask(port, "DEB.debian.org", "A").rr] == ["192.0.2.80"]

@@ -115,8 +115,11 @@ def test_the_limits_of_jupyterlab(tmp_path: Path, unified: bool) -> None:
     assert {file.read_text() for place in places for file in place.glob("pids.max")} == {"64"}
 
 
-def test_resolvers_are_those_that_a_namespace_reaches() -> None:
-    assert all(not address.startswith("127.") and ":" not in address for address in network.resolvers())
+def test_resolvers_are_those_that_a_namespace_reaches(tmp_path: Path) -> None:
+    found = network.resolvers(tmp_path / "offline")
+    assert all(not address.startswith("127.") and ":" not in address for address in found)
+    (tmp_path / "offline").touch()
+    assert network.resolvers(tmp_path / "offline") == ("192.0.2.80",)
 
 
 def test_what_the_hub_is_told_comes_back(tmp_path: Path) -> None:
