@@ -20,6 +20,7 @@ from labs.wall import door
 __all__ = [
     "EngineView",
     "Exercise",
+    "Ground",
     "NotYet",
     "Passed",
     "Result",
@@ -111,9 +112,19 @@ Work = str | Callable[[EngineView], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What several exercises of a lab stand on, too slow to be made for each: it stays between them. `setup` adds what
+    is missing, `cleanup` takes all of it away; it consists of `containers`."""
+
+    setup: Work
+    cleanup: Work
+    containers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exercise:
     """`wrong` names solutions that must get NotYet. `containers`, `images` and `volumes` are removed by setup and
-    cleanup."""
+    cleanup; the `ground` goes with the whole lab (%reset 10)."""
 
     check: Callable[[EngineView], Result]
     solve: Work
@@ -123,6 +134,7 @@ class Exercise:
     volumes: tuple[str, ...] = ()
     setup: Work = ""
     cleanup: Work = ""
+    ground: Ground | None = None
     #: what may differ from learner to learner (`labs assign --learners`); lab.md says `{=name}`
     varied: tuple[Varied, ...] = ()
     #: its `%%wall` cells begin in a room in which nothing has been done; a "container" where a lab's rooms are in one
@@ -134,6 +146,8 @@ class Exercise:
     def begin(self, engine: EngineView) -> None:
         """The state in which a learner begins."""
         self._remove(engine)
+        if self.ground is not None:
+            work(self.ground.setup, engine)
         work(self.setup, engine)
 
     def end(self, engine: EngineView) -> None:

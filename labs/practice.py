@@ -190,6 +190,8 @@ def reset(name: str, host: str, kept: Progress) -> str:
         found = exercises(of)
         for each in found.values():
             each.end(engine)
+        for ground in dict.fromkeys(each.ground for each in found.values() if each.ground is not None):
+            work(ground.cleanup, engine)
         for each_name in found:
             kept.note(each_name, progress.begun_again)
         return f"실습 {of.number}의 과제 {len(found)}개가 남긴 것을 지웠어요. 노트북과 다른 실습은 그대로예요."

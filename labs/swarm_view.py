@@ -67,7 +67,8 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """`wanted`: how many tasks it should have; `update`: "" | "updating" | "completed" | "rollback_completed" | …"""
+    """`wanted`: how many tasks it should have, `previous_wanted`: before its last change (None where there was none);
+    `update`: "" | "updating" | "completed" | "rollback_completed" | …; `networks`: ids; `stack`: "" without one."""
 
     id: str
     name: str
@@ -77,7 +78,7 @@ class Service:
     stack: str
     networks: tuple[str, ...]
     constraints: tuple[str, ...]
-    previous_image: str
+    previous_wanted: int | None
     tasks: tuple[Task, ...]
 
     @property
@@ -154,7 +155,7 @@ def _service(row: Mapping[str, Any], tasks: list[Mapping[str, Any]], nodes: Mapp
     mine = [_task(task, name, nodes) for task in tasks if task["ServiceID"] == row["ID"]]
     mine.sort(key=lambda task: (task.slot, task.node, task.changed))
     replicated = spec["Mode"].get("Replicated")
-    previous = (row.get("PreviousSpec") or {}).get("TaskTemplate") or {}
+    previous = ((row.get("PreviousSpec") or {}).get("Mode") or {}).get("Replicated")
     return Service(
         id=row["ID"],
         name=name,
@@ -164,7 +165,7 @@ def _service(row: Mapping[str, Any], tasks: list[Mapping[str, Any]], nodes: Mapp
         stack=(spec.get("Labels") or {}).get("com.docker.stack.namespace", ""),
         networks=tuple(network["Target"] for network in template.get("Networks") or ()),
         constraints=tuple((template.get("Placement") or {}).get("Constraints") or ()),
-        previous_image=_image(previous),
+        previous_wanted=previous.get("Replicas", 0) if previous else None,
         tasks=tuple(mine),
     )
 

@@ -26,7 +26,12 @@ signal.signal(signal.SIGTERM, signal.default_int_handler)
 HUB = Path(os.environ.get("DOCKER_LABS_HUB") or DEFAULT_DATA)
 
 #: modules whose engines publish the labs' fixed ports: one after another, or one worker would wait for the other's
-FIXED_PORTS = ("tests/labs/test_exercises.py", "tests/labs/test_notebooks.py", "tests/browser/test_labs.py")
+FIXED_PORTS = (
+    "tests/labs/test_exercises.py",
+    "tests/labs/test_notebooks.py",
+    "tests/labs/test_orchestration.py",
+    "tests/browser/test_labs.py",
+)
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: real namespaces, mounts and cgroups")
 
