@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shlex
 
 from kernel_engine.containers.house import House
@@ -13,6 +14,7 @@ Table = tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]
 
 
 async def top(house: House, container_id: str, ps_args: str) -> Table:
+    check_ps(ps_args)
     pids = cgroups.processes(house.instance.cgroup, container_id)
     words = shlex.split(ps_args or "-ef")
     process = await asyncio.create_subprocess_exec(
@@ -22,6 +24,13 @@ async def top(house: House, container_id: str, ps_args: str) -> Table:
     if process.returncode != 0:
         raise EngineError(f"Error running ps: {complaint.decode(errors='replace').strip()}")
     return parse_ps(output.decode(errors="replace"), frozenset(pids))
+
+
+def check_ps(ps_args: str) -> None:
+    """A column that is only called PID would show other processes than the container's (moby, validatePSArgs)."""
+    for name, title in re.findall(r"\s+(\S*)=\s*(PID\S*)", f" {ps_args}"):
+        if name != "pid":
+            raise InvalidRequest(f'specifying "{name}={title}" is not allowed')
 
 
 def parse_ps(text: str, pids: frozenset[int]) -> Table:

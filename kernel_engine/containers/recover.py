@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ from kernel_engine.syscalls.process import kill as kill_process
 
 LAUNCHER_DIED = "the engine's launcher ended, and its containers with it"
 LOG_WRITER_DIED = "the engine's log writer ended, and what it held of the container with it"
+_log = logging.getLogger(__name__)
 MACHINE_RESTARTED = "the machine or the engine's launcher was restarted"
 
 
@@ -52,6 +54,9 @@ async def recover(house: House) -> None:
     for item in known.values():
         if house.roster.by_id(item.id) is None:
             await _end_unknown(house, item)
+        elif house.restriction is not None and item.exited is None and not _has_own_users(item.pid):
+            _log.warning("container %s has this machine's users, and is ended: the engine is restricted", item.id)
+            await house.launcher.signal(item.id, 9)
 
 
 async def launcher_lost(house: House) -> None:
@@ -155,6 +160,14 @@ async def _end_unknown(house: House, item: Known) -> None:
         await house.launcher.forget(item.id)
     elif item.container == item.id or probing.is_probe(item.id):
         await house.launcher.signal(item.id, 9)
+
+
+def _has_own_users(pid: int) -> bool:
+    """Whether it is in a user namespace of its own. One that is gone has been ended already."""
+    try:
+        return not os.path.samestat(os.stat(f"/proc/{pid}/ns/user"), os.stat("/proc/self/ns/user"))
+    except FileNotFoundError:
+        return True
 
 
 def _kill_rest(house: House, live: Live) -> None:

@@ -361,9 +361,14 @@ def test_what_was_made_before_the_engine_was_restricted(room: Class, sleeper: st
     engine.docker("create", "--name", "older", "-v", "/etc:/x", "busybox", "cat", "/x/passwd")
     engine.docker("run", "-d", "--name", "entered", "-v", "/etc:/x", "busybox", "sleep", "1000")
     engine.stop()
+    engine.extra = ()
+    engine.start()
+    engine.docker("run", "-d", "--name", "unmapped", "busybox", "sleep", "1000")
+    engine.stop()
     engine.extra = restricted
     engine.start()
+    assert engine.docker("wait", "unmapped").stdout == "137\n"
     assert room.refused("/containers/older/start", {})[0] == 403
     assert room.refused("/containers/entered/exec", {"Cmd": ["id"]})[0] == 403
     assert engine.docker("exec", sleeper, "id", "-u").stdout == "0\n"
-    engine.docker("rm", "-f", "older", "entered")
+    engine.docker("rm", "-f", "older", "entered", "unmapped")
