@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from collections.abc import Iterator
@@ -96,10 +97,24 @@ def _begin(taken: Taken, content_type: str, common: str = "") -> socket.socket:
         words = f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\n"
     client = taken.detach()
     try:
-        client.send(f"{words}{common}\r\n".encode())  # the first bytes on this socket: its buffer is empty
+        _send_apart(client, f"{words}{common}\r\n".encode())  # the first bytes on this socket: its buffer is empty
     except OSError:
         pass  # the client has left; whoever moves the stream notices it and cleans up
     return client
+
+
+def _send_apart(client: socket.socket, head: bytes) -> None:
+    """So that no read(2) of the client's returns more than the head, however late it reads.
+
+    docker-py reads the head through a buffer and the stream past it: what came with the head is lost to it, which a
+    process that prints at once makes likely. Data that carry a descriptor are a barrier to reading (unix(7)); a reader
+    that does not ask for descriptors gets none.
+    """
+    barrier = os.open("/dev/null", os.O_PATH | os.O_CLOEXEC)
+    try:
+        socket.send_fds(client, [head], [barrier])
+    finally:
+        os.close(barrier)
 
 
 def _stream_type(head: Head, version: Version, multiplexed: bool) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import socket
+import sys
+import termios
 import threading
+import time
 
 import pytest
 
@@ -52,6 +56,25 @@ def test_stdin_after_the_answer(door: Door) -> None:
         end.sendall(b"later\n")
         end.shutdown(socket.SHUT_WR)
         assert rest + read_all(end) == b"<later\n>"
+
+
+def test_a_late_reader_gets_the_head_alone(door: Door) -> None:
+    """docker-py would lose what comes with it."""
+    whole = upgraded(MULTIPLEXED) + b"<said at once>"
+    with connect(door.path) as end:
+        end.sendall(attach() + b"said at once")
+        end.shutdown(socket.SHUT_WR)
+        until = time.monotonic() + 20
+        while unread(end) < len(whole):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        assert end.recv(65536) == upgraded(MULTIPLEXED)
+        assert read_all(end) == b"<said at once>"
+
+
+def unread(end: socket.socket) -> int:
+    """Bytes that wait (FIONREAD of ioctl(2))."""
+    return int.from_bytes(fcntl.ioctl(end, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def test_a_header_that_comes_byte_by_byte(door: Door) -> None:
