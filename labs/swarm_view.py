@@ -39,6 +39,7 @@ class Task:
     service: str
     slot: int
     node: str
+    node_id: str
     state: str
     desired: str
     error: str
@@ -178,6 +179,7 @@ def _task(row: Mapping[str, Any], service: str, nodes: Mapping[str, Node]) -> Ta
         service=service,
         slot=row.get("Slot", 0),
         node=node.name if node else "",
+        node_id=node.id if node else "",
         state=status["State"],
         desired=row["DesiredState"],
         error=status.get("Err", ""),

@@ -110,7 +110,7 @@ def _service(service: Service, manager: str) -> str:
 
 
 def _node(node: Node, tasks: Sequence[Task], manager: str) -> str:
-    mine = [task for task in tasks if task.node == node.name and (task.is_wanted or task.state == "running")]
+    mine = [task for task in tasks if task.node_id == node.id and (task.is_wanted or task.state == "running")]
     drawn = "".join(_task(task, manager) for task in mine) or '<p class="dl-empty">태스크가 없어요.</p>'
     kind = " dl-lost" if node.state != "ready" else ""
     return (

@@ -77,6 +77,13 @@ def test_of_two_nodes_with_one_name_the_one_that_answers_is_meant() -> None:
     assert found is not None and found.id == "id-worker01"
 
 
+def test_tasks_are_drawn_on_the_node_that_has_them_not_on_all_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")
+    twins = [node("worker01", state="down") | {"ID": "older"}, node("worker01")]
+    html = swarm_picture.as_html(swarm_view.understood(twins, [service("api", 1)], [task("api", 1, "worker01")]), "m")
+    assert html.count("<b>api.1</b>") == 1
+
+
 def test_the_text_says_what_should_be_and_what_is(swarm: Swarm) -> None:
     assert swarm_picture.as_text(swarm).splitlines() == [
         "스웜의 모습",
