@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from kernel_engine.errors import NotFound
-from kernel_engine.syscalls.trace import Step, Trace, recording
+from kernel_engine.syscalls.trace import Step, Steps, Trace, recording
 
 _REMEMBERED = 128
 #: kernel calls of one request that are kept
@@ -30,7 +30,11 @@ class Operation:
     path: str
     started: float = field(default_factory=time.time)  #: seconds since the epoch
     seconds: float = 0.0
-    steps: tuple[Step, ...] = ()  #: in the order of time
+    calls: Steps = field(default_factory=Steps)  #: in the order of time
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return self.calls[:_CALLS]
 
 
 class Operations:
@@ -48,11 +52,10 @@ class Operations:
                 yield
         finally:
             trace.closed = True
-            if trace.steps:
+            if trace.rows or trace.adopted:
                 operation.seconds = round(time.monotonic() - began, 6)
-                operation.steps = tuple(sorted(trace.steps, key=lambda step: step.started))[:_CALLS]
+                operation.calls = trace.whole
                 self._keep(operation)
-            trace.steps = []
 
     def all(self) -> tuple[Operation, ...]:
         """The oldest first."""

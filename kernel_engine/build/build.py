@@ -76,7 +76,7 @@ class Builder:
             self.register.close(entry, error=error.message if isinstance(error, EngineError) else str(error))
             raise
         self.register.close(entry, image=image.id)
-        adopt(entry.calls.steps)
+        adopt(entry.calls.whole)
         return image
 
     async def _build(self, options: BuildOptions, body: AsyncIterable[bytes], emit: Emit, entry: Entry) -> Image:

@@ -34,7 +34,7 @@ class Entry:
 
     def trace(self) -> tuple[Call, ...]:
         """In the order of time."""
-        return tuple(sorted(self.calls.steps, key=lambda call: call.started))
+        return self.calls.whole[:_CALLS]
 
     def in_order(self) -> tuple[Step, ...]:
         return tuple(self.steps[number] for number in sorted(self.steps))
@@ -56,7 +56,6 @@ class Register:
     def close(self, entry: Entry, *, image: str = "", error: str = "") -> None:
         entry.image, entry.error, entry.work = image, error, None
         entry.calls.closed = True
-        del entry.calls.steps[_CALLS:]
         entry.seconds = round(time.time() - entry.started, 6)
         for number, step in entry.steps.items():
             if step.state == "running":  # it was cut off

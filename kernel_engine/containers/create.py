@@ -117,8 +117,7 @@ async def _make(
         if not config.host.auto_remove:  # whose start waits for it; before that, nothing of it need survive
             await recorded(live)
         undo.pop_all()
-    house.traces.keep(container_id, trace.steps)
-    adopt(trace.steps)
+    adopt(house.traces.keep(container_id, trace.whole))
     house.announce(live, "create")
     return live
 

@@ -16,7 +16,7 @@ from kernel_engine.containers.record import Exec
 from kernel_engine.containers.roster import Live, not_running
 from kernel_engine.containers.spec import exec_process
 from kernel_engine.errors import Conflict, EngineError, InvalidRequest, NotFound, StartFailed
-from kernel_engine.syscalls.trace import Trace, adopt, recording
+from kernel_engine.syscalls.trace import Steps, Trace, adopt, recording
 
 _REMEMBERED = 256
 
@@ -152,7 +152,7 @@ async def _launch(house: House, live: Live, running: LiveExec, options: ExecOpti
     trace = Trace("daemon")
     with recording(trace):
         started = await house.launcher.exec(running.record.id, record.id, process)
-    adopt(house.traces.keep(running.record.id, [*trace.steps, *started.trace]))
+    adopt(house.traces.keep(running.record.id, Steps(trace.own, started.trace)))
     try:
         await house.log_writer.adopt(running.record.id, started.stdio, log=None, stdin_once=True)
     finally:

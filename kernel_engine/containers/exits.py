@@ -94,7 +94,7 @@ async def container_ended(house: House, live: Live, exited: Exited) -> None:
 async def _detach(house: House, record: Container) -> None:
     with recording(Trace("daemon")) as trace:
         await detach_all(house, record.id, record.endpoints)
-    house.traces.add_end(record.id, trace.steps)
+    house.traces.add_end(record.id, trace.whole)
 
 
 def _announce(house: House, live: Live, exited: Exited) -> None:

@@ -7,7 +7,7 @@ import errno
 import os
 import secrets
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +34,7 @@ from kernel_engine.network.ports import Reservation
 from kernel_engine.runtime.events import Created, Started, Stdio
 from kernel_engine.runtime.log_writer.client import LogFile
 from kernel_engine.runtime.spec import Spec
-from kernel_engine.syscalls.trace import Step, Trace, adopt, recording
+from kernel_engine.syscalls.trace import Packed, Step, Steps, Trace, adopt, recording
 
 if TYPE_CHECKING:
     from kernel_engine.containers.stepping import Stepping
@@ -74,7 +74,7 @@ async def start_locked(house: House, live: Live, stepping: Stepping | None = Non
         await _remember_failure(house, live, error)
         raise
     finally:
-        _keep_trace(house, record, [*trace.steps, *steps])
+        _keep_trace(house, record, Steps(trace.own, *trace.adopted, *_parts(steps)))
     state = replace(
         live.record.state,
         status="running",
@@ -278,14 +278,18 @@ def _make_inside(folder: Folder, source: str) -> None:
         raise EngineError(f"error while creating mount source path '{source}': mkdir {source}: {reason}") from None
 
 
-def _keep_trace(house: House, record: Container, steps: Sequence[Step]) -> None:
-    created = [step for step in house.traces.recent(record.id) if record.state.started_at == 0.0]
-    kept = house.traces.keep(record.id, [*created, *steps])
+def _parts(steps: Sequence[Step]) -> tuple[Iterable[Step] | Packed, ...]:
+    return steps.parts if isinstance(steps, Steps) else (steps,)
+
+
+def _keep_trace(house: House, record: Container, steps: Steps) -> None:
+    created = house.traces.recent(record.id) if record.state.started_at == 0.0 else ()
     adopt(steps)
+    kept = house.traces.keep(record.id, Steps(created, *steps.parts))
     house.later(_write_trace(Path(record.directory), kept))
 
 
-async def _write_trace(directory: Path, steps: Sequence[Step]) -> None:
+async def _write_trace(directory: Path, steps: Steps) -> None:
     await asyncio.sleep(_TRACE_DELAY)
     if directory.exists():
         with suppress(FileNotFoundError):  # removed meanwhile (--rm); the trace stays in memory

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
 
-from kernel_engine.syscalls.trace import Step
+from kernel_engine.syscalls.trace import Step, Steps
 
 _REMEMBERED = 128
 
@@ -17,18 +17,16 @@ class Traces:
     last end, while this daemon lives."""
 
     def __init__(self) -> None:
-        self._recent: OrderedDict[str, tuple[Step, ...]] = OrderedDict()
+        self._recent: OrderedDict[str, Steps] = OrderedDict()
         self._ends: OrderedDict[str, tuple[Step, ...]] = OrderedDict()
 
-    def keep(self, container_id: str, steps: Iterable[Step]) -> tuple[Step, ...]:
-        """Sorted by time; the steps of create stay in front of those of start."""
-        ordered = tuple(sorted(steps, key=lambda step: step.started))
-        self._recent[container_id] = ordered
+    def keep(self, container_id: str, steps: Steps) -> Steps:
+        self._recent[container_id] = steps
         self._ends.pop(container_id, None)
         self._recent.move_to_end(container_id)
         while len(self._recent) > _REMEMBERED:
             self._recent.popitem(last=False)
-        return ordered
+        return steps
 
     def add_end(self, container_id: str, steps: Iterable[Step]) -> None:
         """Of the container's last end: launcher and daemon each tell their part."""
@@ -41,7 +39,8 @@ class Traces:
         return self._ends.get(container_id, ())
 
     def recent(self, container_id: str) -> tuple[Step, ...]:
-        return self._recent.get(container_id, ())
+        found = self._recent.get(container_id)
+        return found.read if found is not None else ()
 
     def find(self, prefix: str) -> str | None:
         """The id of a container removed lately, by its id or an unambiguous beginning."""
@@ -49,12 +48,12 @@ class Traces:
         return matches[0] if prefix and len(matches) == 1 else None
 
 
-def write_trace(path: Path, steps: Iterable[Step]) -> None:
+def write_trace(path: Path, steps: Steps) -> None:
     path.write_text(json.dumps([list(step) for step in steps], ensure_ascii=False))
 
 
-def read_trace(path: Path) -> tuple[Step, ...]:
+def read_trace(path: Path) -> Steps:
     try:
-        return tuple(Step(*row) for row in json.loads(path.read_text()))
+        return Steps(tuple(Step(*row) for row in json.loads(path.read_text())))
     except (OSError, ValueError, TypeError):
-        return ()
+        return Steps()

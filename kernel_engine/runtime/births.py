@@ -41,7 +41,7 @@ class Launcher(Protocol):
     loop: Loop
     register: Register
 
-    def tell(self, message: Message, descriptors: tuple[int, ...] = ()) -> bool: ...
+    def tell(self, message: Message, descriptors: tuple[int, ...] = (), packed: bytes = b"") -> bool: ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class Birth:
     stepped: bool = False  #: the child waits before each call, and ends with the client that looks on
     told: bool = False  #: how it was made has been told with its first stop
     listening: bool = True
-    steps: str = "[]"  #: the child's part of the trace
+    steps: bytes = b""  #: the child's part of the trace, packed
     given: tuple[str, ...] = ()  #: the streams that the client has got with `created`
     error: Message | None = None
 
@@ -289,20 +289,21 @@ class Births:
             case "stop":
                 self._stopped(birth, message)
             case "exec":
-                birth.steps = message["trace"]
+                birth.steps = message.get("packed", b"")
                 if descriptors:
                     birth.entry.streams["console"] = descriptors[0]
                 if birth.error is None:
                     self._started(birth)
             case "failed":
-                birth.error, birth.steps = birth.error or message["error"], message["trace"]
+                birth.error, birth.steps = birth.error or message["error"], message.get("packed", b"")
 
     def _stopped(self, birth: Birth, message: Message) -> None:
         made = [] if birth.told else [list(step) for step in birth.trace.steps]
         birth.told = True
-        stop = {name: message[name] for name in ("call", "done", "seen")}
+        stop = {name: message[name] for name in ("call", "seen")}
         self._launcher.tell(
-            {"event": "stopped", "id": birth.entry.id, "pid": birth.entry.pid, "launcher": made, **stop}
+            {"event": "stopped", "id": birth.entry.id, "pid": birth.entry.pid, "launcher": made, **stop},
+            packed=message.get("packed", b""),
         )
 
     def _created(self, birth: Birth, netlink: list[int]) -> None:
@@ -322,14 +323,15 @@ class Births:
         del self._births[entry.id]
         self._launcher.register.drop(entry.id)
         self._launcher.register.add(entry)
+        names = [name for name in entry.streams if name not in birth.given]
         reply = {
             "reply": birth.request,
             "pid": entry.pid,
             "started_at": entry.started_at,
-            "streams": [name for name in entry.streams if name not in birth.given],
-            **_traces(birth),
+            "streams": names,
+            "launcher": [list(step) for step in birth.trace.steps],
         }
-        self._launcher.tell(reply, tuple(entry.streams[name] for name in reply["streams"]))
+        self._launcher.tell(reply, tuple(entry.streams[name] for name in names), birth.steps)
 
     def _reap(self, birth: Birth) -> None:
         """The child or its program has ended."""
@@ -350,7 +352,9 @@ class Births:
             with recording(birth.trace):
                 self._launcher.register.remove_group(entry.cgroup, entry.id)
         error = birth.error or _died(code, START_PREFIX if entry.is_first else EXEC_PREFIX)
-        self._launcher.tell({"reply": birth.request, "pid": entry.pid, "error": error, **_traces(birth)})
+        steps = [list(step) for step in birth.trace.steps]
+        reply = {"reply": birth.request, "pid": entry.pid, "error": error, "launcher": steps}
+        self._launcher.tell(reply, packed=birth.steps)
 
     def _stop_listening(self, birth: Birth) -> None:
         if birth.listening:
@@ -369,7 +373,7 @@ class Births:
 
     def _refuse(self, request: int, error: OSError, prefix: str, trace: Trace) -> None:
         steps = [list(step) for step in trace.steps]
-        reply = {"reply": request, "pid": 0, "error": describe(error, prefix, trace), "launcher": steps, "child": "[]"}
+        reply = {"reply": request, "pid": 0, "error": describe(error, prefix, trace), "launcher": steps}
         self._launcher.tell(reply)
 
 
@@ -415,10 +419,6 @@ def _fork(flags: CloneFlag, live: Callable[[], NoReturn], *, cgroup: int = -1) -
 def _pair() -> tuple[Channel, Channel]:
     parent, child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     return Channel(parent), Channel(child)
-
-
-def _traces(birth: Birth) -> Message:
-    return {"launcher": [list(step) for step in birth.trace.steps], "child": birth.steps}
 
 
 def _died(code: int, prefix: str) -> Message:

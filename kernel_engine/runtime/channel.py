@@ -1,7 +1,8 @@
 """Messages between daemon, launcher and child: JSON and descriptors on a SOCK_SEQPACKET socket (unix(7)).
 
 A message may be longer than one packet: each packet begins with `+` (more follows) or `.` (the last one). Descriptors
-travel with the first packet. Also here: how a `Spec` and its parts become JSON and come back.
+travel with the first packet. Behind a line end a message may carry bytes that are passed on unread: "packed". Also
+here: how a `Spec` and its parts become JSON and come back.
 """
 
 from __future__ import annotations
@@ -55,9 +56,11 @@ class Channel:
     def unsent(self) -> bool:
         return bool(self._outgoing)
 
-    def send(self, message: Message, descriptors: Sequence[int] = ()) -> None:
+    def send(self, message: Message, descriptors: Sequence[int] = (), packed: bytes = b"") -> None:
         """Queues a message and sends what goes. The caller keeps its descriptors. Closed when nobody listens."""
         body = json.dumps(message, separators=(",", ":")).encode()
+        if packed:
+            body += b"\n" + packed
         kept = tuple(os.dup(fd) for fd in descriptors)
         last = max(len(body) - 1, 0) // PACKET
         for number in range(last + 1):
@@ -131,7 +134,10 @@ class Channel:
         self._partial += packet[1:]
         if packet[:1] == b"+":
             return None
-        message, descriptors = json.loads(self._partial.decode()), self._descriptors
+        words, _, packed = self._partial.partition(b"\n")
+        message, descriptors = json.loads(words.decode()), self._descriptors
+        if packed:
+            message["packed"] = bytes(packed)
         self._partial, self._descriptors = bytearray(), []
         return message, descriptors
 

@@ -7,14 +7,12 @@ come with an answer belong to the caller.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from itertools import count
-from typing import Any
 
 from kernel_engine.errors import EngineError, InvalidRequest, Unavailable
 from kernel_engine.paths import Instance
@@ -23,7 +21,7 @@ from kernel_engine.runtime.companion import ATTEMPTS, PAUSE, connect_or_start, c
 from kernel_engine.runtime.events import Created, Exited, Inside, Known, Started, Stdio, Stopped
 from kernel_engine.runtime.handshake import GIVEN_UP, raised
 from kernel_engine.runtime.spec import Process, Spec
-from kernel_engine.syscalls.trace import Call, Step, adopt
+from kernel_engine.syscalls.trace import Call, Packed, Step, Steps, adopt
 
 #: seconds until a launcher that does not answer counts as gone
 _PATIENCE = 2.0
@@ -253,7 +251,8 @@ class Launcher:
 
     async def _ask(self, message: Message) -> Message:
         answer, descriptors = await self._send(message)
-        adopt(Step(*words) for words in answer.get("trace", ()))
+        if made := answer.get("trace"):
+            adopt(tuple(Step(*words) for words in made))
         _check(answer, descriptors)
         return answer
 
@@ -334,29 +333,24 @@ def _started(id: str, answer: Answer) -> Started:
     return Started(id=id, pid=message["pid"], started_at=message["started_at"], stdio=Stdio(**streams), trace=trace)
 
 
-def _trace(message: Message) -> tuple[Step, ...]:
+def _trace(message: Message) -> Steps:
     """The launcher's steps and the child's."""
-    launcher = [Step(*step) for step in message.get("launcher", ())]
-    steps = launcher + _of_child(message.get("child", "[]"), message.get("pid", 0))
-    return tuple(sorted(steps, key=lambda step: step.started))
-
-
-def _of_child(packed: str, pid: int) -> list[Step]:
-    """A child's steps, which get here the pid that it does not know."""
-    rows: list[list[Any]] = json.loads(packed)
-    return [Step._make(["child", *row[:6], pid, row[6]]) for row in rows]
+    launcher = tuple(Step(*row) for row in message.get("launcher", ()))
+    if "packed" not in message:
+        return Steps(launcher)
+    return Steps(launcher, Packed("child", message["pid"], message["packed"]))
 
 
 def _stopped(message: Message) -> Stopped:
     return Stopped(
         pid=message["pid"],
         call=Call(process="child", **message["call"]),
-        done=_trace({"launcher": message["launcher"], "child": message["done"], "pid": message["pid"]}),
+        done=tuple(_trace(message)),
         inside=Inside(**message["seen"]),
     )
 
 
-def _check(message: Message, descriptors: list[int], trace: tuple[Step, ...] = ()) -> None:
+def _check(message: Message, descriptors: list[int], trace: Sequence[Step] = ()) -> None:
     """Raises the error that the answer carries, with the trace of what led to it."""
     if "error" not in message:
         return

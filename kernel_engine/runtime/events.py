@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kernel_engine.syscalls.trace import Call, Step
@@ -68,7 +69,7 @@ class Started:
     pid: int  #: as the host numbers it
     started_at: float  #: seconds since the epoch
     stdio: Stdio  #: what `Created` has not given
-    trace: tuple[Step, ...]  #: launcher's and child's part
+    trace: Sequence[Step]  #: launcher's and child's part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

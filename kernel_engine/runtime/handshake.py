@@ -12,7 +12,6 @@ failed(error)            →    the error becomes that of `launch`
 from __future__ import annotations
 
 import errno
-import json
 import os
 from collections.abc import Sequence
 
@@ -50,10 +49,10 @@ class Handshake:
     def stop(self, name: str, arguments: str, source: str) -> None:
         """Waits before a call until somebody goes on; tells what was done since the last stop, and how this process
         sees itself. Raises channel.Closed as `wait_for_go`."""
-        done, self._told = packed_steps(self._trace, self._told), len(self._trace.steps)
+        done, self._told = self._trace.packed(self._told), len(self._trace.rows)
         seen = {"pid": os.getpid(), "hostname": os.uname().nodename, "user": os.geteuid(), "group": os.getegid()}
         call = {"name": name, "arguments": arguments, "source": source}
-        self._channel.send({"say": "stop", "call": call, "done": done, "seen": seen})
+        self._channel.send({"say": "stop", "call": call, "seen": seen}, packed=done)
         self._wait("next")
 
     def _wait(self, word: str) -> None:
@@ -63,22 +62,15 @@ class Handshake:
         self._heard.remove(word)
 
     def about_to_exec(self, console: int | None) -> None:
-        message = {"say": "exec", "trace": packed_steps(self._trace)}
-        self._channel.send(message, () if console is None else (console,))
+        self._channel.send({"say": "exec"}, () if console is None else (console,), self._trace.packed())
 
     def failed(self, error: BaseException, prefix: str) -> None:
-        message = {"say": "failed", "error": describe(error, prefix, self._trace), "trace": packed_steps(self._trace)}
-        self._channel.send(message)
+        message = {"say": "failed", "error": describe(error, prefix, self._trace)}
+        self._channel.send(message, packed=self._trace.packed())
 
 
 #: the error of a start that the client itself gave up
 GIVEN_UP = "the start was given up"
-
-
-def packed_steps(trace: Trace, first: int = 0) -> str:
-    """The steps from `first` on, as text that the launcher passes on unread; the pid is missing: the child does not
-    know it."""
-    return json.dumps([step[1:7] + step[8:] for step in trace.steps[first:]], separators=(",", ":"))
 
 
 def describe(error: BaseException, prefix: str, trace: Trace) -> Message:

@@ -43,12 +43,12 @@ class Launcher:
         if listening is not None:
             self.loop.watch(listening.fileno(), lambda: self.serve(listening.accept()[0]))
 
-    def tell(self, message: Message, descriptors: tuple[int, ...] = ()) -> bool:
+    def tell(self, message: Message, descriptors: tuple[int, ...] = (), packed: bytes = b"") -> bool:
         """Never blocks. False when nobody listens: the client asks `known` when it comes back."""
         if self._client is None:
             return False
         try:
-            self._client.send(message, descriptors)
+            self._client.send(message, descriptors, packed)
         except Closed:
             self._lose_client()
             return False

@@ -151,7 +151,7 @@ class Register:
     def _swept(self, id: str) -> None:
         """Tells what its end asked of the kernel here."""
         trace = current()
-        if trace is not None and trace.steps:
+        if trace is not None and trace.rows:
             self._client.tell({"event": "swept", "id": id, "trace": [list(step) for step in trace.steps]})
 
     # questions --------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import sys
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -59,8 +60,8 @@ def call(name: str, *arguments: Argument, show: str = "", path: str | None = Non
         result = _syscall(number, *arguments)
     code = ctypes.get_errno() if result == -1 else 0
     if current is not None:
-        outcome = errno.errorcode.get(code, str(code)) if code else str(result)
-        current.add(name, show, outcome, ok=not code, started=started, source=trace.source_line(3))
+        outcome = errno.errorcode.get(code, code) if code else result
+        current.add(name, show, outcome, not code, started, sys._getframe(2))
     if code:
         raise OSError(code, os.strerror(code), path)
     return result
@@ -78,10 +79,9 @@ def recorded(name: str, show: str, function: Callable[..., T], *arguments: objec
         result = function(*arguments)
     except OSError as error:
         outcome = errno.errorcode.get(error.errno or 0, str(error.errno))
-        current.add(name, show, outcome, ok=False, started=started, source=trace.source_line(3))
+        current.add(name, show, outcome, False, started, sys._getframe(2))
         raise
-    outcome = str(result) if isinstance(result, int) else "0"
-    current.add(name, show, outcome, ok=True, started=started, source=trace.source_line(3))
+    current.add(name, show, int(result) if isinstance(result, int) else 0, True, started, sys._getframe(2))
     return result
 
 
@@ -91,5 +91,4 @@ def announce(name: str, show: str) -> None:
     if current is not None:
         if current.before is not None:
             current.before(name, show, trace.source_line(3))
-        now = time.monotonic_ns()
-        current.add(name, show, "", ok=True, started=now, source=trace.source_line(3))
+        current.add(name, show, "", True, time.monotonic_ns(), sys._getframe(2))

@@ -11,6 +11,7 @@ import errno
 import os
 import socket
 import struct
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from ipaddress import (
     ip_interface,
     ip_network,
 )
+from types import FrameType
 from typing import Self
 
 from kernel_engine.syscalls import trace
@@ -338,7 +340,7 @@ class Netlink:
     def _record(kind: Message, shown: str, result: str, started: int, *, ok: bool) -> None:
         current = trace.current()
         if current is not None:
-            current.add(f"netlink {kind.name}", shown, result, ok=ok, started=started, source=caller())
+            current.add(f"netlink {kind.name}", shown, result, ok, started, caller())
 
     def _exchange(self, kind: Message, flags: Flag, body: bytes) -> list[bytes]:
         self._sequence += 1
@@ -358,12 +360,12 @@ class Netlink:
                     return replies
 
 
-def caller() -> str:
-    """The first line up the stack that is not in a file of netlink's."""
-    depth = 2
-    while (line := trace.source_line(depth)).startswith(_OWN_FILES):
-        depth += 1
-    return line
+def caller() -> FrameType:
+    """The first frame up the stack that is not in a file of netlink's."""
+    frame = sys._getframe(1)
+    while frame.f_code.co_filename.endswith(_OWN_FILES) and frame.f_back is not None:
+        frame = frame.f_back
+    return frame
 
 
 def messages(packet: bytes) -> Iterator[tuple[int, int, int, bytes]]:

@@ -160,7 +160,7 @@ class Nfnetlink:
         current = trace.current()
         if current is not None:
             result = "0" if failure is None else errno.errorcode.get(failure.errno or 0, str(failure.errno))
-            current.add(f"netlink {name}", shown, result, ok=failure is None, started=started, source=caller())
+            current.add(f"netlink {name}", shown, result, failure is None, started, caller())
 
 
 _NAMES = {

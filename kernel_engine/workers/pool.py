@@ -117,7 +117,7 @@ class Workers:
             writer.close()
             with suppress(ConnectionError):
                 await writer.wait_closed()
-        adopt(Step(*words) for words in answer.get("trace", ()))
+        adopt(tuple(Step(*words) for words in answer.get("trace", ())))
         return _result(answer)
 
     async def _send(self, message: dict[str, Any], descriptors: tuple[int, ...]) -> None:

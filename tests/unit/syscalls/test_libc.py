@@ -28,7 +28,7 @@ def test_without_a_trace_nothing_is_recorded() -> None:
         pass
     fd = process.pidfd_open(os.getpid())
     os.close(fd)
-    assert trace.steps == []
+    assert trace.steps == ()
 
 
 def test_results_are_shown() -> None:
