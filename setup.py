@@ -32,6 +32,7 @@ COURSE = [
     "jupyterlab-language-pack-ko-KR>=4.4",
     "nbclient>=0.10",
     "nbformat>=5.10",
+    "nbval>=0.11",
     "PyYAML>=6",
     "wcwidth>=0.2.13",
 ]
@@ -44,7 +45,6 @@ TEST = [
     "hypothesis>=6.100",
     "kubernetes-validate>=1.31",
     "mypy>=1.13",
-    "nbval>=0.11",
     "pexpect>=4.9",
     "playwright>=1.49",
     "pytest>=8.3",

@@ -21,7 +21,7 @@ from nbformat import NotebookNode
 
 from labs.catalogue import Lab
 from labs.checks import exercises
-from labs.directives import BadSource, Directive, directives, exercise
+from labs.directives import BadSource, Directive, ExerciseText, directives, exercise
 from labs.workspace import prepare
 
 #: exercise ("05-2") → variable → value
@@ -66,10 +66,13 @@ def _as_cells(directive: Directive, lab: Lab, values: Values) -> str:
         varied = exercises(lab)[name].varied if name in exercises(lab) else ()
         said = exercise(directive, {each.name: each.of(values.get(name, {})) for each in varied})
         check = _code_cell(f"%check {said.id} {said.answer}".rstrip(), folded=False)
-        heading = f"### 과제 {said.id}. {said.title}"
         here = _code_cell(WALL_HERE if lab.track else WORK_HERE, folded=False)
-        return f"+++\n\n{heading}\n\n{said.text}\n\n{here}\n\n{check}"
+        return f"+++\n\n{heading(said)}\n\n{said.text}\n\n{here}\n\n{check}"
     return _code_cell(f"%{directive.kind} {directive.argument}".rstrip(), folded=True)
+
+
+def heading(said: ExerciseText) -> str:
+    return f"### 과제 {said.id}. {said.title}"
 
 
 def _code_cell(source: str, *, folded: bool) -> str:

@@ -89,7 +89,7 @@ def check(exercise: Exercise, engine: EngineView) -> Result:
     for others in combinations(exercise.varied):
         if others != own and isinstance(exercise.check(engine.with_values(others)), Passed):
             return NotYet(
-                expected=f"{result.expected} (이 사람의 문제: {_told(own)})",
+                expected=f"{result.expected} (나의 문제: {_told(own)})",
                 found=f"다른 사람의 문제에 맞는 답이에요: {_told(others)}",
                 read_from=result.read_from,
                 hints=result.hints,

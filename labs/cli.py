@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     classroom.add_serve(
         verb("serve", "수업을 열어요: 학습자마다 자기 JupyterLab과 엔진을 가져요 (선생님용)", classroom.run_serve)
     )
+    teacher.add_grade(verb("grade", "낸 노트북을 채점해요 (선생님용)", _grade))
     reset = verb("reset", "과제를 처음으로 되돌리거나, 실습의 과제들이 남긴 것을 지워요", _reset)
     reset.add_argument("what", help="과제 번호(01-3) 또는 실습 번호(01)")
     return parser
@@ -154,6 +155,14 @@ def _step(options: argparse.Namespace) -> int:
 
 def _kept() -> Progress:
     return Progress(folder=progress.folder(), say=lambda text: print(text, file=sys.stderr))
+
+
+def _grade(options: argparse.Namespace) -> int:
+    try:
+        return teacher.run_grade(options, _address(options))
+    except KeyboardInterrupt:
+        print("채점을 멈췄어요. 같은 명령을 다시 실행하면 이어서 해요.", file=sys.stderr)
+        return 130
 
 
 def _hub(options: argparse.Namespace) -> int:

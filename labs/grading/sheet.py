@@ -28,7 +28,7 @@ HIDDEN = re.compile(r"^[ \t]*### BEGIN HIDDEN TESTS.*?^[ \t]*### END HIDDEN TEST
 _CHECK = re.compile(r"^%check (?P<name>\d\d-\d+)(?P<answer> .+)?$")
 CHANGES = (
     "\n\n> 채점할 때는 노트북을 **처음부터 다시 실행해요.** 실행할 때마다 달라지는 답은 그대로 적지 말고, "
-    "변수에 담아 `%check {name} {{answer}}`처럼 쓰세요. 예: `answer = !docker inspect …`는 `{{answer[0]}}`"
+    "답을 출력하는 명령을 `%check {name} $(명령)`처럼 쓰세요."
 )
 
 
@@ -86,19 +86,38 @@ def tasks(lab: Lab, values: build.Values | None = None) -> tuple[Task, ...]:
 
 
 def sheet(lab: Lab, values: build.Values | None = None) -> Sheet:
-    """Raises BadSource when the lab's notebook is not what its source says."""
-    if wrong := build.difference(lab):
-        raise BadSource(f"{lab.folder.name}: {wrong}; run labs build {lab.number} first")
+    """Raises BadSource when the lab's notebook does not say what its source asks."""
+    if not lab.notebook.exists():
+        raise BadSource(f"{lab.folder.name}: {lab.notebook.name} has not been built; run labs build {lab.number} first")
     built = nbformat.reads(lab.for_this_machine(lab.notebook.read_text(encoding="utf-8")), as_version=4)
-    wanted = build.notebook(lab, values) if values else built
+    published = {heading(task): _text(task) for task in tasks(lab)}
     asked = {task.text.id: task for task in tasks(lab, values)}
+    own = {heading(task): _text(task) for task in asked.values()}
     cells: list[NotebookNode] = []
-    for old, new in zip(built.cells, wanted.cells, strict=True):
-        cell = old.copy()
-        cell.source = lab.for_this_machine(new.source)
+    for cell in built.cells:
+        first = cell.source.partition("\n")[0]
+        if cell.cell_type == "markdown" and first in own:
+            if cell.source != published.pop(first):
+                raise BadSource(f"{lab.folder.name}: {first!r} is not what {lab.source.name} says; {_again(lab)}")
+            cell.source = own[first]
         cells += _marked(cell, asked)
+    if published:
+        raise BadSource(f"{lab.folder.name}: {min(published)!r} is not in {lab.notebook.name}; {_again(lab)}")
     whole = _notebook(lab, cells)
     return Sheet(lab=lab, tasks=tuple(asked.values()), notebook=_without_solutions(whole), source=whole)
+
+
+def heading(task: Task) -> str:
+    """The first line of an exercise's text, and where its part of the notebook begins."""
+    return build.heading(task.text)
+
+
+def _text(task: Task) -> str:
+    return f"{heading(task)}\n\n{task.text.text}"
+
+
+def _again(lab: Lab) -> str:
+    return f"run labs build {lab.number} again"
 
 
 def _marked(cell: NotebookNode, asked: Mapping[str, Task]) -> Iterator[NotebookNode]:
@@ -127,7 +146,7 @@ def _marked(cell: NotebookNode, asked: Mapping[str, Task]) -> Iterator[NotebookN
 
 def _how_to_answer(text: str, asked: Mapping[str, Task]) -> str:
     """For an exercise whose right answer is another one each time, said at its text."""
-    told = (task for task in asked.values() if task.varies and text.lstrip().startswith(f"### 과제 {task.text.id}."))
+    told = (task for task in asked.values() if task.varies and text.startswith(f"{heading(task)}\n"))
     return "".join(CHANGES.format(name=task.text.id) for task in told)
 
 

@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
+from IPython.core.magic import no_var_expand
+
 from kernel_engine.cli import korean
 from kernel_engine.client import APIError, Client, EngineUnreachable
 from labs import catalogue
@@ -154,7 +156,7 @@ def _check(line: str) -> None:
         return
     address = host or server.require_this_engine().host
     Client(address).get("/_ping").close()
-    practising.show_check(name, address, answer.strip())
+    practising.show_check(name, address, practising.answered(answer.strip(), address))
 
 
 def hint(line: str) -> None:
@@ -233,5 +235,17 @@ MAGICS: dict[str, Callable[[str], None]] = {
 
 def register(shell: InteractiveShell) -> None:
     add = cast("Any", shell).register_magic_function  # IPython's own annotations of it are wrong
-    for name, magic in MAGICS.items():
+    for name, magic in {**MAGICS, "check": _expanding(shell)}.items():
         add(magic, magic_kind="line", magic_name=name)
+
+
+def _expanding(shell: InteractiveShell) -> Callable[[str], None]:
+    """`%check` puts variables in as every magic does, but leaves a command `$(…)` as it is: IPython would halve the
+    braces of its `--format '{{…}}'`."""
+
+    @no_var_expand
+    def check_line(line: str) -> None:
+        check(line if practising.COMMAND in line else cast("Any", shell).var_expand(line))
+
+    check_line.__doc__ = check.__doc__
+    return check_line

@@ -11,7 +11,7 @@ import anywidget
 import traitlets
 
 from labs import catalogue, overview, practice, progress
-from labs.checks import Passed, Result
+from labs.checks import EngineView, Passed, Result
 from labs.notebook.learning import markup, results
 from labs.overview import LabRows, Row
 from labs.practice import Hints
@@ -43,9 +43,17 @@ class HintButton(anywidget.AnyWidget):
 
 #: the last answer to each exercise in this kernel: an assigned notebook's second `%check` has none of its own
 _answers: dict[str, str] = {}
-#: set where a submission is replayed: the points are given afterwards, elsewhere
-REPLAYED = "DOCKER_LABS_REPLAYED"
-ANSWER_MIME = "application/vnd.docker-labs.answer+json"
+
+
+#: how an answer that differs each time is asked for
+COMMAND = "$("
+
+
+def answered(answer: str, host: str) -> str:
+    """The answer, or what the command in `$(…)` prints."""
+    if not (answer.startswith(COMMAND) and answer.endswith(")")):
+        return answer
+    return EngineView(host).shell(answer.removeprefix(COMMAND).removesuffix(")"))[1].strip()
 
 
 class NotPassed(Exception):
@@ -55,7 +63,7 @@ class NotPassed(Exception):
 def show_check(name: str, host: str, answer: str) -> None:
     """Where somebody looks on, the button goes on where `%hint` was, and the other way round."""
     answer = _answers[name] = answer or _answers.get(name, "")
-    if os.environ.get(REPLAYED):
+    if os.environ.get(practice.REPLAYED):
         return _note_answer(name, answer)
     of = kept()
     result = practice.check(name, practice.view(name, host, answer), of)
@@ -69,7 +77,7 @@ def _note_answer(name: str, answer: str) -> None:
     from IPython.display import display
 
     said = f"과제 {name}: 노트북이 끝난 다음에 확인해요." + (f" 답: {answer}" if answer else "")
-    display({"text/plain": said, ANSWER_MIME: {"exercise": name, "answer": answer}}, raw=True)  # type: ignore[no-untyped-call]
+    display({"text/plain": said, practice.ANSWER_MIME: {"exercise": name, "answer": answer}}, raw=True)  # type: ignore[no-untyped-call]
 
 
 def _button(name: str, result: Result, of: Progress) -> HintButton | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def test_an_exercise_with_an_answer_has_a_line_of_its_own_for_it() -> None:
 def test_an_answer_that_differs_each_time_is_said_to_be_asked_anew() -> None:
     made = sheet.sheet(catalogue.lab("00")).notebook
     [text] = [cell.source for cell in made.cells if cell.source.startswith("### 과제 00-3.")]
-    assert "%check 00-3 {answer}" in text
+    assert "%check 00-3 $(명령)" in text
 
 
 SOURCE = """# 시험
@@ -61,16 +62,17 @@ y = x
 """
 
 
-def test_solutions_are_in_the_teacher_s_notebook_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    built = nbformat.read(LAB.notebook, 4)
-    built.cells[3 if built.cells[3].cell_type == "code" else 4].source = SOURCE
-    monkeypatch.setattr("labs.build.difference", lambda lab: "")
-    monkeypatch.setattr("nbformat.reads", lambda text, as_version: built)
-    made = sheet.sheet(LAB)
+def test_solutions_are_in_the_teacher_s_notebook_alone(tmp_path: Path) -> None:
+    folder = tmp_path / LAB.folder.name
+    shutil.copytree(LAB.folder, folder)
+    built = nbformat.read(folder / "lab.ipynb", 4)
+    next(cell for cell in built.cells if cell.source.startswith("docker")).source = SOURCE
+    nbformat.write(built, folder / "lab.ipynb")
+    made = sheet.sheet(replace(LAB, folder=folder))
     assert "x = 42" in nbformat.writes(made.source)
-    text = nbformat.writes(made.notebook)
-    assert "42" not in next(cell.source for cell in made.notebook.cells if "x = 1" in cell.source)
-    assert "BEGIN SOLUTION" not in text
+    [stripped] = [cell for cell in made.notebook.cells if "x = 1" in cell.source]
+    assert stripped.source == "# 시험\nx = 1\n# 여기에 명령을 쓰고 실행하세요.\ny = x\n"
+    assert marks.kind(stripped) is Kind.WORK and not stripped.outputs
     assert all(cell.metadata["nbgrader"]["checksum"] == marks.checksum(cell) for cell in made.notebook.cells)
 
 
@@ -166,10 +168,16 @@ def test_an_option_that_is_none(body: str) -> None:
         _exercise(body, {})
 
 
-def test_a_lab_that_was_not_built_is_not_handed_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labs.build.difference", lambda lab: "lab.ipynb is not what lab.md says")
+def test_a_lab_that_was_not_built_is_not_handed_out(tmp_path: Path) -> None:
+    folder = tmp_path / LAB.folder.name
+    shutil.copytree(LAB.folder, folder)
+    source = folder / "lab.md"
+    source.write_text(source.read_text(encoding="utf-8").replace("세 가지 끝", "네 가지 끝"), encoding="utf-8")
+    with pytest.raises(BadSource, match="run labs build 05 again"):
+        sheet.sheet(replace(LAB, folder=folder))
+    (folder / "lab.ipynb").unlink()
     with pytest.raises(BadSource, match="run labs build 05 first"):
-        sheet.sheet(LAB)
+        sheet.sheet(replace(LAB, folder=folder))
 
 
 def test_the_digest_follows_the_lab(tmp_path: Path) -> None:

@@ -1,0 +1,163 @@
+"""Forty submissions, graded by one `labs grade` and by `nbgrader autograde`: `python -m benchmarks.grading`.
+
+Right, wrong, broken and hostile ones; every score is compared with what it must be. nbgrader, where `--nbgrader` names
+its program, gets those that are not hostile: it runs them with the teacher's rights, on one engine for all of them.
+Prints a Markdown table of notebooks a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from labs.grading import manifest
+from labs.grading.manifest import choose
+from tests.busybox_registry import registry
+from tests.daemon import REPOSITORY, Daemon, running_daemon
+from tests.labs import submitted
+from tests.labs.submitted import POINTS, notebook, right
+
+COURSE = REPOSITORY / "tests" / "testdata" / "grading"
+NAME = "90_practice"
+SEED = "benchmark"
+NONE = dict.fromkeys(POINTS, 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handed:
+    """One submission, and the points that it must have."""
+
+    data: bytes
+    points: Mapping[str, float]
+    hostile: bool = False
+
+
+def forty(assigned: Path, learners: list[str], choices: tuple[str, ...]) -> Iterator[tuple[str, Handed]]:
+    """22 right, 8 wrong, 5 broken, 5 hostile."""
+    for number, learner in enumerate(learners):
+        release = assigned / "learners" / learner / NAME
+        name = choose(SEED, learner, "90-1", manifest.checks.Varied("name", choices))
+        other = next(each for each in choices if each != name)
+        yield learner, _one(number, release, name, other)
+
+
+def _one(number: int, release: Path, name: str, other: str) -> Handed:
+    work = right(name)
+    hostile = (submitted.ENDLESS, submitted.FORK_BOMB, submitted.FILL, submitted.KILL, submitted.OUTLIVE)
+    if number < 22:
+        return Handed(data=notebook(release, work), points=POINTS)
+    if number < 26:
+        return Handed(data=notebook(release, right(other)), points={**POINTS, "90-1": 0.0})
+    if number < 30:
+        wrong = {**work, "90-2": "docker ps", "90-3": "1 / 0"}
+        return Handed(data=notebook(release, wrong), points={**NONE, "90-1": 2.0})
+    if number < 32:
+        return Handed(data=notebook(release, work, submitted.mangled), points=POINTS)
+    if number < 34:
+        return Handed(data=notebook(release, {**work, "90-3": submitted.EXIT}), points={**POINTS, "90-3": 0.0})
+    if number < 35:
+        return Handed(data=notebook(release, work)[:800], points=NONE)
+    return Handed(data=notebook(release, work, submitted.first(hostile[number - 35])), points=POINTS, hostile=True)
+
+
+def environment(engine: Daemon) -> dict[str, str]:
+    return {**os.environ, "DOCKER_HOST": engine.host, "DOCKER_LABS_COURSE": str(COURSE)}
+
+
+def labs_grade(engine: Daemon, place: Path, jobs: int) -> float:
+    """Seconds."""
+    words = ["grade", "in", "-o", "book", "--assigned", "out", "--jobs", str(jobs), "--disk", "300m"]
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-m", "labs.cli", *words], cwd=place, env=environment(engine), check=True)
+    return time.monotonic() - began
+
+
+def wrong_scores(place: Path, handed: Mapping[str, Handed]) -> list[str]:
+    """Those that are not what they must be, to the point."""
+    found: dict[str, dict[str, float]] = {}
+    for row in csv.DictReader((place / "book" / "exercises.csv").read_text(encoding="utf-8").splitlines()):
+        found.setdefault(row["student_id"], {})[row["exercise"]] = float(row["score"])
+    return [f"{name}: {found.get(name)}" for name, each in handed.items() if found.get(name) != each.points]
+
+
+def nbgrader_autograde(engine: Daemon, place: Path, program: Path, handed: Mapping[str, Handed]) -> float:
+    """Seconds of the one command, when the assignment is known to nbgrader."""
+    course = place / "course"
+    (course / "source").mkdir(parents=True)
+    (place / "out" / "source" / NAME).rename(course / "source" / NAME)
+    for learner, each in handed.items():
+        folder = course / "submitted" / learner / NAME
+        folder.mkdir(parents=True)
+        (folder / "lab.ipynb").write_bytes(each.data)
+    told = {**environment(engine), **_kernel(place, engine)}
+    root = f"--CourseDirectory.root={course}"
+    subprocess.run([program, "generate_assignment", root, NAME], env=told, cwd=course, check=True, capture_output=True)
+    began = time.monotonic()
+    subprocess.run([program, "autograde", root, NAME], env=told, cwd=course, check=False, capture_output=True)
+    return time.monotonic() - began
+
+
+def _kernel(place: Path, engine: Daemon) -> dict[str, str]:
+    """A kernel called python3 that is this Python with the course's extension, as learners have it."""
+    spec = place / "jupyter" / "kernels" / "python3"
+    spec.mkdir(parents=True)
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (spec / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}))
+    profile = place / "ipython" / "profile_default"
+    profile.mkdir(parents=True)
+    (profile / "ipython_config.py").write_text('get_config().InteractiveShellApp.extensions = ["labs"]\n')
+    return {
+        "JUPYTER_PATH": str(place / "jupyter"),
+        "IPYTHONDIR": str(place / "ipython"),
+        "DOCKER_LABS_HOST": engine.host,
+        "DOCKER_LABS_WORKSPACE": str(place / "workspace"),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--count", type=int, default=40)
+    parser.add_argument("--nbgrader", type=Path, help="its program, in an environment of its own")
+    options = parser.parse_args()
+    learners = [f"learner{number:02}" for number in range(40)][-options.count :]
+    with (
+        registry() as mirror,
+        tempfile.TemporaryDirectory(prefix="grading-") as folder,
+        running_daemon(Path(folder, "engine"), (mirror,)) as engine,
+    ):
+        place = Path(folder)
+        (place / "in").mkdir()
+        (place / "learners").write_text("\n".join(learners))
+        words = ["assign", "90", "-o", "out", "--learners", "learners", "--seed", SEED]
+        subprocess.run([sys.executable, "-m", "labs.cli", *words], cwd=place, env=environment(engine), check=True)
+        handed = dict(forty(place / "out", learners, ("apple", "pear", "plum")))
+        for name, each in handed.items():
+            (place / "in" / f"{name}.ipynb").write_bytes(each.data)
+        seconds = labs_grade(engine, place, options.jobs)
+        wrong = wrong_scores(place, handed)
+        print(f"\nscores that are not right: {wrong or 'none'}\n")
+        print("| | notebooks | seconds | notebooks a minute |\n| --- | --- | --- | --- |")
+        print(_row(f"`labs grade --jobs {options.jobs}`, each in places of its own", len(handed), seconds))
+        if options.nbgrader:
+            harmless = {name: each for name, each in handed.items() if not each.hostile}
+            seconds = nbgrader_autograde(engine, place, options.nbgrader, harmless)
+            print(_row("`nbgrader autograde`, the harmless ones, no isolation", len(harmless), seconds))
+    return 1 if wrong else 0
+
+
+def _row(name: str, count: int, seconds: float) -> str:
+    return f"| {name} | {count} | {seconds:.0f} | {count / seconds * 60:.1f} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

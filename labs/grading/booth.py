@@ -1,0 +1,312 @@
+"""The place of one submission: made before its notebook runs, gone afterwards, apart from everybody else's.
+
+    hold        a container that only waits: its network namespace is the submission's whole network
+    engine      an engine of the submission's own, in that namespace, outside every container of it
+    kernel      the learner's Python, in a container that has the engine's socket and nothing else of it
+    replay      nbval, in a container that hears the kernel and nothing else
+    judge       the lab's checks, in a container, when the kernel has ended
+
+The learner's files and the kernel's sockets lie on a file system of fixed size in memory, the engine's on one of fixed
+size on disk, so that neither can fill the machine. Everything can be taken away by the place's path alone, also after
+the grader was killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kernel_engine.client import APIError, Client
+from kernel_engine.paths import DEFAULT_SOCKET
+from labs.grading.house import IMAGE, LABEL, LEARNER, House
+
+_MB = 1 << 20
+#: how long an engine may take until it answers, on a machine that does much else
+_START_SECONDS = 60.0
+_CLEANUP_SECONDS = 180
+
+
+class BoothFailed(Exception):
+    """A place could not be made: what the machine said. Not the learner's fault."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Of one submission. `disk` is the engine's (images, containers, volumes), `files` the learner's folder; bytes."""
+
+    memory: int = 768 * _MB
+    processors: float = 1.0
+    processes: int = 256
+    containers: int = 64
+    files: int = 256 * _MB
+    disk: int = 4096 * _MB
+    seconds: float = 1800.0
+    cell_seconds: float = 300.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Booth:
+    """`place`: /…/NNN. `run` and `root` are the engine's, `work` the learner's, `desk` what replay and judge write."""
+
+    house: House
+    place: Path
+    limits: Limits
+    network: bool = False
+    _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def run(self) -> Path:
+        return self.place / "run"
+
+    @property
+    def root(self) -> Path:
+        return self.place / "disk" / "engine"
+
+    @property
+    def work(self) -> Path:
+        return self.place / "files" / "work"
+
+    @property
+    def wires(self) -> Path:
+        return self.place / "files" / "wires"
+
+    @property
+    def desk(self) -> Path:
+        return self.place / "desk"
+
+    @property
+    def engine(self) -> Client:
+        return Client(f"unix://{self.run / 'engine.sock'}")
+
+    # what runs --------------------------------------------------------------------------------------------------
+    def start(
+        self,
+        name: str,
+        words: Sequence[str],
+        *,
+        user: int = LEARNER,
+        folder: Path = Path("/"),
+        binds: Sequence[str] = (),
+        environment: Sequence[str] = (),
+        **host: Any,
+    ) -> str:
+        """A container of the teacher's engine, in this booth's network: its id. `host`: more of its HostConfig."""
+        body = {
+            "Image": IMAGE,
+            "Cmd": list(words),
+            "User": f"{user}:{user}",
+            "WorkingDir": str(folder),
+            "Env": [f"PATH={Path(sys.executable).parent}:/usr/bin:/bin:/usr/sbin", "LANG=C.UTF-8", *environment],
+            "Labels": {LABEL: str(self.place)},
+            "HostConfig": {
+                "Binds": [*self.house.binds(judge=name == "judge"), *binds],
+                "NetworkMode": f"container:{self._name('hold')}",
+                "ReadonlyRootfs": True,
+                "CapDrop": ["ALL"],
+                "SecurityOpt": ["no-new-privileges"],
+                "PidsLimit": self.limits.processes,
+                "Memory": self.limits.memory,
+                "NanoCpus": int(self.limits.processors * 1e9),
+                "Tmpfs": {"/tmp": f"size={self.limits.files // 4},mode=1777"},
+                "OomScoreAdj": 500,
+                "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}},
+                **host,
+            },
+        }
+        made = self.house.engine.post("/containers/create", query={"name": self._name(name)}, body=body).json()["Id"]
+        self.house.engine.post(f"/containers/{made}/start").close()
+        return str(made)
+
+    def wait(self, container: str, seconds: float) -> int | None:
+        """Its exit code; None when it goes on after that long."""
+        waiting = Client(self.house.engine.host, timeout=max(seconds, 0.1))
+        try:
+            return int(waiting.post(f"/containers/{container}/wait").json()["StatusCode"])
+        except (TimeoutError, OSError):
+            return None
+
+    def kill(self, container: str) -> None:
+        """Also what it has started. No error when it has ended."""
+        with contextlib.suppress(APIError):
+            self.house.engine.delete(f"/containers/{container}", query={"force": "1", "v": "1"}).close()
+
+    def words_of(self, container: str) -> str:
+        """The end of what it printed."""
+        query = {"stdout": "1", "stderr": "1", "tail": "20"}
+        try:
+            said = self.house.engine.get(f"/containers/{container}/logs", query=query).read()
+        except APIError:
+            return ""
+        return said[-4000:].decode("utf-8", "replace")
+
+    def _name(self, role: str) -> str:
+        return f"grading-{os.path.basename(self.place.parent)}-{self.place.name}-{role}"
+
+    # how it is made ---------------------------------------------------------------------------------------------
+    def lay(self) -> None:
+        """Raises BoothFailed, APIError."""
+        self.place.mkdir(mode=0o711)
+        for folder in (self.run, self.desk, self.place / "files", self.place / "disk"):
+            folder.mkdir(mode=0o711)
+        options = f"size={self.limits.files},nr_inodes=20000,mode=0755,nosuid,nodev"
+        _must("mount", "-t", "tmpfs", "-o", options, "grading", str(self.place / "files"))
+        for folder in (self.work, self.wires):
+            folder.mkdir(mode=0o755)
+            os.chown(folder, LEARNER, LEARNER)
+        if self.limits.disk:
+            self._lay_disk(self.place / "disk.img", self.place / "disk")
+        network = "bridge" if self.network else "none"
+        hold = self.start("hold", ("sleep", "infinity"), NetworkMode=network, Memory=32 * _MB, PidsLimit=8)
+        pid = self.house.engine.get(f"/containers/{hold}/json").json()["State"]["Pid"]
+        self._open_hub(pid)
+        self._start_engine(pid)
+
+    def _lay_disk(self, image: Path, mountpoint: Path) -> None:
+        with image.open("wb") as file:
+            file.truncate(self.limits.disk)
+        _must(
+            "mkfs.ext4", "-q", "-F", "-m", "0", "-O", "^has_journal", "-E", "lazy_itable_init=1,nodiscard", str(image)
+        )
+        _must("mount", "-o", "loop", str(image), str(mountpoint))
+        image.unlink()  # it goes when it is unmounted, whoever is alive then
+
+    def _open_hub(self, pid: int) -> None:
+        """The offline hub at its usual address, in a network that has nothing else."""
+        doors = [f"{port}={path}" for port, path in self.house.mirrors.items()]
+        if not doors:
+            return
+        relay = self._within(pid, "labs.grading.relay", *doors, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._processes.append(relay)
+        assert relay.stdout is not None
+        if not relay.stdout.readline():
+            raise BoothFailed("the way to the hub could not be opened")
+
+    def _start_engine(self, pid: int) -> None:
+        """In the hold's network namespace, on this machine's file system."""
+        words = ["serve", "--root", str(self.root), "--run", str(self.run), *engine_options(self)]
+        for port in self.house.mirrors:
+            words += ["--registry-mirror", f"http://127.0.0.1:{port}"]
+        with (self.place / "engine.log").open("ab") as log:
+            daemon = self._within(
+                pid, "kernel_engine.daemon", *words, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+        self._processes.append(daemon)
+        socket = self.run / "engine.sock"
+        until = time.monotonic() + _START_SECONDS
+        while time.monotonic() < until and daemon.poll() is None:
+            with contextlib.suppress(Exception):
+                self.engine.get("/_ping").close()
+                socket.chmod(0o666)  # only who has this folder can come to it: the containers that it is bound into
+                return
+            time.sleep(0.05)
+        raise BoothFailed(f"the engine did not start: {(self.place / 'engine.log').read_text(errors='replace')[-800:]}")
+
+    def _within(self, pid: int, module: str, *words: str, **more: Any) -> subprocess.Popen[bytes]:
+        command = ["nsenter", f"--net=/proc/{pid}/ns/net", sys.executable, "-P", "-m", module, *words]
+        return subprocess.Popen(command, cwd="/", **more)
+
+    def close(self) -> None:
+        """The processes that this grader started; `clear` does the rest."""
+        for process in reversed(self._processes):
+            process.terminate()
+        for process in self._processes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(20)
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
+
+
+def engine_options(booth: Booth) -> tuple[str, ...]:
+    """What makes the engine of a submission a restricted one: its containers come to nothing of this machine but the
+    learner's folder, and have limits all together."""
+    limits = booth.limits
+    return (
+        *("--restrict", "--restrict-binds", str(booth.work)),
+        *("--limit-memory", str(limits.memory), "--limit-cpus", f"{limits.processors:g}"),
+        *("--limit-pids", str(limits.processes), "--limit-containers", str(limits.containers)),
+    )
+
+
+#: where a submission's kernel finds its engine: where a learner's is
+SOCKET = DEFAULT_SOCKET
+
+
+def socket_bind(booth: Booth) -> str:
+    return f"{booth.run / 'engine.sock'}:{SOCKET}"
+
+
+@contextmanager
+def booth(house: House, name: str, limits: Limits, *, network: bool = False) -> Iterator[Booth]:
+    """Raises BoothFailed, APIError; whatever happens, nothing of it is left."""
+    made = Booth(house=house, place=house.place / name, limits=limits, network=network)
+    clear(house.engine, made.place)
+    try:
+        try:
+            made.lay()
+        except (OSError, subprocess.SubprocessError) as error:
+            raise BoothFailed(str(error)) from error
+        yield made
+    finally:
+        made.close()
+        clear(house.engine, made.place)
+
+
+def interrupt(engine: Client, house: Path) -> None:
+    """Ends what runs in all places of a house."""
+    for row in engine.get("/containers/json", query={"filters": f'{{"label": ["{LABEL}"]}}'}).json():
+        if Path(row["Labels"][LABEL]).parent == house and not row["Names"][0].endswith("-hold"):
+            with contextlib.suppress(APIError):
+                engine.delete(f"/containers/{row['Id']}", query={"force": "1"}).close()
+
+
+def clear(engine: Client, place: Path) -> None:
+    """What a booth left, also one whose grader was killed. Raises BoothFailed when something stays."""
+    if not place.exists():
+        return
+    query = {"all": "1", "filters": f'{{"label": ["{LABEL}={place}"]}}'}
+    rows = engine.get("/containers/json", query=query).json()
+    hold = [row["Id"] for row in rows if row["Names"][0].endswith("-hold")]
+    for row in rows:
+        if row["Id"] not in hold:
+            engine.delete(f"/containers/{row['Id']}", query={"force": "1", "v": "1"}).close()
+    _end_engine(engine, place, hold)
+    for container in hold:
+        engine.delete(f"/containers/{container}", query={"force": "1", "v": "1"}).close()
+    for folder in (place / "disk", place / "files"):
+        if os.path.ismount(folder):
+            _must("umount", "-l", str(folder))
+    shutil.rmtree(place)
+
+
+def _end_engine(engine: Client, place: Path, hold: Sequence[str]) -> None:
+    """By its own command, in its network while that is there."""
+    pids = [engine.get(f"/containers/{container}/json").json()["State"]["Pid"] for container in hold]
+    into = ["nsenter", f"--net=/proc/{pids[0]}/ns/net"] if pids and pids[0] else []
+    words = ["cleanup", "--root", str(place / "disk" / "engine"), "--run", str(place / "run"), "--all"]
+    if (place / "run").exists() or (place / "disk" / "engine").exists():
+        _must(*into, sys.executable, "-P", "-m", "kernel_engine.daemon", *words, seconds=_CLEANUP_SECONDS)
+
+
+def _must(*words: str, seconds: float = 60) -> None:
+    try:
+        done = subprocess.run(
+            words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=seconds, cwd="/"
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BoothFailed(f"{words[0]}: {error}") from error
+    if done.returncode:
+        raise BoothFailed(f"{' '.join(words[:2])}: {done.stderr.strip()[-800:]}")

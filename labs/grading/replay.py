@@ -1,0 +1,230 @@
+"""python -P -m labs.grading.replay NOTEBOOK CONNECTION REPORT DEAD SANITIZE CELL-SECONDS
+
+nbval over a kernel that somebody else started in a container: strict for cells tagged `nbval-check-output`, lax
+elsewhere. Runs in a container of its own, since what it reads comes from the learner's kernel. A line of JSON for each
+cell goes to REPORT; the file DEAD says that the kernel has ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections import deque
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import nbval.kernel  # type: ignore[import-untyped]
+import nbval.plugin  # type: ignore[import-untyped]
+import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+
+from labs.practice import ANSWER_MIME
+
+#: of what a cell prints, and of a notebook: more is neither kept nor waited for
+CELL_BYTES = 2 << 20
+NOTEBOOK_BYTES = 20 << 20
+_LOOK = 0.2
+#: after an interrupt
+_GRACE = 15.0
+_ASK_AGAIN = 3.0
+_STARTUP = 120
+TOO_MUCH = "출력이 너무 많아서 멈췄어요."
+DIED = "커널이 도중에 끝나서 실행하지 못했어요."
+
+
+class TooMuch(Exception):
+    """A cell printed more than a page can hold."""
+
+
+class ContainedKernel(nbval.kernel.RunningKernel):  # type: ignore[misc]
+    """nbval's way to a kernel, with a connection file instead of a process."""
+
+    connection: Path
+    dead: Path
+
+    def __init__(self, kernel_name: str, cwd: str | None = None, startup_timeout: float = _STARTUP) -> None:
+        until = time.monotonic() + _STARTUP
+        self.kc: Any = BlockingKernelClient(connection_file=str(self.connection))
+        self.kc.load_connection_file()
+        self.kc.start_channels()
+        self._held: deque[Any] = deque()
+        self._bytes = self._all_bytes = 0
+        self._stopped = False
+        while not self._ready():
+            if self.dead.exists() or time.monotonic() > until:
+                raise RuntimeError(DIED)
+        self._ensure_iopub_up()
+
+    def _ready(self) -> bool:
+        try:
+            self.kc.wait_for_ready(timeout=5)
+        except RuntimeError:
+            return False
+        return True
+
+    def execute_cell_input(self, cell_input: str, allow_stdin: bool | None = None) -> Any:
+        self._held.clear()
+        self._bytes = 0
+        return super().execute_cell_input(cell_input, allow_stdin=allow_stdin)
+
+    def await_reply(self, msg_id: str, timeout: float | None = None) -> None:
+        """Hears both channels, so that a cell that prints without end is seen while it does."""
+        until = time.monotonic() + (timeout or 0)
+        while timeout is None or time.monotonic() < until:
+            self._hear()
+            try:
+                message = self.kc.get_shell_msg(timeout=_LOOK)
+            except Empty:
+                if not self.is_alive():
+                    raise RuntimeError(DIED) from None
+                continue
+            if message["parent_header"].get("msg_id") == msg_id:
+                return
+        raise Empty
+
+    def _hear(self) -> None:
+        """What has been printed, kept until it is asked for."""
+        while True:
+            try:
+                message = self.kc.get_iopub_msg(timeout=0)
+            except Empty:
+                return
+            self._weigh(message)
+            self._held.append(message)
+
+    def _weigh(self, message: Any) -> None:
+        size = len(json.dumps(message["content"], default=str))
+        self._bytes += size
+        self._all_bytes += size
+        if self._all_bytes > NOTEBOOK_BYTES:
+            self.stop()
+        elif self._bytes > CELL_BYTES:
+            self._quiet()
+        else:
+            return
+        raise TooMuch(TOO_MUCH)
+
+    def _quiet(self) -> None:
+        """Interrupts, and throws away what still comes; a kernel that does not listen is given up."""
+        until = time.monotonic() + _GRACE
+        silent = 0
+        asked = 0.0
+        while time.monotonic() < until and silent < 3:
+            if time.monotonic() - asked > _ASK_AGAIN:
+                self.interrupt()
+                asked = time.monotonic()
+            try:
+                self.kc.get_iopub_msg(timeout=_LOOK)
+                silent = 0
+            except Empty:
+                silent += 1
+        self._held.clear()
+        if silent < 3:
+            self.stop()
+
+    def get_message(self, stream: str, timeout: float | None = None) -> Any:
+        if stream != "iopub":
+            return super().get_message(stream, timeout)
+        if self._held:
+            return self._held.popleft()
+        until = time.monotonic() + (timeout or 0)
+        while True:
+            try:
+                message = self.kc.get_iopub_msg(timeout=_LOOK)
+            except Empty:
+                if not self.is_alive():
+                    raise RuntimeError(DIED) from None
+                if timeout is not None and time.monotonic() > until:
+                    raise
+                continue
+            self._weigh(message)
+            return message
+
+    def is_alive(self) -> bool:
+        return not self._stopped and not self.dead.exists()
+
+    def interrupt(self) -> None:
+        request = self.kc.session.msg("interrupt_request", {})
+        self.kc.control_channel.send(request)
+
+    def stop(self) -> None:
+        """Whoever started it ends it; from now on it counts as ended."""
+        self._stopped = True
+
+    @property
+    def language(self) -> str:
+        return "python"
+
+
+class Report:
+    """A pytest plugin that writes what became of each cell, as soon as it is known."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w", encoding="utf-8")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: Any, call: Any) -> Any:
+        report = yield
+        if call.when == "call" or (call.when == "setup" and call.excinfo is not None):
+            self._write(item, call)
+        return report
+
+    def _write(self, item: Any, call: Any) -> None:
+        error = call.excinfo.value if call.excinfo is not None else None
+        told = {
+            "cell": item.cell.get("id", ""),
+            "passed": error is None,
+            "why": _sentence(error)[:2000] if error is not None else "",
+            "seconds": round(call.duration, 3),
+            "answer": _answer(item.test_outputs or ()),
+        }
+        self._file.write(json.dumps(told, ensure_ascii=False) + "\n")
+        self._file.flush()
+
+
+def _answer(outputs: Any) -> str | None:
+    """What the learner gave to `%check`; None where the cell holds none."""
+    for output in outputs:
+        said = (output.get("data") or {}).get(ANSWER_MIME) if isinstance(output.get("data"), dict) else None
+        if isinstance(said, dict) and isinstance(said.get("answer"), str):
+            return str(said["answer"])[:1000]
+    return None
+
+
+#: nbval's words → a learner's
+_KOREAN = {
+    "Cell execution caused an exception": "오류가 났어요",
+    "Cell outputs differ": "출력이 나눠 준 것과 달라요.",
+    "Kernel dead on test start": DIED,
+}
+
+
+def _sentence(error: BaseException) -> str:
+    """Why a cell failed; of a traceback the last line."""
+    text = str(error)
+    if text.startswith("Timeout of"):
+        return "셀 하나의 시간이 다 되어서 멈췄어요."
+    trace = (getattr(error, "inner_traceback", "") or "").strip().splitlines()
+    said = _KOREAN.get(text, text)
+    return f"{said}: {trace[-1]}" if trace and text != "Cell outputs differ" else said
+
+
+def main(words: list[str]) -> int:
+    notebook, connection, report, dead, sanitize, seconds = words
+    ContainedKernel.connection, ContainedKernel.dead = Path(connection), Path(dead)
+    nbval.plugin.RunningKernel = ContainedKernel  # nbval has no other way to be given a kernel
+    os.chdir(Path(notebook).parent)
+    arguments = [
+        *("--nbval-lax", "--nbval-sanitize-with", sanitize, "--nbval-cell-timeout", seconds, "-q"),
+        *("-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:asyncio", "-p", "no:timeout", "-c", os.devnull),
+        *("--rootdir", str(Path(notebook).parent), "--color", "no", "--tb", "no", notebook),
+    ]
+    pytest.main(arguments, plugins=[Report(Path(report))])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
