@@ -80,7 +80,7 @@ def run(work: Work, say: Say) -> Outcome:
 def chosen_labs(of: Manifest) -> dict[str, Lab]:
     """Those of the manifest; without one the whole course."""
     if not of.labs:
-        return {sheet.assignment(lab): lab for lab in catalogue.labs()}
+        return {sheet.assignment(lab): lab for lab in catalogue.labs() if not lab.track}
     try:
         return {name: catalogue.lab(each.lab) for name, each in of.labs.items()}
     except NoSuchLab as error:

@@ -69,7 +69,7 @@ class Booth:
 
     @property
     def root(self) -> Path:
-        return self.place / "disk" / "engine"
+        return self.place / "root"
 
     @property
     def work(self) -> Path:
@@ -155,29 +155,18 @@ class Booth:
     def lay(self) -> None:
         """Raises BoothFailed, APIError."""
         self.place.mkdir(mode=0o711)
-        for folder in (self.run, self.desk, self.place / "files", self.place / "disk"):
+        for folder in (self.run, self.desk, self.place / "files"):
             folder.mkdir(mode=0o711)
         options = f"size={self.limits.files},nr_inodes=20000,mode=0755,nosuid,nodev"
         _must("mount", "-t", "tmpfs", "-o", options, "grading", str(self.place / "files"))
         for folder in (self.work, self.wires):
             folder.mkdir(mode=0o755)
             os.chown(folder, LEARNER, LEARNER)
-        if self.limits.disk:
-            self._lay_disk(self.place / "disk.img", self.place / "disk")
         network = "bridge" if self.network else "none"
         hold = self.start("hold", ("sleep", "infinity"), NetworkMode=network, Memory=32 * _MB, PidsLimit=8)
         pid = self.house.engine.get(f"/containers/{hold}/json").json()["State"]["Pid"]
         self._open_hub(pid)
         self._start_engine(pid)
-
-    def _lay_disk(self, image: Path, mountpoint: Path) -> None:
-        with image.open("wb") as file:
-            file.truncate(self.limits.disk)
-        _must(
-            "mkfs.ext4", "-q", "-F", "-m", "0", "-O", "^has_journal", "-E", "lazy_itable_init=1,nodiscard", str(image)
-        )
-        _must("mount", "-o", "loop", str(image), str(mountpoint))
-        image.unlink()  # it goes when it is unmounted, whoever is alive then
 
     def _open_hub(self, pid: int) -> None:
         """The offline hub at its usual address, in a network that has nothing else."""
@@ -237,6 +226,7 @@ def engine_options(booth: Booth) -> tuple[str, ...]:
     return (
         *("--restrict", "--restrict-binds", str(booth.work)),
         *("--limit-memory", str(limits.memory), "--limit-cpus", f"{limits.processors:g}"),
+        *(("--limit-disk", str(limits.disk)) if limits.disk else ()),
         *("--limit-pids", str(limits.processes), "--limit-containers", str(limits.containers)),
     )
 
@@ -286,9 +276,8 @@ def clear(engine: Client, place: Path) -> None:
     _end_engine(engine, place, hold)
     for container in hold:
         engine.delete(f"/containers/{container}", query={"force": "1", "v": "1"}).close()
-    for folder in (place / "disk", place / "files"):
-        if os.path.ismount(folder):
-            _must("umount", "-l", str(folder))
+    if os.path.ismount(place / "files"):
+        _must("umount", "-l", str(place / "files"))
     shutil.rmtree(place)
 
 
@@ -296,8 +285,8 @@ def _end_engine(engine: Client, place: Path, hold: Sequence[str]) -> None:
     """By its own command, in its network while that is there."""
     pids = [engine.get(f"/containers/{container}/json").json()["State"]["Pid"] for container in hold]
     into = ["nsenter", f"--net=/proc/{pids[0]}/ns/net"] if pids and pids[0] else []
-    words = ["cleanup", "--root", str(place / "disk" / "engine"), "--run", str(place / "run"), "--all"]
-    if (place / "run").exists() or (place / "disk" / "engine").exists():
+    words = ["cleanup", "--root", str(place / "root"), "--run", str(place / "run"), "--all"]
+    if (place / "run").exists() or (place / "root").exists():
         _must(*into, sys.executable, "-P", "-m", "kernel_engine.daemon", *words, seconds=_CLEANUP_SECONDS)
 
 

@@ -88,6 +88,11 @@ def run_assign(options: argparse.Namespace) -> int:
     from labs.grading.assign import assign
 
     labs = tuple({lab.number: lab for lab in map(catalogue.lab, options.lab)}.values())
+    if alone := [lab.number for lab in labs if lab.track]:
+        raise BadInput(
+            f"{alone[0]}: this track needs the kernel itself and cannot be graded",
+            f"{alone[0]}은(는) 커널을 직접 다루는 실습이라서 채점할 수 없어요.",
+        )
     if options.seed and not options.learners:
         raise BadInput("--seed needs --learners", "--seed는 명단(--learners)과 함께 쓰세요.")
     learners = manifest.learners(options.learners) if options.learners else ()

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import kernel_engine
 import labs
 from kernel_engine.client import Client
+from labs import catalogue
 from labs.catalogue import COURSE
 from labs.grading.relay import Relay, outside
 from labs.grading.sheet import HIDDEN, SOLUTION
@@ -26,8 +27,6 @@ IMAGE = "docker-labs/grading:1"
 LABEL = "docker-labs.grading"
 #: nobody on the machine has it: below systemd's dynamic users
 LEARNER = 61000
-#: of a course's folder: what a learner's kernel may know (its magics read lab.md)
-_KNOWN = "lab.md"
 _LABS = Path(labs.__file__).parent
 _ENGINE = Path(kernel_engine.__file__).parent
 
@@ -128,11 +127,11 @@ def _copy_course(target: Path, *, judge: bool) -> None:
         shutil.copytree(COURSE, course, ignore=shutil.ignore_patterns("__pycache__"))
         course.chmod(0o700)  # the judge loads what it needs, then becomes a user who may not
     else:
-        for source in COURSE.glob(f"*/{_KNOWN}"):
-            text = HIDDEN.sub("", SOLUTION.sub("", source.read_text(encoding="utf-8")))
-            place = course / source.parent.name
+        for lab in catalogue.labs():
+            text = HIDDEN.sub("", SOLUTION.sub("", lab.source.read_text(encoding="utf-8")))
+            place = course / lab.place
             place.mkdir(parents=True)
-            (place / _KNOWN).write_text(text, encoding="utf-8")
+            (place / lab.source.name).write_text(text, encoding="utf-8")
     os.chmod(target, 0o755)
 
 
