@@ -104,7 +104,7 @@ def _varied() -> manifest.checks.Varied:
     return varied
 
 
-LEARNERS = ("right", "copied", "wrong", "cut", "forged", "mangled", "ended", "noisy", "snoop")
+LEARNERS = ("right", "copied", "wrong", "cut", "forged", "mangled", "ended", "snoop")
 
 
 def _hand_in(of: Class) -> None:
@@ -126,8 +126,6 @@ def _hand_in(of: Class) -> None:
         submitted.FILL_ENGINE,
         submitted.OUTLIVE,
     )
-    folder, name = of.own("noisy")
-    of.submit("noisy", notebook(folder, right(name), *map(submitted.first, noise)))
     paths = [
         of.place, of.book, of.engine.instance.root, of.engine.instance.socket, COURSE / NAME / "check.py",
         Path("/etc/shadow"),
@@ -192,14 +190,6 @@ def test_a_mangled_notebook_is_mended_and_has_its_points(graded: Class) -> None:
 def test_whoever_ends_the_kernel_keeps_what_was_done_before(graded: Class) -> None:
     assert graded.scores()["ended"] == {**POINTS, "90-3": 0.0}
     assert any("커널이 도중에 끝나서" in cell for cell in graded.failed_cells("ended"))
-
-
-def test_who_kills_prints_forks_and_fills_without_end_harms_nobody_and_keeps_the_points(
-    graded: Class,
-) -> None:
-    assert graded.scores()["noisy"] == POINTS
-    [endless] = graded.failed_cells("noisy")
-    assert "출력이 너무 많아서" in endless
 
 
 def test_a_learner_who_looks_around_finds_nothing(graded: Class) -> None:
