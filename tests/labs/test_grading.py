@@ -118,14 +118,6 @@ def _hand_in(of: Class) -> None:
     of.submit("forged", notebook(of.own("forged")[0], {}, submitted.forged, submitted.first(submitted.MONKEYPATCH)))
     of.submit("mangled", notebook(of.own("mangled")[0], right(of.own("mangled")[1]), submitted.mangled))
     of.submit("ended", notebook(of.own("ended")[0], {**right(of.own("ended")[1]), "90-3": submitted.EXIT}))
-    noise = (
-        submitted.KILL,
-        submitted.ENDLESS,
-        submitted.FORK_BOMB,
-        submitted.FILL,
-        submitted.FILL_ENGINE,
-        submitted.OUTLIVE,
-    )
     paths = [
         of.place, of.book, of.engine.instance.root, of.engine.instance.socket, COURSE / NAME / "check.py",
         Path("/etc/shadow"),
