@@ -125,6 +125,8 @@ class Engine:
             mirrors=mirrors, insecure=insecure, certificates=certificates, dns=dns, group=group, verbose=verbose
         )
         servers = await Servers.open(instance, records, given, house.images.allow_plain)
+        walls = Walls(house)
+        await walls.sweep()
         return cls(
             instance,
             Containers(house),
@@ -134,7 +136,7 @@ class Engine:
             house.networks,
             house.volumes,
             servers,
-            Walls(house),
+            walls,
             guard.restriction,
             house,
             records,

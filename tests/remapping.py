@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from kernel_engine.errors import EngineError
+from kernel_engine.runtime import user_namespace
 from kernel_engine.runtime.spec import IdRange, Ids
 
 #: whom every distribution has
@@ -21,6 +23,15 @@ remapping.SUBUID, remapping.SUBGID = Path({users!r}), Path({groups!r})
 from kernel_engine.daemon.__main__ import main
 sys.exit(main())
 """
+
+
+def lacking(directory: Path) -> str:
+    """Why this machine cannot give the files of a directory to another user; "" where it can."""
+    try:
+        user_namespace.check_store(str(directory), IDS)
+    except (EngineError, OSError) as error:
+        return str(error)
+    return ""
 
 
 def program(directory: Path) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from kernel_engine.runtime.spec import Mount, Spec
 from kernel_engine.syscalls.netlink import Netlink
 from kernel_engine.syscalls.process import Prctl, prctl, set_name
 from kernel_engine.walls import stage
-from kernel_engine.walls.look import Seen, look
+from kernel_engine.walls.look import SHOWN, Seen, look
 from kernel_engine.walls.run import Order, Run
 
 #: bytes of a container's output that are kept
@@ -289,7 +289,7 @@ def _again(seen: Seen | None, launcher: int) -> Seen | None:
     """Where the launcher stands may have changed under its feet: the root and the mounts."""
     if seen is None:
         return None
-    root = tuple(sorted(os.listdir(f"/proc/{launcher}/root")))
+    root = tuple(sorted(os.listdir(f"/proc/{launcher}/root"))[:SHOWN])
     with open(f"/proc/{launcher}/mountinfo", encoding="utf-8") as file:
         return replace(seen, root=root, mount_count=sum(1 for _ in file))
 

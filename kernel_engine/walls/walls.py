@@ -81,7 +81,7 @@ class Walls:
         async with self._free:
             self._house.layers.hold(image.chain_id)
             try:
-                await asyncio.to_thread(self._sweep)
+                await self.sweep()
                 runs = await self._both(order, left_out)
             finally:
                 self._house.layers.let_go(image.chain_id)
@@ -181,8 +181,11 @@ class Walls:
         found = stage.left(self._house.instance.cgroup, PREFIX)
         return tuple(f"cgroup {name}" for name in found if name not in self._playing)
 
-    def _sweep(self) -> None:
-        """What a sandbox left whose own end was cut off."""
+    async def sweep(self) -> None:
+        """Takes away what a sandbox left whose own end was cut off."""
+        await asyncio.to_thread(self._take_away)
+
+    def _take_away(self) -> None:
         for name in stage.left(self._house.instance.cgroup, PREFIX):
             if name not in self._playing:
                 with suppress(OSError, EngineError):

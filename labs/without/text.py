@@ -15,7 +15,8 @@ WALLED, WITHOUT = "벽이 모두 있을 때", "벽이 하나 없을 때"
 SAME = "이번에는 두 컨테이너가 같은 것을 봤어요."
 SAID_NOTHING = "(아무것도 출력하지 않았어요)"
 NO_CALL = "(이 호출이 없어요)"
-NOT_STARTED = "벽 하나가 없어서 시작하지도 못했어요. 명령을 이미지가 아니라 호스트의 파일에서 찾았기 때문이에요."
+NOT_STARTED = "벽 하나가 없어서 시작하지도 못했어요."
+NOT_FOUND = f"{NOT_STARTED} 명령을 이미지가 아니라 호스트의 파일에서 찾았기 때문이에요."
 #: made by whoever builds the sandbox, before the container's own calls
 SANDBOX_CALL = "clone3(CLONE_NEWUSER) · kernel_engine/runtime/user_namespace.py (상자를 지을 때)"
 _WIDE, _GAP = 100, 2
@@ -24,7 +25,7 @@ _WIDE, _GAP = 100, 2
 def seen(found: Mapping[str, Any]) -> str:
     """One sentence or two: what leaked."""
     if found["Without"]["Error"]:
-        return NOT_STARTED
+        return NOT_FOUND if found["Wall"] == "pivot_root" else NOT_STARTED
     return WALLS[found["Wall"]].leak if any(row.differs for row in facts.rows(found)) else SAME
 
 

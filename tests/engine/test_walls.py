@@ -24,9 +24,16 @@ from kernel_engine.walls import stage
 from kernel_engine.walls.wall import WALLS
 from kernel_engine.walls.walls import PREFIX
 from labs.without.table import CLEAN
+from tests import remapping
 from tests.daemon import REPOSITORY, Daemon
 
 PATIENCE = 30.0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def sandboxes(daemon: Daemon) -> None:
+    if reason := remapping.lacking(daemon.instance.root):
+        pytest.skip(reason)
 
 
 def compare(daemon: Daemon, wall: str, *command: str, seconds: int = 8, **host: Any) -> dict[str, Any]:
@@ -74,7 +81,7 @@ def until(what: Callable[[], bool], why: str) -> None:
 def pid(with_all: Any, without: Any, host: Any) -> None:
     assert (with_all["Inside"]["Pid"], with_all["Inside"]["ProcessCount"]) == (1, 1)
     assert without["Inside"]["Pid"] > 1
-    assert without["Inside"]["Processes"][:4] == host["Processes"][:4]
+    assert without["Inside"]["Processes"][0] == host["Processes"][0]
     assert without["Inside"]["ProcessCount"] > 3
     assert str(os.getpid()) in without["Output"].split()
     assert str(os.getpid()) not in with_all["Output"].split()
@@ -207,7 +214,7 @@ def test_the_machines_files_cannot_be_written(clean: Daemon) -> None:
     )
     found = compare(clean, "pivot_root", "sh", "-c", script, CapAdd=["ALL"])
     said = found["Without"]["Output"]
-    assert said.count("Read-only file system") >= 4, said
+    assert said.count("Read-only file system") >= 3, said
     assert not any(word in said for word in ("REMOUNTED", "UNMOUNTED", "WRITTEN", "READ\n")), said
     for place in ("/etc", "/tmp", "/root", "/var/tmp", "/dev/shm", "/mnt"):
         assert not Path(place, "without-was-here").exists()
@@ -283,7 +290,9 @@ def test_it_is_over_when_the_daemon_is_killed(clean: Daemon) -> None:
             clean.kill()
             until(lambda: gone(clean), "the sandbox goes on")
     finally:
+        cgroups.create(clean.instance.cgroup, f"{PREFIX}dead", stage.LIMITS, ())
         clean.start()
+    assert stage.left(clean.instance.cgroup, PREFIX) == ()
 
 
 @contextlib.contextmanager

@@ -151,7 +151,7 @@ def test_a_leak_that_nobody_saw_is_not_told() -> None:
 def test_a_program_of_the_image_alone_does_not_start() -> None:
     broken = run(None, Error='exec: "/bin/web": no such file or directory')
     found = without_pid(Wall="pivot_root", Without=broken)
-    assert text.seen(found) == text.NOT_STARTED
+    assert text.seen(found) == text.NOT_FOUND
     assert text.ending(broken) == "시작하지 못했어요"
     assert "no such file" in as_html(found, "docker run web")
 
