@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +50,7 @@ def understood(words: Sequence[str], way: str) -> Wish:
     parsed = _parsed(given[1:])
     return Wish(
         wall=wall,
-        command=" ".join(("docker", *given)),
+        command=shlex.join(("docker", *given)),
         image=parsed.arguments[0],
         body=_body(parsed),
         pulls=parsed["pull"] != "never",

@@ -184,6 +184,8 @@ def test_the_leak_is_seen_without_the_wall_and_not_with_it(clean: Daemon, wall: 
     found = compare(clean, wall, *command, **host)
     assert (found["All"]["Error"], found["Without"]["Error"]) == ("", "")
     leaks(found["All"], found["Without"], found["Without"]["Host"])
+    with pytest.raises(AssertionError):  # a wall that stays is noticed
+        leaks(found["All"], found["All"], found["All"]["Host"])
     if wall in CALLS:
         name, flag = CALLS[wall]
         made = [

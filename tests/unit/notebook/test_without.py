@@ -32,6 +32,11 @@ def test_a_line_is_a_wall_and_a_run(line: str) -> None:
     assert wish.pulls
 
 
+def test_the_line_is_shown_as_it_can_be_typed_again() -> None:
+    words = ["pid", "docker", "run", "busybox", "sh", "-c", "id; ps"]
+    assert understood(words, WAY).command == "docker run busybox sh -c 'id; ps'"
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
