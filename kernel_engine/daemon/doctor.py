@@ -39,6 +39,7 @@ def examine(instance: Instance, group: str) -> Iterator[Finding]:
     checks: list[Callable[[], Iterator[Finding]]] = [
         *_CHECKS,
         partial(check_directory, instance.root),
+        partial(check_restricted, instance.root),
         partial(check_group, group),
         partial(check_firewalls, instance.bridge),
     ]
@@ -191,6 +192,26 @@ def check_directory(root: Path) -> Iterator[Finding]:
             text=f"{root}의 파일 시스템({kind}) 위에는 컨테이너의 층(layer)을 쌓을 수 없어요.",
             advice="--root로 ext4나 xfs에 있는 폴더를 정해 주세요.",
         )
+
+
+def check_restricted(root: Path) -> Iterator[Finding]:
+    """Engines whose containers' root is nobody here: --userns-remap, --restrict."""
+    from kernel_engine.errors import NotSupported
+    from kernel_engine.runtime.spec import IdRange, Ids
+    from kernel_engine.runtime.user_namespace import check_store
+
+    some = (IdRange(inside=0, outside=100_000, count=65_536),)
+    try:
+        check_store(str(next(path for path in (root, *root.parents) if path.exists())), Ids(users=some, groups=some))
+    except (NotSupported, OSError) as error:
+        reason = error.message if isinstance(error, NotSupported) else error.strerror
+        yield Finding(
+            grade="warning",
+            text=f"수업용으로 제한된 엔진(--restrict)은 쓸 수 없어요: {reason}",
+            advice="Linux 5.19 이상과 ext4, xfs, btrfs 파일 시스템이 필요해요. 혼자 쓰는 데에는 없어도 돼요.",
+        )
+    else:
+        yield Finding(grade="ok", text="수업용으로 제한된 엔진(--restrict)을 쓸 수 있어요.")
 
 
 def file_system(mountinfo: str, place: Path) -> str:

@@ -67,3 +67,13 @@ def test_programs_are_told_which_check_found_what(
     told = json.loads(capsys.readouterr().out)
     assert {"kernel", "directory", "group"} <= {item["name"] for item in told["findings"]}
     assert told["missing"] == sum(item["grade"] == "missing" for item in told["findings"])
+
+
+def test_a_kernel_that_cannot_shift_owners(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Old:
+        release = "5.15.0-1-generic"
+
+    monkeypatch.setattr("os.uname", Old)
+    (finding,) = doctor.check_restricted(tmp_path / "not" / "there")
+    assert finding.grade == "warning"
+    assert "5.15.0-1-generic" in finding.text

@@ -173,3 +173,27 @@ def test_messages_of_any_length_arrive_in_order(words: list[str]) -> None:
     with pytest.raises(Closed):
         right.receive()
     right.close()
+
+
+def test_limits_of_a_whole_instance() -> None:
+    limits = cgroups.Limits(memory=1 << 30, nano_cpus=1_500_000_000, pids=500)
+    v1 = [(setting.file, setting.value) for setting in cgroups.plan_limits_v1(limits)]
+    assert v1 == [
+        ("memory.memsw.limit_in_bytes", "-1"),
+        ("memory.limit_in_bytes", "1073741824"),
+        ("memory.memsw.limit_in_bytes", "1073741824"),
+        ("cpu.cfs_period_us", "100000"),
+        ("cpu.cfs_quota_us", "150000"),
+        ("pids.max", "500"),
+    ]
+    v2 = {setting.file: setting.value for setting in cgroups.plan_limits_v2(limits)}
+    assert v2 == {
+        "memory.max": "1073741824", "memory.swap.max": "0", "cpu.max": "150000 100000", "pids.max": "500",
+    }  # fmt: skip
+
+
+def test_an_instance_without_limits_takes_former_ones_away() -> None:
+    v1 = {setting.file: setting.value for setting in cgroups.plan_limits_v1(cgroups.NO_LIMITS)}
+    assert {v1[name] for name in ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "cpu.cfs_quota_us")} == {"-1"}
+    v2 = {setting.file: setting.value for setting in cgroups.plan_limits_v2(cgroups.NO_LIMITS)}
+    assert v2 == {"memory.max": "max", "memory.swap.max": "max", "cpu.max": "max 100000", "pids.max": "max"}
