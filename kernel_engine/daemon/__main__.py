@@ -76,8 +76,10 @@ def _tcp(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _address(text: str) -> str:
-    """argparse says the ValueError's type and text."""
-    return str(ip_address(text))
+    try:
+        return str(ip_address(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _parser() -> argparse.ArgumentParser:
