@@ -193,7 +193,7 @@ stop_engine() {
         "$VENV/bin/docker" ps --quiet | xargs -r "$VENV/bin/docker" stop --time 3 || true
     fi
     cease engine kernel-engine.service
-    if [ -x "$VENV/bin/python3" ]; then
+    if [ -x "$VENV/bin/kernel-engine" ]; then # not where installing stopped half-way
         "$VENV/bin/python3" -I -m kernel_engine.daemon cleanup --root "$ENGINE_ROOT" --run "$ENGINE_RUN"
     fi
 }
