@@ -80,7 +80,7 @@ def mangled(made: dict[str, Any]) -> None:
 # hostile cells -------------------------------------------------------------------------------------------------------
 #: fails where anything can be read, reached or done that is not the learner's; `paths` are the teacher's
 SNOOP = """
-import glob, os, socket
+import glob, os, socket, subprocess
 found = [path for path in {paths} if os.path.exists(path)]
 for folder, folders, names in os.walk("/"):
     folders[:] = [each for each in folders if os.path.join(folder, each) not in ("/proc", "/sys", "/usr", "/dev")
@@ -109,6 +109,12 @@ for name, act in acts.items():
         found.append(name)
     except OSError:
         pass
+outward = ("--privileged", "-v /:/host", "--pid host", "--network host", "--cap-add SYS_ADMIN", "--userns host",
+           "-v /run:/host", "--device /dev/null", "--security-opt seccomp=unconfined")
+for options in outward:
+    done = subprocess.run(["docker", "run", "--rm", *options.split(), "busybox", "true"], capture_output=True)
+    if done.returncode == 0:
+        found.append(options)
 assert not found, found
 """
 MONKEYPATCH = """

@@ -104,7 +104,7 @@ def _varied() -> manifest.checks.Varied:
     return varied
 
 
-LEARNERS = ("right", "copied", "wrong", "cut", "forged", "mangled", "ended", "snoop")
+LEARNERS = ("right", "copied", "wrong", "cut", "forged", "mangled", "ended", "noisy", "snoop")
 
 
 def _hand_in(of: Class) -> None:
@@ -118,6 +118,9 @@ def _hand_in(of: Class) -> None:
     of.submit("forged", notebook(of.own("forged")[0], {}, submitted.forged, submitted.first(submitted.MONKEYPATCH)))
     of.submit("mangled", notebook(of.own("mangled")[0], right(of.own("mangled")[1]), submitted.mangled))
     of.submit("ended", notebook(of.own("ended")[0], {**right(of.own("ended")[1]), "90-3": submitted.EXIT}))
+    folder, name = of.own("noisy")
+    noise = (*map(submitted.first, submitted.NOISE), submitted.last(submitted.ENDLESS))
+    of.submit("noisy", notebook(folder, right(name), *noise))
     paths = [
         of.place, of.book, of.engine.instance.root, of.engine.instance.socket, COURSE / NAME / "check.py",
         Path("/etc/shadow"),
@@ -182,6 +185,14 @@ def test_a_mangled_notebook_is_mended_and_has_its_points(graded: Class) -> None:
 def test_whoever_ends_the_kernel_keeps_what_was_done_before(graded: Class) -> None:
     assert graded.scores()["ended"] == {**POINTS, "90-3": 0.0}
     assert any("커널이 도중에 끝나서" in cell for cell in graded.failed_cells("ended"))
+
+
+def test_who_forks_and_fills_and_prints_without_end_harms_nobody_and_keeps_the_points(graded: Class) -> None:
+    """But those of the exercise that says that its cells must not fail."""
+    assert graded.scores()["noisy"] == {**POINTS, "90-3": 0.0}
+    [endless] = graded.failed_cells("noisy")
+    assert "출력이 너무 많아서" in endless
+    assert "다시 실행할 때 실패한 셀이 있어서" in (graded.book / "feedback" / "noisy.html").read_text(encoding="utf-8")
 
 
 def test_a_learner_who_looks_around_finds_nothing(graded: Class) -> None:
