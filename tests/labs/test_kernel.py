@@ -216,6 +216,19 @@ def test_explain_shows_how_far_a_start_came_that_failed(cell: Cell) -> None:
     assert "멈췄어요" in data["text/plain"]
 
 
+def test_a_start_step_by_step_as_text(cell: Cell, clean: Daemon) -> None:
+    """Where nobody can press a button it goes on by itself, and says the same each time."""
+    first, second = (cell("%step docker run --rm --hostname inner busybox hostname").text for _ in range(2))
+    assert first == second
+    assert first.endswith("끝까지 왔어요. 컨테이너가 실행됐어요.\ninner\n")
+    for words in ("[1] 네임스페이스", "다음: 루트(/)를 컨테이너의 것으로 바꿔요", "* 호스트 이름", "* 시스템 콜 필터"):
+        assert words in first
+    assert cell("%step --all --calls docker run --rm busybox true").text.count("    다음: ") > 90
+    assert "종료 코드 127" in cell("%step docker run --rm busybox /bin/nosuch").text
+    assert "%step 다음에" in cell("%step docker ps").text
+    assert clean.out("ps", "-aq") == ""
+
+
 def test_an_xray_as_text(cell: Cell) -> None:
     cell("docker run -d --name seen busybox sh -c 'echo x > /new; sleep 1000'")
     [data] = cell("%xray seen").data

@@ -8,9 +8,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pexpect
 import pytest
 
+from labs.stepping.command import GAVE_UP_CODE, PROMPT
 from tests.daemon import Daemon
+
+PATIENCE = 120
 
 Labs = Callable[..., tuple[int, str]]
 
@@ -50,6 +54,31 @@ def test_hints_then_the_solution_then_one_s_own(labs: Labs, clean: Daemon) -> No
     clean.docker("run", "--name", "leave", "busybox", "sh")
     assert labs("check", "00-2")[0] == 0
     assert "✓ 00-2" in labs("progress")[1]
+
+
+def test_a_start_is_stepped_through_at_a_terminal(clean: Daemon, tmp_path: Path) -> None:
+    words = ["step", "docker", "run", "--rm", "-it", "--name", "stepped", "busybox", "sh", "-c", "read x; exit $x"]
+    environment = {**os.environ, "DOCKER_HOST": clean.host, "DOCKER_LABS_WORKSPACE": str(tmp_path)}
+    command = [sys.executable, "-m", "labs.cli", *words]
+
+    given_up = pexpect.spawn(command[0], command[1:], env=environment, timeout=PATIENCE, encoding="utf-8")
+    for answer in ("", "", "q"):
+        given_up.expect_exact(PROMPT)
+        given_up.sendline(answer)
+    given_up.expect_exact("그만뒀어요.")
+    given_up.wait()
+    assert given_up.exitstatus == GAVE_UP_CODE
+    assert clean.out("ps", "-aq") == ""
+
+    run = pexpect.spawn(command[0], command[1:], env=environment, timeout=PATIENCE, encoding="utf-8")
+    run.expect_exact(PROMPT)
+    assert clean.inspect("stepped")["State"]["Status"] == "created"
+    run.sendline("e")
+    run.expect_exact("컨테이너가 실행됐어요.")
+    run.sendline("7")
+    run.expect(pexpect.EOF)
+    run.wait()
+    assert run.exitstatus == 7
 
 
 LAB = "---\ndocker_labs: {lab: '90', title: 시험, minutes: 1, goals: [볼 수]}\n---\n# 시험\n"
