@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from kernel_engine.syscalls.mounts import ResolveFlag, openat2
+
 PROC = Path("/proc")
 PROGRAM = "labs.wall.room"
 #: the worker's number in the room, which has just been made: the first process forks it first
@@ -68,8 +70,35 @@ class Process:
         return next((each for each in reversed(self.mounts()) if each.place == place), None)
 
     def file(self, path: str) -> Path:
-        """A file as this process sees it."""
+        """A file as this process sees it, for paths that no link of the room's leads elsewhere."""
         return PROC / str(self.pid) / "root" / path.lstrip("/")
+
+    def open(self, path: str, flags: int = os.O_RDONLY) -> int:
+        """A descriptor of a file as this process sees it: no link leads out of its root. Raises OSError."""
+        root = os.open(PROC / str(self.pid) / "root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            return openat2(root, path, flags, ResolveFlag.RESOLVE_IN_ROOT)
+        finally:
+            os.close(root)
+
+    def stat(self, path: str) -> os.stat_result | None:
+        """Of a file that this process sees, without following a last link; None when there is none."""
+        try:
+            descriptor = self.open(path, os.O_PATH | os.O_NOFOLLOW)
+        except OSError:
+            return None
+        try:
+            return os.stat(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def text(self, path: str) -> str | None:
+        """What a file holds that this process sees; None when it cannot be read."""
+        try:
+            with open(self.open(path, os.O_RDONLY | os.O_NONBLOCK), encoding="utf-8", errors="replace") as file:
+                return file.read()
+        except OSError:
+            return None
 
     def run(self, kinds: tuple[str, ...], *words: str) -> str:
         """What a program of this machine prints inside the process's namespaces ("uts", "net"); "" when it fails."""

@@ -87,10 +87,7 @@ def _first(room: Room) -> Process | None:
 
 def _proc_of_its_own(found: Process) -> tuple[str, ...]:
     """Who is number 1 in the /proc that it sees."""
-    try:
-        return tuple(found.file("/proc/1/cmdline").read_text(encoding="utf-8").split("\0")[:-1])
-    except OSError:
-        return ()
+    return tuple((found.text("/proc/1/cmdline") or "").split("\0")[:-1])
 
 
 # engine/01-3 --------------------------------------------------------------------------------------------------------
