@@ -7,7 +7,7 @@ $compose up -d --wait --no-recreate >/dev/null 2>&1 || $compose up -d --wait --n
 state() { docker container exec "$1" docker info --format '{{.Swarm.LocalNodeState}}'; }
 manager() { docker container exec manager docker "$@"; }
 
-if [ "$(state manager)" != active ]; then manager swarm init --dispatcher-heartbeat 2s >/dev/null; fi
+if [ "$(state manager)" != active ]; then manager swarm init --dispatcher-heartbeat 3s >/dev/null; fi
 token=$(manager swarm join-token -q worker)
 for node in worker01 worker02 worker03; do
     if [ "$(state $node)" != active ]; then
