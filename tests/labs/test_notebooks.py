@@ -77,6 +77,19 @@ def test_nbval_replays_it_on_a_fresh_engine(lab: Lab, engine: Daemon, tmp_path: 
     assert time.monotonic() - began < lab.minutes * 60
 
 
+@pytest.mark.full
+@pytest.mark.timeout(1200)
+def test_what_lab_10_leaves_does_not_disturb_its_second_run(engine: Daemon, tmp_path: Path) -> None:
+    lab = catalogue.lab("10")
+    for _ in range(2):
+        with build.learners_folder(lab) as folder:
+            result = replay(folder / lab.notebook.name, engine, tmp_path, build.workspace_of(lab, folder))
+        assert result.returncode == 0, result.stdout
+        assert engine.out("ps", "-aq") == ""
+        assert engine.out("volume", "ls", "-q") == ""
+        assert engine.out("network", "ls", "-q", "--filter", "type=custom") == ""
+
+
 def replay(
     notebook: Path, engine: Daemon, empty: Path, workspace: Path | None = None, *, python: str = sys.executable
 ) -> subprocess.CompletedProcess[str]:
