@@ -94,8 +94,8 @@ class Engine:
         """
         for directory in (instance.root, instance.run):
             directory.mkdir(mode=0o711, parents=True, exist_ok=True)
-        # what a remapped root makes belongs to root on the disk: nobody on this machine may run it from there
-        instance.root.chmod(0o711 if guard.ids is None else 0o700)
+        # what a container's root makes belongs to root on the disk: nobody else of this machine may run it from there
+        instance.root.chmod(0o700)
         for directory in (instance.blobs, instance.layers, instance.staging, instance.containers):
             directory.mkdir(mode=0o710, exist_ok=True)
         records = Records(

@@ -21,7 +21,13 @@ async def info(call: Call) -> web.StreamResponse:
     """Clients ask this to be sure that the server is this engine."""
     instance = call.engine.instance
     return answer(
-        {"Instance": instance.id, "Version": __version__, "Root": str(instance.root), "Run": str(instance.run)}
+        {
+            "Instance": instance.id,
+            "Version": __version__,
+            "Root": str(instance.root),
+            "Run": str(instance.run),
+            "Restricted": call.engine.restriction is not None,
+        }
     )
 
 

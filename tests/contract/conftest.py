@@ -188,6 +188,7 @@ class RecordingEngine:
     images: Puller
     volumes: NoVolumes = field(default_factory=NoVolumes)
     events: Events = field(default_factory=Events)
+    restriction: None = None
 
 
 @dataclass

@@ -212,7 +212,7 @@ def test_bad_query_words(door: Door, target: str, part: str) -> None:
 
 def test_own_info(door: Door) -> None:
     told = request(door.path, "GET", "/kernel-engine/info").json()
-    assert set(told) == {"Instance", "Version", "Root", "Run"}
+    assert set(told) == {"Instance", "Version", "Root", "Run", "Restricted"}
 
 
 def test_many_clients_at_once(door: Door) -> None:

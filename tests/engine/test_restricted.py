@@ -304,6 +304,10 @@ def _group_file(room: Class, controller: str, v1: str, v2: str = "") -> str:
     return Path(f"{point}/{room.engine.instance.cgroup}/{v2 if v2 and cgroups.mode() == 'v2' else v1}").read_text()
 
 
+def test_clients_can_tell(room: Class) -> None:
+    assert Client(room.engine.host).get("/kernel-engine/info").json()["Restricted"] is True
+
+
 def test_whose_the_socket_is(room: Class) -> None:
     status = room.engine.instance.socket.stat()
     assert (status.st_uid, status.st_mode & 0o777) == (65534, 0o660)

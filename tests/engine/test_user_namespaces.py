@@ -136,6 +136,19 @@ def test_exec_and_its_streams(engine: Daemon, sleeper: str) -> None:
     assert "unable to setup user: cannot set uid to unmapped user in user namespace" in none.stderr
 
 
+def test_a_process_that_comes_in_is_not_looked_into(engine: Daemon) -> None:
+    """Until its execve it holds the engine's memory and files; a container's own CAP_SYS_PTRACE does not reach it."""
+    watch = """while :; do for p in /proc/[0-9]*; do
+        for l in $p/root $p/cwd $p/exe $p/fd/*; do readlink $l; done; head -c1 $p/mem && echo memory
+        done 2>/dev/null | grep -E 'python|engine|memory' >>/seen; done"""
+    words = ("--cap-add", "SYS_PTRACE", "--security-opt", "seccomp=unconfined", "busybox", "sh", "-c", watch)
+    name = engine.docker("run", "-d", *words).stdout.strip()
+    for _ in range(4):
+        engine.docker("exec", name, "true")
+    assert engine.docker("exec", name, "cat", "/seen").stdout == ""
+    engine.docker("rm", "-f", name)
+
+
 def test_copying_in_and_out(engine: Daemon, sleeper: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in")
     engine.docker("cp", str(tmp_path / "file"), f"{sleeper}:/tmp/file")
