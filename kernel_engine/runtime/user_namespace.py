@@ -7,7 +7,9 @@ mounts (mount_setattr(2)) show them as the ids that the namespace's users have h
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -64,10 +66,17 @@ def _owned_by(ranges: Sequence[IdRange], owner: int) -> tuple[IdRange, ...]:
 
 def check_store(store: str, ids: Ids) -> None:
     """Raises NotSupported where images and containers in this directory cannot be shown with other owners."""
-    major, minor = (int(word) for word in os.uname().release.split("-")[0].split(".")[:2])
-    if (major, minor) < _OVERLAY_ON_MAPPED:
-        raise NotSupported(f"user namespaces need Linux 5.19 or newer, and this is {os.uname().release}")
-    check_mapping(store, ids)
+    release = os.uname().release
+    numbers = re.match(r"(\d+)\.(\d+)", release)
+    if numbers is not None and (int(numbers[1]), int(numbers[2])) < _OVERLAY_ON_MAPPED:
+        raise NotSupported(f"user namespaces need Linux 5.19 or newer, and this is {release}")
+    try:
+        check_mapping(store, ids)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        text = "user namespaces are switched off on this machine (user.max_user_namespaces)"
+        raise NotSupported(text, hint="sysctl user.max_user_namespaces=10000") from None
 
 
 def check_mapping(path: str, ids: Ids) -> None:
