@@ -29,6 +29,8 @@ Say = Callable[[str], object]
 OPEN_SECONDS = 120
 #: how long an interrupted cell may take to stop before the room is closed
 STOP_SECONDS = 3
+#: how long a room may take to close: a container is removed, too
+CLOSE_SECONDS = 60
 INTERRUPTED = 130
 LOST = "변수와 네임스페이스, 마운트는 사라졌어요. 다음 %%wall 셀은 새 작업실에서 시작해요."
 #: what tells that the kernel lets no ordinary user make a room
@@ -129,7 +131,7 @@ class Door:
                 with suppress(OSError):
                     pipe.close()
         try:
-            self._process.wait(STOP_SECONDS)
+            self._process.wait(CLOSE_SECONDS)
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
