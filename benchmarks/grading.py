@@ -133,7 +133,7 @@ def main() -> int:
     with (
         registry() as mirror,
         tempfile.TemporaryDirectory(prefix="grading-") as folder,
-        running_daemon(Path(folder, "engine"), (mirror,)) as engine,
+        running_daemon(Path(folder), (mirror,)) as engine,
     ):
         place = Path(folder)
         (place / "in").mkdir()

@@ -60,7 +60,7 @@ class Outcome:
 def run(work: Work, say: Say) -> Outcome:
     """Raises BadInput, EngineUnreachable, APIError before anything is graded."""
     if os.geteuid() != 0:
-        raise BadInput("labs grade must run as root", "채점은 root로 실행해야 해요: sudo labs grade …")
+        raise BadInput("labs grade must run as root", "채점은 root로 실행해야 해요: sudo $(command -v labs) grade …")
     labs = chosen_labs(work.manifest)
     found = submissions.find(work.folder, labs)
     work.output.mkdir(parents=True, exist_ok=True)
@@ -107,9 +107,11 @@ def _grade_all(
     place = PLACES / f"labs-grading-{hashlib.sha256(str(work.output.resolve()).encode()).hexdigest()[:8]}"
     _clear_old(work.engine, place, say)
     if waiting:
-        with house.opened(work.engine, place) as there:
-            _side_by_side(work, book, there, waiting, outcome, say)
-        _clear_old(work.engine, place, say)
+        try:
+            with house.opened(work.engine, place) as there:
+                _side_by_side(work, book, there, waiting, outcome, say)
+        finally:
+            _clear_old(work.engine, place, say)
     return outcome
 
 

@@ -1,4 +1,4 @@
-"""python -P -m labs.grading.replay NOTEBOOK CONNECTION REPORT DEAD SANITIZE CELL-SECONDS
+"""`main` takes NOTEBOOK CONNECTION REPORT DEAD SANITIZE CELL-SECONDS: a notebook, replayed.
 
 nbval over a kernel that somebody else started in a container: strict for cells tagged `nbval-check-output`, lax
 elsewhere. Runs in a container of its own, since what it reads comes from the learner's kernel. A line of JSON for each
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections import deque
 from pathlib import Path
@@ -217,14 +216,11 @@ def main(words: list[str]) -> int:
     ContainedKernel.connection, ContainedKernel.dead = Path(connection), Path(dead)
     nbval.plugin.RunningKernel = ContainedKernel  # nbval has no other way to be given a kernel
     os.chdir(Path(notebook).parent)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # whatever else this Python has takes time and is not wanted
     arguments = [
-        *("--nbval-lax", "--nbval-sanitize-with", sanitize, "--nbval-cell-timeout", seconds, "-q"),
-        *("-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:asyncio", "-p", "no:timeout", "-c", os.devnull),
-        *("--rootdir", str(Path(notebook).parent), "--color", "no", "--tb", "no", notebook),
+        *("-p", "nbval.plugin", "--nbval-lax", "--nbval-sanitize-with", sanitize, "--nbval-cell-timeout", seconds),
+        *("-q", "-p", "no:cacheprovider", "-c", os.devnull, "--assert", "plain", "--color", "no", "--tb", "no"),
+        *("--rootdir", str(Path(notebook).parent), notebook),
     ]
     pytest.main(arguments, plugins=[Report(Path(report))])
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
