@@ -98,7 +98,8 @@ def nbgrader_autograde(engine: Daemon, place: Path, program: Path, handed: Mappi
         folder = course / "submitted" / learner / NAME
         folder.mkdir(parents=True)
         (folder / "lab.ipynb").write_bytes(each.data)
-    told = {**environment(engine), **_kernel(place, engine)}
+    path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"  # it calls alembic by its name
+    told = {**environment(engine), **_kernel(place, engine), "PATH": path}
     root = f"--CourseDirectory.root={course}"
     subprocess.run([program, "generate_assignment", root, NAME], env=told, cwd=course, check=True, capture_output=True)
     began = time.monotonic()
