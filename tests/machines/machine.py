@@ -7,6 +7,7 @@ console between two marks, and the machine powers off. Nothing of the host is ch
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -53,7 +54,8 @@ class Result:
 
 def missing() -> str:
     """What this host lacks to make and boot a machine, or ""."""
-    return ", ".join(tool for tool in NEEDS if shutil.which(tool) is None)
+    processor = () if platform.machine() == "x86_64" else ("an x86_64 processor",)
+    return ", ".join([*(tool for tool in NEEDS if shutil.which(tool) is None), *processor])
 
 
 def make_root(directory: Path) -> None:

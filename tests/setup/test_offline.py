@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import http.client
 import re
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -134,10 +133,8 @@ def ask(port: int, name: str, kind: str) -> DNSRecord:
 
 
 def test_the_names_of_the_archive_lead_to_the_mirror() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = mirror.names("127.0.0.1", port, tcp=False)
+    server = mirror.names("127.0.0.1", 0, tcp=False)
+    port = server.server.server_address[1]
     server.server.resolver = mirror.Names(mirror.NAMES, "192.0.2.80", lambda request: None)
     thread = Thread(target=server.server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -61,18 +61,18 @@ def test_an_engine_that_answers() -> None:
 
 
 def test_each_half_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
+    with answering() as place, socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # and does not listen: nobody else can have the port
         nowhere = f"http://127.0.0.1:{silent.getsockname()[1]}"
-    with answering() as place:
         monkeypatch.setenv("DOCKER_LABS_HUB_ADDRESSES", f"http://{place},http://{place}")
         assert [finding.grade for finding in doctor.check_hub()] == ["ok"]
         monkeypatch.setenv("DOCKER_LABS_HUB_ADDRESSES", f"http://{place},{nowhere}")
         (finding,) = doctor.check_hub()
         assert finding.grade == "warning"
         assert "없는 이미지를 만들 수 없어요" in finding.text and nowhere in finding.text and place not in finding.text
-    monkeypatch.setenv("DOCKER_LABS_HUB_ADDRESSES", f"{nowhere},{nowhere}")
-    (finding,) = doctor.check_hub()
-    assert "docker pull이 되지 않아요" in finding.text
+        monkeypatch.setenv("DOCKER_LABS_HUB_ADDRESSES", f"{nowhere},{nowhere}")
+        (finding,) = doctor.check_hub()
+        assert "docker pull이 되지 않아요" in finding.text
 
 
 def test_a_port_of_another_program_is_named_and_a_containers_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
