@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,17 @@ def provision(machine: Path, **environment: str) -> subprocess.CompletedProcess[
 def test_provisioning_shows_what_lab_says_but_not_the_machines_own_address(machine: Path) -> None:
     done = provision(machine)
     assert (done.returncode, done.stdout, done.stderr) == (0, "one\n", "")
+
+
+def test_provisioning_does_not_wait_for_what_lab_has_started(machine: Path) -> None:
+    """Where systemd does not run, services are children of `./lab`."""
+    lab = machine / "source/lab"
+    lab.write_text(f"sleep 600 >/dev/null 2>&1 </dev/null &\necho $! >{machine}/pid\n" + lab.read_text())
+    try:
+        assert provision(machine).stdout == "one\n"
+        os.kill(int((machine / "pid").read_text()), 0)
+    finally:
+        os.kill(int((machine / "pid").read_text()), signal.SIGKILL)
 
 
 def test_provisioning_fails_when_lab_does(machine: Path) -> None:
