@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         "what", choices=("create", "list", "rm", "env"), help="env는 셸 변수로 보여요: eval $(labs server env)"
     )
     there.add_argument("name", nargs="?", default="", help="서버의 이름. 예: second")
-    teacher.add_assign(verb("assign", "나눠 줄 과제를 만들어요 (선생님용)", teacher.run_assign))
+    teacher.add_assign(verb("assign", "나눠 줄 과제를 만들어요 (선생님용)", _assign))
     doctor = verb("doctor", "이 컴퓨터에서 실습이 되는지, 안 되면 무엇을 할지 봐요", _doctor)
     doctor.add_argument("--format", choices=("text", "json"), default="text", help="json은 프로그램을 위한 것이에요")
     without = verb("without", "벽 하나를 뺀 컨테이너를, 벽이 모두 있는 것과 나란히 실행해 봐요", _without)
@@ -157,9 +157,15 @@ def _kept() -> Progress:
     return Progress(folder=progress.folder(), say=lambda text: print(text, file=sys.stderr))
 
 
+def _assign(options: argparse.Namespace) -> int:
+    with teacher.plain_errors():
+        return teacher.run_assign(options)
+
+
 def _grade(options: argparse.Namespace) -> int:
     try:
-        return teacher.run_grade(options, _address(options))
+        with teacher.plain_errors():
+            return teacher.run_grade(options, _address(options))
     except KeyboardInterrupt:
         print("채점을 멈췄어요. 같은 명령을 다시 실행하면 이어서 해요.", file=sys.stderr)
         return 130

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from labs import catalogue
@@ -14,6 +16,19 @@ def add_assign(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="나눠 줄 것을 둘 폴더")
     parser.add_argument("--learners", type=Path, metavar="FILE", help="명단: 한 줄에 한 사람의 id (CSV도 돼요)")
     parser.add_argument("--seed", default="", metavar="TEXT", help="사람마다 이름과 포트를 다르게 하는 비밀 글자")
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """What the system says of a folder or file, as a sentence. Raises BadInput."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise BadInput(
+            f"{error.filename}: {error.strerror}", f"{error.filename}을(를) 쓸 수 없어요. 폴더와 권한을 확인하세요."
+        ) from error
 
 
 def add_grade(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from labs import catalogue, checks, directives, practice
+from labs import catalogue, checks, cli, directives, practice
 from labs.checks import EngineView, Exercise, NotYet, Passed, Varied
 from labs.directives import BadSource
 from labs.grading import manifest, marks, sheet
@@ -201,3 +201,27 @@ def test_nbgrader_takes_it() -> None:
     reader: Any = pytest.importorskip("nbgrader.nbgraderformat", reason="needs nbgrader")
     for lab in GRADED:
         reader.reads(nbformat.writes(sheet.sheet(lab).notebook), as_version=4)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("99", "-o", "out"), "99번 실습은 없어요"),
+        (("engine/00", "-o", "out"), "cannot be graded"),
+        (("05", "-o", "file/out"), "Not a directory"),
+        (("05", "-o", "out", "--seed", "x"), "--seed needs --learners"),
+        (("05", "-o", "out", "--learners", "nosuch"), "No such file"),
+    ],
+)
+def test_what_cannot_be_handed_out_is_told_without_a_traceback(
+    words: tuple[str, ...],
+    why: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    assert cli.main(["assign", *words]) == 2
+    assert why in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
