@@ -111,8 +111,13 @@ def _text(name: str, arguments: str) -> Call | None:
 
 def _kernel_file(name: str, arguments: str) -> Call | None:
     """Only directories and files of control groups and settings: other writes are not asked of the kernel."""
-    match = re.search(r'^"(/sys/fs/cgroup/[^"]*)"|^\d+<(/(?:sys/fs/cgroup|proc/sys)/[^>]*)>', arguments)
-    return (name, match[1] or match[2]) if match else None
+    match = re.search(r'^"(/sys/fs/cgroup/[^"]*)"|^\d+<(/(?:sys/fs/cgroup|proc/sys|proc/\d+)/[^>]*)>', arguments)
+    return (name, _own(match[1] or match[2])) if match else None
+
+
+def _own(path: str) -> str:
+    """A process names its own files in /proc by "self"."""
+    return re.sub(r"^/proc/\d+/", "/proc/self/", path)
 
 
 def _mount(name: str, arguments: str) -> Call | None:

@@ -129,6 +129,8 @@ def test_the_trace_is_what_strace_sees(clean: Daemon, strace: str, tmp_path: Pat
     words = ("-d", "--name", "seen", "-m", "64m", "-p", "127.0.0.1::80", "--ulimit", "core=0")
     with watched(strace, log, daemon, launcher):
         clean.docker("run", *words, "busybox", "sleep", "100", timeout=STRACE_PATIENCE)
+        program = Path(f"/proc/{clean.inspect('seen')['State']['Pid']}/comm")
+        eventually(lambda: program.read_text().strip() == "sleep", program.read_text)  # its execve is behind it
     steps = clean.api.get("/kernel-engine/containers/seen/trace").json()["Steps"]
     child = next(step["Pid"] for step in steps if step["Process"] == "child")
 
