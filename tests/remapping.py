@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from kernel_engine.errors import EngineError
+import pytest
+
+from kernel_engine.errors import EngineError, NotSupported
 from kernel_engine.runtime import user_namespace
 from kernel_engine.runtime.spec import IdRange, Ids
+from kernel_engine.runtime.user_namespace import check_store
 
 #: whom every distribution has
 USER = "nobody:nogroup"
@@ -32,6 +35,14 @@ def lacking(directory: Path) -> str:
     except (EngineError, OSError) as error:
         return str(error)
     return ""
+
+
+def needed(directory: Path) -> None:
+    """Skips where an engine in this directory cannot have such containers: an old kernel, a file system without them."""
+    try:
+        check_store(str(directory), IDS)
+    except NotSupported as error:
+        pytest.skip(f"needs idmapped mounts: {error.message}")
 
 
 def program(directory: Path) -> tuple[str, ...]:

@@ -50,6 +50,7 @@ class Class:
 def room(busybox_mirror: str) -> Iterator[Class]:
     with tempfile.TemporaryDirectory(prefix="ke-test-") as directory:
         place = Path(directory)
+        remapping.needed(place)
         folder = place / "home" / "work"
         folder.mkdir(parents=True)
         for path in (folder.parent, folder):
@@ -333,6 +334,7 @@ def _loops_work(directory: Path) -> bool:
 def test_a_disk_of_its_own_is_filled_and_nothing_else(busybox_mirror: str, tmp_path: Path) -> None:
     if not _loops_work(tmp_path):
         pytest.skip("needs loop devices and mkfs.ext4")
+    remapping.needed(tmp_path)
     place = tmp_path / "engine"
     place.mkdir()
     words = ("--userns-remap", remapping.USER, "--limit-disk", "96m")

@@ -25,6 +25,7 @@ _OUTSIDE = str(remapping.FIRST)
 def engine(busybox_mirror: str) -> Iterator[Daemon]:
     with tempfile.TemporaryDirectory(prefix="ke-test-") as directory:
         place = Path(directory)
+        remapping.needed(place)
         more = ("--userns-remap", remapping.USER)
         program = remapping.program(place / "etc")
         with running_daemon(place, (busybox_mirror,), *more, program=program) as running:
