@@ -38,7 +38,7 @@ def lacking(directory: Path) -> str:
 
 
 def needed(directory: Path) -> None:
-    """Skips where an engine in this directory cannot have such containers: an old kernel, a file system without them."""
+    """Skips where an engine in this directory cannot have such containers: an old kernel, another file system."""
     try:
         check_store(str(directory), IDS)
     except NotSupported as error:
