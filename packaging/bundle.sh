@@ -131,7 +131,7 @@ start_mirror() {
     serve mirror docker-labs-mirror.service setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs \
         "$VENV/bin/python3" -I -m labs.offline serve "$MIRROR" \
         --address "$MIRROR_ADDRESS" --port "$MIRROR_PORT" --names-port "$MIRROR_NAMES_PORT"
-    "$ANSWERS" "http://$MIRROR_ADDRESS/debian/dists/bookworm/InRelease" 20 || {
+    "$ANSWERS" "http://$MIRROR_ADDRESS/debian/dists/bookworm/InRelease" "$PATIENCE" || {
         tail_log mirror docker-labs-mirror.service
         return 1
     }

@@ -3,6 +3,8 @@
 # not run. Everything may be started twice and stopped twice.
 
 ANSWERS=$OPT/libexec/answers
+# seconds for a service's first answer: on a virtual machine beside Hyper-V everything takes ten times as long
+PATIENCE=180
 
 # serve NAME UNIT COMMAND...: start it, or leave it when it runs
 serve() {
@@ -68,7 +70,7 @@ start_hub() {
     fi
     serve hub docker-labs-hub.service setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs \
         docker-registry serve "$ETC/hub.yml"
-    "$ANSWERS" "http://127.0.0.1:$HUB_PORT/v2/library/debian/tags/list" 20 || {
+    "$ANSWERS" "http://127.0.0.1:$HUB_PORT/v2/library/debian/tags/list" "$PATIENCE" || {
         tail_log hub docker-labs-hub.service
         return 1
     }
@@ -85,7 +87,7 @@ start_maker() {
     fi
     serve maker docker-labs-maker.service "$VENV/bin/python3" -I -m labs.hub --data "$HUB" \
         make --port "$MAKER_PORT" --hub "http://127.0.0.1:$HUB_PORT"
-    "$ANSWERS" "http://127.0.0.1:$MAKER_PORT/v2/" 20 || {
+    "$ANSWERS" "http://127.0.0.1:$MAKER_PORT/v2/" "$PATIENCE" || {
         tail_log maker docker-labs-maker.service
         return 1
     }
@@ -95,7 +97,7 @@ start_engine() {
     # a new version, or one that does not answer: containers go on while the daemon is started again
     if [ -e "$OPT/.restart" ] || ! "$ANSWERS" "unix:$ENGINE_SOCKET" 2>/dev/null; then cease engine kernel-engine.service; fi
     serve engine kernel-engine.service "$OPT/libexec/engine"
-    "$ANSWERS" "unix:$ENGINE_SOCKET" 40 || {
+    "$ANSWERS" "unix:$ENGINE_SOCKET" "$PATIENCE" || {
         tail_log engine kernel-engine.service
         return 1
     }
@@ -118,7 +120,7 @@ start_jupyter() {
     # shellcheck disable=SC2046
     serve jupyter docker-labs-jupyter.service setpriv --reuid="$learner" --regid="$(id -g "$learner")" --init-groups \
         env -i $(cat "$ETC/jupyter.env") "$OPT/libexec/jupyter"
-    "$ANSWERS" "http://$(reachable):$port/api" 60 || {
+    "$ANSWERS" "http://$(reachable):$port/api" "$PATIENCE" || {
         tail_log jupyter docker-labs-jupyter.service
         return 1
     }
