@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import median
 
 from labs import catalogue
+from labs.build import fixed_ports
 from labs.engine_view import EngineView
 from labs.hub.maker import making
 from labs.hub.registry import DEFAULT_DATA, serving
@@ -46,8 +47,10 @@ _DOWN = "docker compose down -v -t 2 --remove-orphans"
 def lab() -> Iterator[EngineView]:
     """An engine with the hub's images, and a copy of the lab's materials as its workspace."""
     scratch = Path(tempfile.mkdtemp(prefix="ke-benchmarks-"))
+    (scratch / "engine").mkdir()
     try:
         with (
+            fixed_ports(),
             serving(DEFAULT_DATA, scratch) as hub,
             making(DEFAULT_DATA, hub) as maker,
             running_daemon(scratch / "engine", (hub, maker)) as engine,
