@@ -43,7 +43,8 @@ class Handed:
 
 def forty(assigned: Path, learners: list[str], choices: tuple[str, ...]) -> Iterator[tuple[str, Handed]]:
     """22 right, 8 wrong, 5 broken, 5 hostile."""
-    for number, learner in enumerate(learners):
+    for learner in learners:
+        number = int(learner[-2:])
         release = assigned / "learners" / learner / NAME
         name = choose(SEED, learner, "90-1", manifest.checks.Varied("name", choices))
         other = next(each for each in choices if each != name)
