@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from kernel_engine.errors import EngineError, InvalidRequest
+from kernel_engine.network.claims import machine_lock
 from kernel_engine.runtime.spec import IdRange, Ids
 
 #: whom `default` means, made where nobody has that name
@@ -27,7 +28,8 @@ _MOST_RANGES = 340
 def find_ids(value: str) -> Ids | None:
     """The ids of VALUE; None for root, which would be remapped to itself. InvalidRequest with one sentence."""
     if value in ("default", DEFAULT_USER):
-        _provide_default_user()
+        with machine_lock():  # no other engine makes the user, or takes the ids, at the same time
+            _provide_default_user()
         value = DEFAULT_USER
     user, colon, group = value.partition(":")
     if not user or (colon and not group) or ":" in group:
