@@ -128,7 +128,6 @@ PLAIN = {
     "execve": (RUN, "드디어 여러분의 명령이 돼요. 컨테이너의 1번 프로세스예요"),
     "ioctl": (RUN, "가상 터미널을 열고, 이 프로세스의 터미널로 삼아요"),
     "kill": (RUN, "남은 프로세스를 끝내요"),
-    "mknod": (FILES, "꼭 필요한 장치 파일을 만들어요"),
     "nft": (NETWORK, "연결을 거르고 보내는 규칙(nftables)을 한꺼번에 바꿔요"),
     "pidfd_send_signal": (RUN, "프로세스에 신호를 보내요"),
     "pivot_root": (FILES, "루트(/)를 컨테이너의 것으로 바꿔요"),
@@ -251,6 +250,12 @@ def _open_tree(arguments: str) -> tuple[str, str]:
     return FILES, "호스트의 파일이나 폴더를 안에 붙일 준비를 해요"
 
 
+def _mknod(arguments: str) -> tuple[str, str]:
+    if " c 0:0 " in arguments:
+        return FILES, "아래층의 같은 이름을 가리는 표시(화이트아웃)를 만들어요"
+    return FILES, "꼭 필요한 장치 파일을 만들어요"
+
+
 def _mount_setattr(arguments: str) -> tuple[str, str]:
     path, _, rest = arguments.partition(" ")
     if path.startswith("/sys/fs/cgroup"):
@@ -301,6 +306,7 @@ READERS: dict[str, Callable[[str], tuple[str, str] | None]] = {
     "chdir": _chdir,
     "clone3": _clone,
     "mkdir": _mkdir,
+    "mknod": _mknod,
     "mount": _mount,
     "mount_setattr": _mount_setattr,
     "move_mount": _move_mount,
