@@ -19,7 +19,7 @@ WALLS = (
     *("--security-opt", "apparmor=unconfined", "--security-opt", "systempaths=unconfined"),
 )
 #: where a Linux keeps its programs and libraries
-_SYSTEM = ("/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/alternatives")
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/alternatives")
 
 
 def command(program: list[str], folder: Path) -> list[str]:
