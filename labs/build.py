@@ -19,6 +19,7 @@ from typing import Any
 import nbformat as untyped
 from nbformat import NotebookNode
 
+from labs import catalogue
 from labs.catalogue import Lab
 from labs.checks import exercises
 from labs.directives import BadSource, Directive, ExerciseText, directives, exercise
@@ -35,6 +36,9 @@ CELL_SECONDS = 300
 SLOW_SECONDS = 10
 NOTES = {"docker": "실제 Docker에서는", "why": "왜 실패했을까?", "tip": "도움말", "careful": "주의"}
 _NOTE = re.compile(rf"^:::\{{(?P<kind>{'|'.join(NOTES)})\}}[ \t]*\n(?P<body>.*?)^:::[ \t]*$", re.MULTILINE | re.DOTALL)
+#: a line of its own: a lab of the other track in which the same is done by hand, or by docker. "{hand}`engine/03`"
+WAYS = {"hand": "이 단계를 손으로", "docker": "도커로 할 때"}
+_WAY = re.compile(rf"^\{{(?P<way>{'|'.join(WAYS)})\}}`(?P<lab>[^`]+)`$", re.MULTILINE)
 WORK_HERE = "# 여기에 명령을 쓰고 실행하세요."
 WALL_HERE = "%%wall\n# 여기에 파이썬을 쓰고 실행하세요."
 
@@ -48,6 +52,7 @@ def as_myst(lab: Lab, values: Values | None = None) -> str:
         pieces += [text[at : found.start], _as_cells(found, lab, values or {})]
         at = found.end
     text = _NOTE.sub(_note, "".join([*pieces, text[at:]]))
+    text = _WAY.sub(lambda found: _way(found, lab), text)
     if left := re.search(r"^(`{3,}|:::)\{(?!code-cell)[^\n]*", text, re.MULTILINE):
         raise BadSource(f"{lab.source}: unknown directive {left[0]!r}")
     header, body = _split(text)
@@ -84,6 +89,13 @@ def _note(found: re.Match[str]) -> str:
     """A quotation: JupyterLab sets it off without colouring a page red."""
     body = found["body"].strip("\n").splitlines()
     return "\n".join(f"> {line}".rstrip() for line in (f"**{NOTES[found['kind']]}**", "", *body))
+
+
+def _way(found: re.Match[str], lab: Lab) -> str:
+    """A quiet line with the other lab's title, which JupyterLab opens from where this one lies."""
+    other = catalogue.lab(found["lab"], lab.course)
+    place = os.path.relpath(other.notebook, lab.folder)
+    return f"<small>{WAYS[found['way']]}: [{other.number} {other.title}]({place})</small>"
 
 
 # the notebook --------------------------------------------------------------------------------------------------------

@@ -81,6 +81,22 @@ def test_a_picture_of_layers_becomes_a_folded_cell(tmp_path: Path) -> None:
     assert "```{code-cell}\n:tags: [hide-input]\n\n%layers web:1 web:2\n```" in build.as_myst(catalogue.read(folder))
 
 
+def test_a_line_leads_to_the_lab_of_the_other_track(tmp_path: Path) -> None:
+    for number, place, line in (
+        ("07", "07_design", "{hand}`engine/02`"),
+        ("engine/02", "engine/02_roots", "{docker}`07`"),
+    ):
+        folder = tmp_path / place
+        folder.mkdir(parents=True)
+        facts = f"{{lab: '{number}', title: 제목 {number}, minutes: 5, goals: [볼 수]}}"
+        (folder / "lab.md").write_text(f"---\ndocker_labs: {facts}\n---\n앞\n\n{line}\n", encoding="utf-8")
+    docker, engine = catalogue.labs(tmp_path)
+    assert "<small>이 단계를 손으로: [engine/02 제목 engine/02](../engine/02_roots/lab.ipynb)</small>" in build.as_myst(
+        docker
+    )
+    assert "<small>도커로 할 때: [07 제목 07](../../07_design/lab.ipynb)</small>" in build.as_myst(engine)
+
+
 @given(st.text(max_size=200))
 def test_any_text_is_read_or_refused(text: str) -> None:
     list(directives(text))
