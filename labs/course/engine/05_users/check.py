@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kernel_engine.runtime.capabilities import from_mask, mask
 from labs.checks import EngineView, Exercise, NotYet, Passed, Result, Work, missing
 from labs.wall.view import Process, Room
 
 NO_ROOM = "열려 있는 작업실"
-KEPT = mask(["CAP_KILL", "CAP_SETUID"])
+#: CAP_KILL and CAP_SETUID, by their bits in linux/capability.h
+KEPT = 1 << 5 | 1 << 7
 
 
 def _running(room: Room, *words: str) -> Process | None:
@@ -92,8 +92,8 @@ def two(engine: EngineView) -> Result:
 
 
 def _said(held: int) -> str:
-    names = from_mask(held)
-    return f"조각 {len(names)}개가 있어요." if len(names) > 4 else f"{', '.join(names) or '하나도 없어요.'}"
+    missing_one = "" if held & KEPT == KEPT else " 그 둘 가운데 없는 것이 있어요."
+    return f"조각 {held.bit_count()}개가 있어요.{missing_one}"
 
 
 # engine/05-3 --------------------------------------------------------------------------------------------------------
