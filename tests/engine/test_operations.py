@@ -8,6 +8,7 @@ import shutil
 import tarfile
 import time
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from kernel_engine.client import APIError
 from tests.daemon import Daemon
 from tests.strace import PATIENCE as STRACE_PATIENCE
-from tests.strace import refusal, seen, threads, told, watched
+from tests.strace import Call, refusal, seen, threads, told, watched
 
 START = {
     "clone3", "setsid", "unshare", "mount", "open_tree", "move_mount", "mount_setattr", "pivot_root", "umount2",
@@ -23,6 +24,9 @@ START = {
     "netlink RTM_NEWLINK", "netlink RTM_NEWADDR", "netlink RTM_NEWROUTE", "netlink NFT_MSG_NEWSETELEM",
     "write", "mkdir", "setrlimit", "close_range",
 }  # fmt: skip
+#: what a start must at least be seen to ask for, so that there is something to compare
+COMPARED = {"clone3", "unshare", "mount", "pivot_root", "seccomp", "capset", "execve", "netlink", "mkdir"}
+ATTEMPTS = 3
 DOCKERFILE = "FROM busybox\nCOPY one /one\nRUN echo two > /two\nWORKDIR /three\n"
 
 
@@ -120,27 +124,34 @@ def strace() -> str:
 
 @pytest.mark.timeout(300)
 def test_the_trace_is_what_strace_sees(clean: Daemon, strace: str, tmp_path: Path) -> None:
+    """On a machine under load strace was once seen to write down calls of one child twice; what the trace lacks, or
+    makes up, it does so with every start."""
     clean.docker("run", "--rm", "busybox", "true")  # whatever is made once is there
-    eventually(lambda: not _cables(clean), lambda: f"{_cables(clean)}")  # nor is anything of an end still asked
+    for attempt in range(ATTEMPTS):
+        told_of, seen_of = _both(clean, strace, tmp_path / f"strace{attempt}")
+        # and the comparison is about something
+        assert {name for name, _ in chain(*told_of.values())} >= COMPARED
+        if told_of == seen_of:
+            return
+    assert told_of == seen_of
+
+
+def _both(clean: Daemon, strace: str, log: Path) -> tuple[dict[str, list[Call]], dict[str, list[Call]]]:
+    """What the trace tells of one start by process, and what strace has seen."""
+    clean.docker("rm", "-f", "seen", check=False)
+    eventually(lambda: not _cables(clean), lambda: f"{_cables(clean)}")  # nothing of an end is still asked
     assert clean.process is not None
-    daemon = clean.process.pid
-    launcher = _launcher(clean)
-    log = tmp_path / "strace"
+    daemon, launcher = clean.process.pid, _launcher(clean)
     words = ("-d", "--name", "seen", "-m", "64m", "-p", "127.0.0.1::80", "--ulimit", "core=0")
     with watched(strace, log, daemon, launcher):
         clean.docker("run", *words, "busybox", "sleep", "100", timeout=STRACE_PATIENCE)
-        program = Path(f"/proc/{clean.inspect('seen')['State']['Pid']}/comm")
+        child: int = clean.inspect("seen")["State"]["Pid"]
+        program = Path(f"/proc/{child}/comm")
         eventually(lambda: program.read_text().strip() == "sleep", program.read_text)  # its execve is behind it
     steps = clean.api.get("/kernel-engine/containers/seen/trace").json()["Steps"]
-    child = next(step["Pid"] for step in steps if step["Process"] == "child")
-
-    assert seen(log, {child}) == told(steps, "child")
-    assert seen(log, {launcher}) == told(steps, "launcher")
     # the daemon has threads, and one of them only plugs cables
-    assert seen(log, threads(daemon)) == told(steps, "daemon")
-    # and the comparison is about something
-    names = {name for name, _ in told(steps, "child", "launcher", "daemon")}
-    assert names >= {"clone3", "unshare", "mount", "pivot_root", "seccomp", "capset", "execve", "netlink", "mkdir"}
+    processes = {"child": {child}, "launcher": {launcher}, "daemon": threads(daemon)}
+    return {name: told(steps, name) for name in processes}, {name: seen(log, pids) for name, pids in processes.items()}
 
 
 def _launcher(daemon: Daemon) -> int:
