@@ -53,7 +53,13 @@ def forty(assigned: Path, learners: list[str], choices: tuple[str, ...]) -> Iter
 
 def _one(number: int, release: Path, name: str, other: str) -> Handed:
     work = right(name)
-    hostile = (submitted.ENDLESS, submitted.FORK_BOMB, submitted.FILL, submitted.KILL, submitted.OUTLIVE)
+    hostile = (
+        submitted.ENDLESS,
+        submitted.FORK_BOMB,
+        submitted.FILL,
+        submitted.KILL,
+        submitted.OUTLIVE.format(seconds=5000),
+    )
     if number < 22:
         return Handed(data=notebook(release, work), points=POINTS)
     if number < 26:
