@@ -91,7 +91,7 @@ def _row(wall: Wall) -> str:
 
 def _cell(inside: str, other: bool, same_word: str, other_word: str) -> str:
     if not inside:
-        return '<td class="dl-same">번호를 읽을 수 없어요</td>'
+        return '<td class="dl-same">관리자만 읽을 수 있어요</td>'
     return (
         f'<td class="{"dl-other" if other else "dl-same"}">{other_word if other else same_word} {_number(inside)}</td>'
     )
