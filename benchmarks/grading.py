@@ -54,7 +54,6 @@ def forty(assigned: Path, learners: list[str], choices: tuple[str, ...]) -> Iter
 def _one(number: int, release: Path, name: str, other: str) -> Handed:
     work = right(name)
     hostile = (
-        submitted.ENDLESS,
         submitted.FORK_BOMB,
         submitted.FILL,
         submitted.KILL,
@@ -73,7 +72,10 @@ def _one(number: int, release: Path, name: str, other: str) -> Handed:
         return Handed(data=notebook(release, {**work, "90-3": submitted.EXIT}), points={**POINTS, "90-3": 0.0})
     if number < 35:
         return Handed(data=notebook(release, work)[:800], points=NONE)
-    return Handed(data=notebook(release, work, submitted.first(hostile[number - 35])), points=POINTS, hostile=True)
+    if number < 36:  # behind everything, in the part of the exercise that says that its cells must not fail
+        endless = notebook(release, work, submitted.last(submitted.ENDLESS))
+        return Handed(data=endless, points={**POINTS, "90-3": 0.0}, hostile=True)
+    return Handed(data=notebook(release, work, submitted.first(hostile[number - 36])), points=POINTS, hostile=True)
 
 
 def environment(engine: Daemon) -> dict[str, str]:
