@@ -141,7 +141,7 @@ def understood(
 def _node(row: Mapping[str, Any]) -> Node:
     return Node(
         id=row["ID"],
-        name=row["Description"]["Hostname"],
+        name=(row.get("Description") or {}).get("Hostname") or row["ID"][:12],  # a node that is just joining
         role=row["Spec"]["Role"],
         availability=row["Spec"]["Availability"],
         state=row["Status"]["State"],
@@ -153,7 +153,7 @@ def _node(row: Mapping[str, Any]) -> Node:
 def _service(row: Mapping[str, Any], tasks: list[Mapping[str, Any]], nodes: Mapping[str, Node]) -> Service:
     spec = row["Spec"]
     name, template = spec["Name"], spec["TaskTemplate"]
-    mine = [_task(task, name, nodes) for task in tasks if task["ServiceID"] == row["ID"]]
+    mine = [_task(task, name, nodes) for task in tasks if task.get("ServiceID") == row["ID"]]
     mine.sort(key=lambda task: (task.slot, task.node, task.changed))
     replicated = spec["Mode"].get("Replicated")
     previous = ((row.get("PreviousSpec") or {}).get("Mode") or {}).get("Replicated")

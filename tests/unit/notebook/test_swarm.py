@@ -77,6 +77,14 @@ def test_of_two_nodes_with_one_name_the_one_that_answers_is_meant() -> None:
     assert found is not None and found.id == "id-worker01"
 
 
+def test_a_node_that_is_just_joining_and_a_container_on_an_attachable_network_are_no_fault() -> None:
+    joining = node("worker01") | {"ID": "0123456789abcdefghijklmno", "Description": {}}
+    attachment = {name: value for name, value in task("api", 1, "worker01").items() if name != "ServiceID"}
+    swarm = swarm_view.understood([joining], [service("api", 1)], [attachment | {"Spec": {}}])
+    assert swarm.nodes[0].name == "0123456789ab"
+    assert swarm.tasks == ()
+
+
 def test_tasks_are_drawn_on_the_node_that_has_them_not_on_all_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PYTEST_CURRENT_TEST")
     twins = [node("worker01", state="down") | {"ID": "older"}, node("worker01")]
