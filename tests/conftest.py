@@ -20,6 +20,8 @@ from tests.daemon import Daemon, running_daemon
 
 # a shell that runs the tests in the background ignores SIGINT, and what it starts inherits that (signal(7))
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# and one under nohup(1) ignores SIGHUP: a shell cannot trap what was ignored before it
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # `timeout`, or whoever else ends the tests politely: fixtures still take their engines away
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 
