@@ -62,6 +62,21 @@ def missing(what: str, where: str, hints: tuple[str, ...]) -> NotYet:
     return NotYet(expected=what, found="아직 없어요.", read_from=where, hints=hints)
 
 
+def no_room(hints: tuple[str, ...]) -> NotYet:
+    """Of exercises by hand: no `%%wall` cell has run, or its room has been closed."""
+    return missing("열려 있는 작업실", "%walls", hints)
+
+
+def no_program(command: str, hints: tuple[str, ...]) -> NotYet:
+    """Of exercises by hand: nothing in the room is this program."""
+    return NotYet(
+        expected=f"실행 중인 `{command}`",
+        found="그런 프로세스가 없어요.",
+        read_from="/proc/PID/cmdline",
+        hints=hints,
+    )
+
+
 def not_running(name: str, found: dict[str, Any] | None, hints: tuple[str, ...]) -> NotYet | None:
     """`found` is a container as `docker inspect` shows it; None when it runs."""
     if found is not None and found["State"]["Running"]:

@@ -213,12 +213,13 @@ def _server(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
+    from kernel_engine.formats.findings import as_json, as_text, lacking
     from labs import doctor
 
     host = options.host or os.environ.get("DOCKER_HOST") or f"unix://{DEFAULT_SOCKET}"
     findings = tuple(doctor.examine(Client(host)))
-    print(doctor.as_json(findings) if options.format == "json" else doctor.as_text(findings))
-    return 1 if doctor.lacking(findings) else 0
+    print(as_json(findings) if options.format == "json" else as_text(findings, doctor.WELL))
+    return 1 if lacking(findings) else 0
 
 
 def _without(options: argparse.Namespace) -> int:

@@ -15,52 +15,20 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from kernel_engine.client import APIError, Client, EngineUnreachable
+from kernel_engine.formats.findings import Finding, Grade
 from labs.hub.need import addresses
 
-Grade = Literal["ok", "warning", "missing"]
-_MARKS = {"ok": "✔", "warning": "!", "missing": "✘"}
+WELL = "실습할 수 있는 컴퓨터예요."
 #: the labs publish these; 5000 is the learner's own registry of lab 04
 PORTS = (5000, 8000, 8080, 9000, 9999)
 _GIGABYTE = 1024**3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """As the engine's doctor has it: missing = no lab works, warning = something of one will not."""
-
-    grade: Grade
-    text: str
-    advice: str = ""
-    name: str = ""
-
-
-def lacking(findings: Sequence[Finding]) -> int:
-    return sum(item.grade == "missing" for item in findings)
-
-
-def as_text(findings: Sequence[Finding]) -> str:
-    lines = []
-    for item in findings:
-        lines.append(f"{_MARKS[item.grade]} {item.text}")
-        if item.advice:
-            lines.append(f"    → {item.advice}")
-    missing = lacking(findings)
-    end = f"꼭 필요한 것이 {missing}개 빠져 있어요." if missing else "실습할 수 있는 컴퓨터예요."
-    return "\n".join([*lines, "", end])
-
-
-def as_json(findings: Sequence[Finding]) -> str:
-    """The shape of `kernel-engine doctor --format json`."""
-    document = {"missing": lacking(findings), "findings": [asdict(item) for item in findings]}
-    return json.dumps(document, ensure_ascii=False, indent=2)
 
 
 def examine(client: Client) -> Iterator[Finding]:

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 #: paths.DEFAULT_SOCKET, without importing pathlib and hashlib; a test holds the two equal
 DEFAULT_HOST = "unix:///run/kernel-engine/engine.sock"
 DEFAULT_CONTEXT = "default"
-
-
 #: what Docker calls the files of a folder of certificates
 TLS_FILES = ("ca.pem", "cert.pem", "key.pem")
 

@@ -18,10 +18,11 @@ from functools import partial
 from pathlib import Path
 
 from kernel_engine.daemon import surroundings
-from kernel_engine.daemon.finding import Finding, as_json, as_text, lacking
 from kernel_engine.errors import EngineError
+from kernel_engine.formats.findings import Finding, as_json, as_text, lacking
 from kernel_engine.paths import Instance
 
+_WELL = "컨테이너를 실행할 수 있는 컴퓨터예요."
 _PATH = "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 _NEEDED_CONTROLLERS = ("memory", "cpu", "pids")
 _GIGABYTE = 1024**3
@@ -30,7 +31,7 @@ _GIGABYTE = 1024**3
 def doctor(instance: Instance, group: str, form: str = "text") -> int:
     """Prints what it finds, as "text" or "json"; 1 when something essential is missing."""
     findings = tuple(examine(instance, group))
-    print(as_json(findings) if form == "json" else as_text(findings))
+    print(as_json(findings) if form == "json" else as_text(findings, _WELL))
     return 1 if lacking(findings) else 0
 
 

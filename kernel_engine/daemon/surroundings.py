@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from kernel_engine.daemon.finding import Finding
+from kernel_engine.formats.findings import Finding
 
 PROC, SYS = Path("/proc"), Path("/sys")
 #: what the packages, wheels and system call tables are known for

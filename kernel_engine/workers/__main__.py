@@ -35,8 +35,17 @@ def main() -> int:
     gc.collect()
     gc.freeze()  # what is loaded stays shared with the children
     with socket.socket(fileno=os.dup(0)) as control:
+        _empty_stdin()
         _serve(control)
     return 0
+
+
+def _empty_stdin() -> None:
+    """So that no job holds the control socket: with this process's end it has to break, or a daemon would still send
+    an order there between the end of this process and that of its last job."""
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    os.close(empty)
 
 
 def _serve(control: socket.socket) -> None:

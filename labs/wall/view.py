@@ -123,6 +123,10 @@ class Room:
         """What the learner's cells have started: all but the first process and the worker."""
         return tuple(found for found in self.processes() if found.pid != self.worker.pid)
 
+    def running(self, *command: str) -> tuple[Process, ...]:
+        """Those children that are this program with these words, the oldest first."""
+        return tuple(found for found in self.children() if found.command == command)
+
     def _holds(self, found: Process, known: dict[int, Process]) -> bool:
         at: Process | None = found
         while at is not None and at.depth >= self.first.depth:

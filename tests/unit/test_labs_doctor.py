@@ -16,6 +16,7 @@ from threading import Thread
 import pytest
 
 from kernel_engine.client import Client
+from kernel_engine.formats.findings import as_json, as_text, lacking
 from labs import doctor
 
 
@@ -116,6 +117,6 @@ def test_every_finding_has_its_checks_name(nobody: Client, monkeypatch: pytest.M
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     findings = tuple(doctor.examine(nobody))
     assert {"engine", "hub", "ports", "command", "workspace", "machine"} == {finding.name for finding in findings}
-    told = json.loads(doctor.as_json(findings))
-    assert told["missing"] == doctor.lacking(findings) == 1
-    assert doctor.as_text(findings).endswith("꼭 필요한 것이 1개 빠져 있어요.")
+    told = json.loads(as_json(findings))
+    assert told["missing"] == lacking(findings) == 1
+    assert as_text(findings, doctor.WELL).endswith("꼭 필요한 것이 1개 빠져 있어요.")

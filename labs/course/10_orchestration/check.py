@@ -385,10 +385,12 @@ END
 """
 BACKEND = f"{M} network create --driver=overlay --attachable backend\n"
 DEPLOY = "docker container exec -i manager docker stack deploy -c - pair < pair.yml\n"
-#: a network goes when the last task has left it
+#: a network goes when the last task has left it, and on a node only when the tasks' containers are gone. Its name is
+#: free when it can be taken: nothing else that a manager says is proof of that
 NO_PAIR = (
-    f"{M} stack rm pair >/dev/null 2>&1; for i in $(seq 60); do {M} network inspect backend >/dev/null 2>&1 || break; "
-    f"{M} network rm backend >/dev/null 2>&1 && break; sleep 0.5; done; true"
+    f"{M} stack rm pair >/dev/null 2>&1; for i in $(seq 120); do "
+    f"{M} network create --driver=overlay backend >/dev/null 2>&1 && {M} network rm backend >/dev/null && break; "
+    f"{M} network rm backend >/dev/null 2>&1; sleep 0.5; done; true"
 )
 
 ONCE = """from engine import api

@@ -141,6 +141,24 @@ async def test_a_killed_job_and_a_killed_pool(workers: Workers, tmp_path: Path) 
         await task
 
 
+async def test_no_job_holds_the_socket_of_the_orders(workers: Workers, tmp_path: Path) -> None:
+    """Otherwise an order sent between the end of the pool's process and that of its last job would be lost."""
+    task = await stuck(workers, tmp_path)
+    assert workers.pid is not None
+    held = sockets(workers.pid)
+    assert held
+    async with asyncio.timeout(20):
+        while held & sockets(jobs(workers)[0]):  # it closes its copy when it begins
+            await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def sockets(pid: int) -> set[str]:
+    return {at for number in Path(f"/proc/{pid}/fd").iterdir() if (at := os.readlink(number)).startswith("socket:")}
+
+
 def test_a_daemon_that_is_killed_is_followed(tmp_path: Path) -> None:
     program = f"""
         import asyncio, os

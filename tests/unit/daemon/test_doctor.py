@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kernel_engine.daemon import doctor
-from kernel_engine.daemon.finding import Finding
+from kernel_engine.formats.findings import Finding
 from kernel_engine.paths import Instance
 
 MOUNTS = """

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kernel_engine.daemon import surroundings
-from kernel_engine.daemon.finding import Finding, as_json, as_text
+from kernel_engine.formats.findings import Finding, as_json, as_text
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_processors(monkeypatch: pytest.MonkeyPatch, machine: str, grade: str) -
 
 def test_for_people_and_for_programs() -> None:
     findings = (Finding(grade="ok", text="좋아요", name="a"), Finding(grade="missing", text="없어요", advice="해요"))
-    assert as_text(findings) == "✔ 좋아요\n✘ 없어요\n    → 해요\n\n꼭 필요한 것이 1개 빠져 있어요."
+    assert as_text(findings, "다 있어요.") == "✔ 좋아요\n✘ 없어요\n    → 해요\n\n꼭 필요한 것이 1개 빠져 있어요."
     told = json.loads(as_json(findings))
     assert told["missing"] == 1
     assert told["findings"][0] == {"grade": "ok", "text": "좋아요", "advice": "", "name": "a"}

@@ -235,9 +235,7 @@ async def test_a_command_runs_with_the_kernels_environment_and_its_code_is_told(
 
 
 async def test_hanging_up_is_a_sighup(program: Callable[[str], None], tmp_path: Path) -> None:
-    program(
-        f"trap '' INT TERM; trap 'echo hup > {tmp_path}/told; exit 0' HUP; echo ready; while :; do sleep 0.05; done"
-    )
+    program(f"trap 'echo hup > {tmp_path}/told; exit 0' HUP; echo ready; while :; do sleep 0.05; done")
     terminals = manager()
     desk = Desk(terminals)
     name = ticket.write(wish("docker", "attach", "web"))

@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from labs.checks import EngineView, Exercise, NotYet, Passed, Result, Work, missing
-from labs.wall.view import Process, Room
-
-NO_ROOM = "열려 있는 작업실"
+from labs.checks import EngineView, Exercise, NotYet, Passed, Result, Work, no_room
+from labs.wall.view import Process
 
 
 def _said(found: Iterable[Process]) -> str:
     """The commands that run there, for the line "찾은 것"."""
     told = [f"`{' '.join(each.command[:3])}`" for each in found if each.command and "-m" not in each.command]
     return ", ".join(told) or "그런 프로세스가 없어요."
-
-
-def _running(room: Room, *words: str) -> list[Process]:
-    return [each for each in room.children() if each.command == words]
 
 
 # engine/00-1 --------------------------------------------------------------------------------------------------------
@@ -32,8 +26,8 @@ CHILD = (
 def child(engine: EngineView) -> Result:
     room = engine.room()
     if room is None:
-        return missing(NO_ROOM, "%walls", CHILD)
-    found = _running(room, "sleep", "1000")
+        return no_room(CHILD)
+    found = room.running("sleep", "1000")
     own = [each for each in found if each.parent == room.worker.pid]
     if not own:
         orphaned = "`sleep 1000`이 있지만 부모가 작업 프로세스가 아니에요." if found else _said(room.children())
@@ -57,7 +51,7 @@ ZOMBIE = (
 def zombie(engine: EngineView) -> Result:
     room = engine.room()
     if room is None:
-        return missing(NO_ROOM, "%walls", ZOMBIE)
+        return no_room(ZOMBIE)
     codes = [_exit_code(each) for each in room.children() if each.status("State").startswith("Z")]
     if 3 not in codes:
         found = f"좀비의 종료 코드: {', '.join(map(str, codes))}" if codes else "좀비가 없어요."
@@ -90,8 +84,8 @@ ORPHAN = (
 def orphan(engine: EngineView) -> Result:
     room = engine.room()
     if room is None:
-        return missing(NO_ROOM, "%walls", ORPHAN)
-    found = _running(room, "sleep", "2000")
+        return no_room(ORPHAN)
+    found = room.running("sleep", "2000")
     if not found:
         return NotYet(
             expected="실행 중인 `sleep 2000`", found=_said(room.children()), read_from="/proc/PID/cmdline", hints=ORPHAN

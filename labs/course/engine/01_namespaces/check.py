@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from labs.checks import EngineView, Exercise, NotYet, Passed, Result, Work, missing
+from labs.checks import EngineView, Exercise, NotYet, Passed, Result, Work, missing, no_room
 from labs.wall.view import Process, Room
-
-NO_ROOM = "열려 있는 작업실"
-
 
 # engine/01-1 --------------------------------------------------------------------------------------------------------
 KITCHEN = (
@@ -20,7 +17,7 @@ KITCHEN = (
 def kitchen(engine: EngineView) -> Result:
     room = engine.room()
     if room is None:
-        return missing(NO_ROOM, "%walls", KITCHEN)
+        return no_room(KITCHEN)
     own = [each for each in room.children() if each.namespace("uts") not in ("", room.worker.namespace("uts"))]
     names = [_hostname(each) for each in own]
     if "kitchen" not in names:
@@ -57,7 +54,7 @@ ALONE = (
 def alone(engine: EngineView) -> Result:
     room = engine.room()
     if room is None:
-        return missing(NO_ROOM, "%walls", ALONE)
+        return no_room(ALONE)
     found = _first(room)
     if found is None:
         running = [each for each in room.children() if each.command == ("sleep", "1000")]
@@ -103,7 +100,7 @@ GUEST = (
 def guest(engine: EngineView) -> Result:
     room = engine.room()
     if room is None:
-        return missing(NO_ROOM, "%walls", GUEST)
+        return no_room(GUEST)
     host = _first(room)
     if host is None:
         return NotYet(
@@ -186,8 +183,7 @@ checks = {
                 'process.unshare(CloneFlag.CLONE_NEWUTS)\nprocess.sethostname("kitchen")'
             ),
             "자식까지 물려받음": _cells(
-                'process.unshare(CloneFlag.CLONE_NEWUTS)\nprocess.sethostname("kitchen")\n'
-                + NAMED.replace("CloneFlag.CLONE_NEWUTS", "CloneFlag.CLONE_NEWUTS")
+                'process.unshare(CloneFlag.CLONE_NEWUTS)\nprocess.sethostname("kitchen")\n' + NAMED
             ),
             "다른 이름": _cells(NAMED.replace("kitchen", "garden")),
             "이름을 짓지 않음": _cells(NAMED.replace('    process.sethostname("kitchen")\n', "")),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from labs.checks import EngineView, Exercise, NotYet, Passed, Result, Work, missing
+from labs.checks import EngineView, Exercise, NotYet, Passed, Result, Work, missing, no_room
 from labs.wall.view import Process, this_process
 
-NO_ROOM = "열려 있는 작업실"
 WORDS = ("sleep", "1000")
 
 
@@ -13,7 +12,7 @@ def _sleeper(engine: EngineView, hints: tuple[str, ...]) -> Process | NotYet:
     """The process that is to be looked at: the one of the image's root, where there are several."""
     room = engine.room()
     if room is None:
-        return missing(NO_ROOM, "%walls", hints)
+        return no_room(hints)
     found = [each for each in room.processes() if each.command == WORDS]
     if not found:
         return missing("실행 중인 `sleep 1000`", "/proc/PID/cmdline", hints)

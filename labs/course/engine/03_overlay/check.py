@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import stat
 
-from labs.checks import EngineView, Exercise, NotYet, Passed, Result, Work, missing
+from labs.checks import EngineView, Exercise, NotYet, Passed, Result, Work, missing, no_room
 from labs.wall.view import Mount, Process
-
-NO_ROOM = "열려 있는 작업실"
 
 
 def _overlay(worker: Process, place: str, hints: tuple[str, ...]) -> Mount | NotYet:
@@ -46,7 +44,7 @@ DELETED = (
 def deleted(engine: EngineView) -> Result:
     room = engine.room()
     if room is None:
-        return missing(NO_ROOM, "%walls", DELETED)
+        return no_room(DELETED)
     found = _overlay(room.worker, "/mnt/one", DELETED)
     if isinstance(found, NotYet):
         return found
@@ -87,7 +85,7 @@ THREE = (
 def three(engine: EngineView) -> Result:
     room = engine.room()
     if room is None:
-        return missing(NO_ROOM, "%walls", THREE)
+        return no_room(THREE)
     found = _overlay(room.worker, "/mnt/three", THREE)
     if isinstance(found, NotYet):
         return found

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labs.checks import EngineView, Exercise, NotYet, Passed, Result, Work, missing
+from labs.checks import EngineView, Exercise, NotYet, Passed, Result, Work, missing, no_room
 from labs.wall.view import Process
 
-NO_ROOM = "열려 있는 작업실"
 CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -42,7 +41,7 @@ MEMORY = (
 def memory(engine: EngineView) -> Result:
     room = engine.room()
     if room is None:
-        return missing(NO_ROOM, "%walls", MEMORY)
+        return no_room(MEMORY)
     found = [each for each in room.processes() if each.command == ("sleep", "1000")]
     if not found:
         return missing("실행 중인 `sleep 1000`", "/proc/PID/cmdline", MEMORY)
@@ -73,7 +72,7 @@ PIDS = (
 def pids(engine: EngineView) -> Result:
     room = engine.room()
     if room is None:
-        return missing(NO_ROOM, "%walls", PIDS)
+        return no_room(PIDS)
     found = [each for each in room.processes() if each.command == ("sleep", "2000")]
     if not found:
         return missing("실행 중인 `sleep 2000`", "/proc/PID/cmdline", PIDS)

@@ -4,25 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labs.checks import EngineView, Exercise, NotYet, Passed, Result, Work, missing
-from labs.wall.view import Process, Room
+from labs.checks import EngineView, Exercise, NotYet, Passed, Result, Work, no_program, no_room
+from labs.wall.view import Process
 
-NO_ROOM = "열려 있는 작업실"
 #: CAP_KILL and CAP_SETUID, by their bits in linux/capability.h
 KEPT = 1 << 5 | 1 << 7
-
-
-def _running(room: Room, *words: str) -> Process | None:
-    return next((each for each in room.children() if each.command == words), None)
-
-
-def _no_sleep(seconds: str, hints: tuple[str, ...]) -> Result:
-    return NotYet(
-        expected=f"실행 중인 `sleep {seconds}`",
-        found="그런 프로세스가 없어요.",
-        read_from="/proc/PID/cmdline",
-        hints=hints,
-    )
 
 
 # engine/05-1 --------------------------------------------------------------------------------------------------------
@@ -36,10 +22,10 @@ USER = (
 def user(engine: EngineView) -> Result:
     room = engine.room()
     if room is None:
-        return missing(NO_ROOM, "%walls", USER)
-    found = _running(room, "sleep", "1000")
+        return no_room(USER)
+    found = next(iter(room.running("sleep", "1000")), None)
     if found is None:
-        return _no_sleep("1000", USER)
+        return no_program("sleep 1000", USER)
     if found.namespace("user") == room.worker.namespace("user"):
         return NotYet(
             expected="작업 프로세스와 다른 사용자 네임스페이스",
@@ -75,10 +61,10 @@ TWO = (
 def two(engine: EngineView) -> Result:
     room = engine.room()
     if room is None:
-        return missing(NO_ROOM, "%walls", TWO)
-    found = _running(room, "sleep", "2000")
+        return no_room(TWO)
+    found = next(iter(room.running("sleep", "2000")), None)
     if found is None:
-        return _no_sleep("2000", TWO)
+        return no_program("sleep 2000", TWO)
     for field, name in (("CapBnd", "한계(bounding)"), ("CapEff", "쓰는 조각(effective)")):
         held = int(found.status(field) or "0", 16)
         if held != KEPT:
@@ -108,7 +94,7 @@ FILTER = (
 def filtered(engine: EngineView) -> Result:
     room = engine.room()
     if room is None:
-        return missing(NO_ROOM, "%walls", FILTER)
+        return no_room(FILTER)
     if room.worker.file("/mnt/no").exists():
         return NotYet(
             expected="`/mnt/no` 폴더가 없음",
@@ -116,9 +102,9 @@ def filtered(engine: EngineView) -> Result:
             read_from="/mnt/no",
             hints=FILTER,
         )
-    found = _running(room, "sleep", "3000")
+    found = next(iter(room.running("sleep", "3000")), None)
     if found is None:
-        return _no_sleep("3000", FILTER)
+        return no_program("sleep 3000", FILTER)
     for field, wanted, name in (("Seccomp", "2", "거르개(seccomp)"), ("NoNewPrivs", "1", "약속(no_new_privs)")):
         if found.status(field) != wanted:
             return NotYet(

@@ -6,10 +6,9 @@ import json
 import sys
 from typing import Any, NamedTuple
 
-from labs.checks import EngineView, Exercise, NotYet, Passed, Result, Work, missing
+from labs.checks import EngineView, Exercise, NotYet, Passed, Result, Work, missing, no_program, no_room
 from labs.wall.view import Process, Room
 
-NO_ROOM = "열려 있는 작업실"
 #: runs inside a process's network namespace, and says what is there
 ASKS = """
 import json
@@ -88,10 +87,10 @@ ALONE = (
 def alone(engine: EngineView) -> Result:
     room = engine.room()
     if room is None:
-        return missing(NO_ROOM, "%walls", ALONE)
-    found = next((each for each in room.children() if each.command == ("sleep", "1000")), None)
+        return no_room(ALONE)
+    found = next(iter(room.running("sleep", "1000")), None)
     if found is None:
-        return _not_yet("실행 중인 `sleep 1000`", "그런 프로세스가 없어요.", "/proc/PID/cmdline", ALONE)
+        return no_program("sleep 1000", ALONE)
     if found.namespace("net") in (room.worker.namespace("net"), room.first.namespace("net")):
         return _not_yet("자기 네트워크 네임스페이스", "다른 프로세스와 같은 네트워크예요.", "/proc/PID/ns/net", ALONE)
     network = _network(found)

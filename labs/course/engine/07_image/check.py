@@ -6,10 +6,9 @@ import os
 import stat
 from pathlib import Path
 
-from labs.checks import EngineView, Exercise, NotYet, Passed, Result, Work, missing
+from labs.checks import EngineView, Exercise, NotYet, Passed, Result, Work, missing, no_program, no_room
 from labs.wall.view import Mount, Process
 
-NO_ROOM = "열려 있는 작업실"
 IMAGE = "busybox"
 PLACE, FILE = "/mnt/merged", "bin/vi"
 
@@ -25,15 +24,10 @@ ROOT = (
 def rooted(engine: EngineView) -> Result:
     room = engine.room()
     if room is None:
-        return missing(NO_ROOM, "%walls", ROOT)
-    found = next((each for each in room.children() if each.command == ("sleep", "1000")), None)
+        return no_room(ROOT)
+    found = next(iter(room.running("sleep", "1000")), None)
     if found is None:
-        return NotYet(
-            expected="실행 중인 `sleep 1000`",
-            found="그런 프로세스가 없어요.",
-            read_from="/proc/PID/cmdline",
-            hints=ROOT,
-        )
+        return no_program("sleep 1000", ROOT)
     if not _runs_busybox_of_its_root(found):
         return NotYet(
             expected="푼 이미지를 루트로 하고 그 안의 busybox를 실행",
@@ -85,7 +79,7 @@ HIDDEN = (
 def hidden(engine: EngineView) -> Result:
     room = engine.room()
     if room is None:
-        return missing(NO_ROOM, "%walls", HIDDEN)
+        return no_room(HIDDEN)
     worker = room.worker
     mount = worker.mount(PLACE)
     if mount is None or mount.kind != "overlay":

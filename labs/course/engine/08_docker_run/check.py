@@ -5,27 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from labs.checks import EngineView, Exercise, NotYet, Passed, Result, Work, missing
-from labs.wall.view import Process, Room
+from labs.checks import EngineView, Exercise, NotYet, Passed, Result, Work, no_program, no_room
+from labs.wall.view import Process
 
-NO_ROOM = "열려 있는 작업실"
 CGROUPS = Path("/sys/fs/cgroup")
 PROCESSES, MEMORY = "10", "16777216"
 #: Docker's fourteen capabilities, by their bits in linux/capability.h
 FOURTEEN = 0xA80425FB
-
-
-def _running(room: Room, *words: str) -> Process | None:
-    return next((each for each in room.children() if each.command == words), None)
-
-
-def _no_sleep(seconds: str, hints: tuple[str, ...]) -> Result:
-    return NotYet(
-        expected=f"실행 중인 `sleep {seconds}`",
-        found="그런 프로세스가 없어요.",
-        read_from="/proc/PID/cmdline",
-        hints=hints,
-    )
 
 
 # engine/08-1 --------------------------------------------------------------------------------------------------------
@@ -42,10 +28,10 @@ KINDS = {"uts": "이름", "pid": "번호", "mnt": "마운트", "ipc": "IPC", "ne
 def own(engine: EngineView) -> Result:
     room = engine.room()
     if room is None:
-        return missing(NO_ROOM, "%walls", OWN)
-    found = _running(room, "sleep", "1000")
+        return no_room(OWN)
+    found = next(iter(room.running("sleep", "1000")), None)
     if found is None:
-        return _no_sleep("1000", OWN)
+        return no_program("sleep 1000", OWN)
     shared = [word for kind, word in KINDS.items() if found.namespace(kind) == room.worker.namespace(kind)]
     if shared:
         return NotYet(
@@ -93,10 +79,10 @@ def weak(engine: EngineView) -> Result:
     """Of a container's room an ordinary user sees what everybody sees of a process: its status and its cgroups."""
     room = engine.room()
     if room is None:
-        return missing(NO_ROOM, "%walls", WEAK)
-    found = _running(room, "sleep", "2000")
+        return no_room(WEAK)
+    found = next(iter(room.running("sleep", "2000")), None)
     if found is None:
-        return _no_sleep("2000", WEAK)
+        return no_program("sleep 2000", WEAK)
     for controller, names, wanted in (
         ("pids", ("pids.max",), PROCESSES),
         ("memory", ("memory.limit_in_bytes", "memory.max"), MEMORY),

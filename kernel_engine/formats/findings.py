@@ -1,4 +1,4 @@
-"""What the doctor found, one thing at a time, and how it is shown: to people in Korean, to programs as JSON."""
+"""What a doctor found (the engine's, or the course's), and how it is shown: in Korean, or to programs as JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MARKS = {"ok": "✔", "warning": "!", "missing": "✘"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """missing = containers cannot run; warning = something of the course will not work.
+    """missing = nothing will work; warning = something will not.
 
     name: the check that found it, one word that stays ("cgroups").
     """
@@ -29,14 +29,15 @@ def lacking(findings: Sequence[Finding]) -> int:
     return sum(item.grade == "missing" for item in findings)
 
 
-def as_text(findings: Sequence[Finding]) -> str:
+def as_text(findings: Sequence[Finding], well: str) -> str:
+    """`well`: the last line where nothing essential is missing."""
     lines = []
     for item in findings:
         lines.append(f"{MARKS[item.grade]} {item.text}")
         if item.advice:
             lines.append(f"    → {item.advice}")
     missing = lacking(findings)
-    end = f"꼭 필요한 것이 {missing}개 빠져 있어요." if missing else "컨테이너를 실행할 수 있는 컴퓨터예요."
+    end = f"꼭 필요한 것이 {missing}개 빠져 있어요." if missing else well
     return "\n".join([*lines, "", end])
 
 
