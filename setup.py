@@ -49,6 +49,7 @@ TEST = [
     "playwright>=1.49",
     "pytest>=8.3",
     "pytest-asyncio>=0.25",
+    "pytest-rerunfailures>=16.7",
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",
     "ruff>=0.9",

@@ -20,6 +20,8 @@ run_tests() {
     say "테스트를 실행해요."
     # the kernel tests start many processes: two workers keep two processors busy, and a module's fixtures together
     set -- --numprocesses 2 --dist loadscope
+    # docs/decisions/0029: what hangs on the machine's mood gets a second try, three of them at most, each told with its reason
+    set -- "$@" --reruns 1 --max-suite-reruns 3 --rerun-exclude-path tests/unit --rerun-show-tracebacks
     if [ $full = no ]; then set -- "$@" -m "not full"; fi
     # last on the path: a machine's own docker is as official
     PATH=$PATH:$here/.venv/official/usr/bin
