@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
-from kernel_engine.errors import Conflict
-from kernel_engine.runtime import cgroups, init, user_namespace
+from kernel_engine.errors import Conflict, KernelRefused
+from kernel_engine.runtime import cgroups, init, newcomer, user_namespace
+from kernel_engine.runtime.capabilities import mask
 from kernel_engine.runtime.channel import Channel, Closed, Message, process_from_json, spec_from_json
 from kernel_engine.runtime.ground import PLAIN, Ground
 from kernel_engine.runtime.handshake import GIVEN_UP, describe
@@ -56,6 +57,7 @@ class Birth:
     listening: bool = True
     steps: bytes = b""  #: the child's part of the trace, packed
     given: tuple[str, ...] = ()  #: the streams that the client has got with `created`
+    held_still: tuple[Entry, ...] = ()  #: who could look into it, frozen for as long as it is under way
     error: Message | None = None
 
 
@@ -162,7 +164,7 @@ class Births:
         plain, into = (_FIRST, _FIRST_V2) if new_pid else (_FIRST_HOST_PID, _FIRST_HOST_PID_V2)
         ends = self._pipes(spec.process)
         parent, child = _pair()
-        own = -1
+        own, held_still = -1, tuple[Entry, ...]()
         folders: dict[tuple[int, int], int] = {}
         try:
             own = _user_namespace(spec, owners.values())
@@ -171,6 +173,7 @@ class Births:
                 folders |= {item: user_namespace.make(user_namespace.owned_by(spec.ids, item)) for item in wanted}
             flags = into if v2 else plain
             joins = tuple((owner.pidfd, name) for name, owner in owners.items() if name != "pid")
+            held_still = self._hold_still(owners.get("pid"))
             with self._within(owners.get("pid")):
                 pid, pidfd = _fork(
                     flags,
@@ -189,15 +192,25 @@ class Births:
                 )
         except OSError:
             self._undo(ends, parent)
+            _let_move(held_still)
             raise
         finally:
             self._release(ends, child, group, own, *folders.values())
         namespaces = (*spec.namespaces, *owners, *(("user",) if own >= 0 else ()))
         entry = Entry(
             id=spec.id, container=spec.id, cgroup=spec.cgroup, namespaces=namespaces, pid=pid, pidfd=pidfd,
-            streams=ends.ours,
+            streams=ends.ours, traces=own < 0 and _may_trace(spec),
+            processes=owners["pid"].processes if "pid" in owners else spec.id if new_pid else "",
         )  # fmt: skip
-        birth = Birth(entry=entry, request=request, channel=parent, trace=trace, waiting=True, stepped=stepped)
+        birth = Birth(
+            entry=entry,
+            request=request,
+            channel=parent,
+            trace=trace,
+            waiting=True,
+            stepped=stepped,
+            held_still=held_still,
+        )
         self._watch(birth)
         if stepped:
             return  # how long it may stand still is the client's to say
@@ -205,15 +218,18 @@ class Births:
         self._launcher.loop.later(GO_DEADLINE, lambda: self._deadline(id, pid))
 
     def _fork_added(self, process: Process, id: str, first: Entry, request: int, trace: Trace) -> None:
+        watched = bool(self._launcher.register.watchers(first.processes))
         home = Home(
             pid=first.pid, pidfd=first.pidfd, namespaces=first.namespaces, cgroup=first.cgroup, id=first.id,
-            owner=_owner_of(first),
+            owner=_owner_of(first), watched=watched,
         )  # fmt: skip
         ends = self._pipes(process)
         parent, child = _pair()
+        if watched:
+            parent.expect_credentials()
         try:
-            with self._within(first if "pid" in first.namespaces else None):
-                pid, pidfd = _fork(_FIRST_HOST_PID, lambda: init.added_process(process, home, child, ends.theirs))
+            with self._within(first if "pid" in first.namespaces and not watched else None):
+                pid, pidfd = _fork(_FIRST_HOST_PID, lambda: _come_in(process, home, child, ends.theirs))
         except OSError:
             self._undo(ends, parent)
             raise
@@ -225,6 +241,9 @@ class Births:
         )  # fmt: skip
         birth = Birth(entry=entry, request=request, channel=parent, trace=trace, waiting=True)
         self._watch(birth)
+        if watched:
+            parent.hear_only(pid)
+            parent.send(newcomer.task(process, home, ends.theirs))
         self.go(id)
 
     @contextmanager
@@ -238,6 +257,19 @@ class Births:
             yield
         finally:
             setns(self._own_pid_namespace, CloneFlag.CLONE_NEWPID, show="own pid namespace, CLONE_NEWPID")
+
+    def _hold_still(self, owner: Entry | None) -> tuple[Entry, ...]:
+        """A first process has to be in the other container's pid namespace from its birth on, because its /proc shows
+        where it was mounted from: whoever could look into it there is frozen meanwhile."""
+        watchers = self._launcher.register.watchers(owner.processes if owner is not None else "")
+        held = tuple(one for one in watchers if not cgroups.is_frozen(one.cgroup, one.id))
+        try:
+            for one in held:
+                cgroups.freeze(one.cgroup, one.id)
+        except KernelRefused as error:
+            _let_move(held)
+            raise OSError(error.errno, error.message) from None
+        return held
 
     def _pipes(self, process: Process) -> Ends:
         if process.terminal:
@@ -290,12 +322,27 @@ class Births:
                 self._stopped(birth, message)
             case "exec":
                 birth.steps = message.get("packed", b"")
+                if "pid" in message:
+                    self._moved(birth, message["pid"], descriptors.pop(0))
                 if descriptors:
                     birth.entry.streams["console"] = descriptors[0]
                 if birth.error is None:
                     self._started(birth)
             case "failed":
                 birth.error, birth.steps = birth.error or message["error"], message.get("packed", b"")
+
+    def _moved(self, birth: Birth, pid: int, pidfd: int) -> None:
+        """Its sibling is the one that executes the program (`unseen`)."""
+        before = birth.entry.pidfd
+        self._launcher.loop.forget(before)
+        self._launcher.loop.watch(before, lambda: self._bury(before))
+        birth.entry.pid, birth.entry.pidfd = pid, pidfd
+        self._launcher.loop.watch(pidfd, lambda: self._reap(birth))
+
+    def _bury(self, pidfd: int) -> None:
+        self._launcher.loop.forget(pidfd)
+        os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+        os.close(pidfd)
 
     def _stopped(self, birth: Birth, message: Message) -> None:
         made = [] if birth.told else [list(step) for step in birth.trace.steps]
@@ -320,6 +367,7 @@ class Births:
         """execve(2) comes next. Its failure would be the process's own, with a word on its stderr, as with runc."""
         entry = birth.entry
         entry.started_at = time.time()
+        _let_move(birth.held_still)
         del self._births[entry.id]
         self._launcher.register.drop(entry.id)
         self._launcher.register.add(entry)
@@ -335,9 +383,11 @@ class Births:
 
     def _reap(self, birth: Birth) -> None:
         """The child or its program has ended."""
+        entry, pidfd = birth.entry, birth.entry.pidfd
         if birth.listening:
             self._hear(birth)
-        entry = birth.entry
+        if entry.pidfd != pidfd:
+            return  # its last word was that it has moved
         result = os.waitid(os.P_PIDFD, entry.pidfd, os.WEXITED)
         assert result is not None
         self._launcher.loop.forget(entry.pidfd)
@@ -346,6 +396,7 @@ class Births:
             self._launcher.register.ended(entry, code)
             return
         self._stop_listening(birth)
+        _let_move(birth.held_still)
         del self._births[entry.id]
         entry.close()
         if entry.is_first:
@@ -384,6 +435,23 @@ def coming(spec: Spec) -> tuple[Call, ...]:
     group = Call("launcher", "mkdir", cgroups.directories(spec.cgroup, spec.id)[0], source)
     clone = Call("launcher", "clone3", (into if v2 else plain).name or "0", source)
     return (group, clone) if v2 else (clone,)
+
+
+def _come_in(process: Process, home: Home, channel: Channel, streams: Streams) -> NoReturn:
+    if home.watched:
+        newcomer.begin(channel, (*streams.descriptors(), home.pidfd))
+    init.added_process(process, home, channel, streams)
+
+
+def _let_move(held: Iterable[Entry]) -> None:
+    for one in held:
+        if one.exited is None:
+            cgroups.thaw(one.cgroup, one.id)
+
+
+def _may_trace(spec: Spec) -> bool:
+    """Whether it may look into other processes. One with --privileged needs no such way to this machine."""
+    return not spec.privileged and bool(mask(spec.process.capabilities) & mask(("CAP_SYS_PTRACE",)))
 
 
 def _owner_of(first: Entry) -> tuple[int, int] | None:

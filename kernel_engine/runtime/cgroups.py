@@ -338,6 +338,12 @@ def thaw(cgroup: str, id: str) -> None:
         cgroupfs.write(f"{hierarchies()['freezer']}/{cgroup}/{id}/freezer.state", "THAWED")
 
 
+def is_frozen(cgroup: str, id: str) -> bool:
+    if mode() == "v2":
+        return cgroupfs.read(f"{ROOT}/{cgroup}/{id}/cgroup.freeze").strip() != "0"
+    return cgroupfs.read(f"{hierarchies()['freezer']}/{cgroup}/{id}/freezer.state").strip() != "THAWED"
+
+
 def processes(cgroup: str, id: str) -> tuple[int, ...]:
     """Host pids of all processes in the container's group and the groups below it; () when it is gone."""
     found: list[int] = []

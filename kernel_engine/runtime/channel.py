@@ -11,6 +11,7 @@ import array
 import json
 import os
 import socket
+import struct
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -33,6 +34,7 @@ Message = dict[str, Any]
 #: well under the smallest socket buffer that a distribution sets (net.core.wmem_default is 212992)
 PACKET = 60_000
 DESCRIPTORS = 16
+_CREDENTIALS = struct.Struct("=iII")  #: pid, uid, gid
 
 
 class Closed(Exception):
@@ -48,6 +50,15 @@ class Channel:
         self._outgoing: deque[tuple[bytes, tuple[int, ...]]] = deque()
         self._partial = bytearray()
         self._descriptors: list[int] = []
+        self._speaker: int | None = None
+
+    def expect_credentials(self) -> None:
+        """Before the other end says anything: each packet shows who has sent it (unix(7), SO_PASSCRED)."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+
+    def hear_only(self, pid: int) -> None:
+        """After `expect_credentials`: packets of others who come to hold the other end are dropped unread."""
+        self._speaker = pid
 
     def fileno(self) -> int:
         return self.socket.fileno()
@@ -114,7 +125,7 @@ class Channel:
         self.socket.close()
 
     def _receive_packet(self) -> tuple[Message, list[int]] | None:
-        space = socket.CMSG_SPACE(DESCRIPTORS * 4)
+        space = socket.CMSG_SPACE(DESCRIPTORS * 4) + socket.CMSG_SPACE(_CREDENTIALS.size)
         try:
             packet, ancillary, _flags, _address = self.socket.recvmsg(PACKET + 1, space, socket.MSG_CMSG_CLOEXEC)
         except BlockingIOError:
@@ -124,13 +135,20 @@ class Channel:
             return None
         except OSError as error:
             raise Closed(str(error)) from None
+        received = array.array("i")
+        speaker = None
         for level, kind, data in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-                received = array.array("i")
                 received.frombytes(data[: len(data) - len(data) % received.itemsize])
-                self._descriptors.extend(received)
+            elif level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
+                speaker = _CREDENTIALS.unpack(data)[0]
         if not packet:
             raise Closed("end of stream")
+        if self._speaker is not None and speaker != self._speaker:
+            for fd in received:
+                os.close(fd)
+            return None
+        self._descriptors.extend(received)
         self._partial += packet[1:]
         if packet[:1] == b"+":
             return None

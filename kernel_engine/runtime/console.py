@@ -46,12 +46,18 @@ def bind_console(root: Root, slave: int) -> None:
     os.close(target)
 
 
-def take(slave: int, uid: int) -> None:
-    """Makes it stdin, stdout, stderr and the controlling terminal of this session leader."""
+def take(slave: int, uid: int, *, controlling: bool = True) -> None:
+    """Makes it stdin, stdout, stderr and, if `controlling`, the controlling terminal of this session leader."""
     os.fchown(slave, uid, -1)
-    recorded("ioctl", "TIOCSCTTY", fcntl.ioctl, slave, termios.TIOCSCTTY, 0)
+    if controlling:
+        control(slave)
     for number in (0, 1, 2):
         os.dup2(slave, number)
+
+
+def control(slave: int) -> None:
+    """ENOTTY for what is no terminal."""
+    recorded("ioctl", "TIOCSCTTY", fcntl.ioctl, slave, termios.TIOCSCTTY, 0)
 
 
 def _peer(master: int) -> int:

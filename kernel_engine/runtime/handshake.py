@@ -61,8 +61,14 @@ class Handshake:
             self._heard.append(self._channel.receive_one()[0]["say"])
         self._heard.remove(word)
 
-    def about_to_exec(self, console: int | None) -> None:
-        self._channel.send({"say": "exec"}, () if console is None else (console,), self._trace.packed())
+    def about_to_exec(self, console: int | None, sibling: tuple[int, int] | None = None) -> None:
+        """sibling: pid and pidfd of the process that does it instead of this one."""
+        message: Message = {"say": "exec"}
+        descriptors = [] if console is None else [console]
+        if sibling is not None:
+            message["pid"] = sibling[0]
+            descriptors.insert(0, sibling[1])
+        self._channel.send(message, descriptors, self._trace.packed())
 
     def failed(self, error: BaseException, prefix: str) -> None:
         message = {"say": "failed", "error": describe(error, prefix, self._trace)}

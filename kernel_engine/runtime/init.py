@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import NoReturn
 
 from kernel_engine.errors import InvalidRequest, StartFailed
-from kernel_engine.runtime import accounts, cgroups, console, devices, plan, program, rootfs, security
+from kernel_engine.runtime import accounts, cgroups, console, devices, plan, program, rootfs, security, unseen
 from kernel_engine.runtime import user_namespace as user_namespaces
 from kernel_engine.runtime.beneath import Root
 from kernel_engine.runtime.channel import Channel, Closed
@@ -66,6 +66,7 @@ class Home:
     cgroup: str
     id: str
     owner: tuple[int, int] | None = None  #: who the root of its user namespace is outside; None = it has none
+    watched: bool = False  #: somebody in its pid namespace may look into other processes (`unseen`)
 
 
 def first_process(
@@ -128,7 +129,8 @@ def first_process(
 
 
 def added_process(process: Process, home: Home, channel: Channel, streams: Streams) -> NoReturn:
-    """Enters a running container and becomes one more program in it. It was born in the container's pid namespace."""
+    """Enters a running container and becomes one more program in it. It was born in the container's pid namespace, or,
+    where it would be watched there, only its sibling is."""
 
     def live(handshake: Handshake) -> None:
         _leave_the_launcher(handshake, (*streams.descriptors(), home.pidfd))
@@ -137,7 +139,9 @@ def added_process(process: Process, home: Home, channel: Channel, streams: Strea
         filter_program = _read_filter(process)
         if home.owner is not None:
             security.own_streams(*home.owner, streams.descriptors())
-        sys.setns(home.pidfd, namespace_flags(home.namespaces), show=f"pidfd, {_names(home.namespaces)}")
+        unseen_until_exec = CloneFlag.CLONE_NEWPID if home.watched else CloneFlag(0)
+        flags = namespace_flags(home.namespaces) | unseen_until_exec
+        sys.setns(home.pidfd, flags, show=f"pidfd, {flags.name or ''}")
         os.close(home.pidfd)
         mapped = "user" in home.namespaces
         if mapped:
@@ -145,7 +149,9 @@ def added_process(process: Process, home: Home, channel: Channel, streams: Strea
         os.chdir("/")
         terminal = console.open_pair(Root.at("/"), process.rows, process.columns) if process.terminal else None
         handshake.created(None)
-        _become(process, handshake, streams, terminal, filter_program, make_cwd=False, mapped=mapped)
+        _become(
+            process, handshake, streams, terminal, filter_program, make_cwd=False, mapped=mapped, watched=home.watched
+        )
 
     _run(live, channel, EXEC_PREFIX)
 
@@ -185,6 +191,7 @@ def _leave_the_launcher(handshake: Handshake, kept: tuple[int, ...]) -> None:
     """A session of its own, no descriptor of the launcher's or of another container's, death with the launcher."""
     sys.setsid()
     security.die_with_launcher()
+    security.own_keys()
     os.umask(0)
     first = 3
     for fd in sorted({*kept, handshake.fileno()}):
@@ -321,12 +328,14 @@ def _become(
     *,
     make_cwd: bool,
     mapped: bool,
+    watched: bool = False,
     look: Callable[[], None] | None = None,
 ) -> NoReturn:
-    """Streams, user, rights, then the program itself. mapped: this is a user namespace's root, not the host's."""
+    """Streams, user, rights, then the program itself. mapped: this is a user namespace's root, not the host's.
+    watched: see `unseen`."""
     passwd, group = accounts.read_file("/etc/passwd"), accounts.read_file("/etc/group")
     account = accounts.find(process.user, process.groups, passwd, group)
-    _connect(streams, terminal, account.uid)
+    _connect(streams, terminal, account.uid, controlling=not watched)
     _enter_directory(process.cwd, make=make_cwd)
     os.umask(0o022)
     security.apply(process, account, filter_program, available=security.ALL if mapped else security.AVAILABLE)
@@ -338,24 +347,24 @@ def _become(
     handshake.wait_for_go()
     security.reset_signals()
     sys.close_range(3, flags=sys.CLOSE_RANGE_CLOEXEC)
-    _execute(path, process, environment, handshake, terminal)
-
-
-def _execute(
-    path: str, process: Process, environment: dict[str, str], handshake: Handshake, terminal: tuple[int, int] | None
-) -> NoReturn:
-    """From here on the container counts as started: a bad interpreter is its own failure, on its own stderr."""
     console_end = None if terminal is None else terminal[0]
+    if watched:
+        _execute(path, process, environment, last=lambda: unseen.step_in(handshake, console_end))
+    _execute(path, process, environment, last=lambda: handshake.about_to_exec(console_end))
+
+
+def _execute(path: str, process: Process, environment: dict[str, str], *, last: Callable[[], None]) -> NoReturn:
+    """From here on the container counts as started: a bad interpreter is its own failure, on its own stderr."""
     try:
-        sys.execve(path, process.args, environment, last=lambda: handshake.about_to_exec(console_end))
+        sys.execve(path, process.args, environment, last=last)
     except OSError as error:
         os.write(2, f"exec {path}: {(error.strerror or '').lower()}\n".encode(errors="surrogateescape"))
     os._exit(1)
 
 
-def _connect(streams: Streams, terminal: tuple[int, int] | None, uid: int) -> None:
+def _connect(streams: Streams, terminal: tuple[int, int] | None, uid: int, *, controlling: bool) -> None:
     if terminal is not None:
-        return console.take(terminal[1], uid)
+        return console.take(terminal[1], uid, controlling=controlling)
     for number, fd in enumerate((streams.stdin, streams.stdout, streams.stderr)):
         if fd is not None:
             os.dup2(fd, number)

@@ -48,6 +48,8 @@ class Entry:
     held: list[int] = field(default_factory=list)  #: descriptors of the client's that live as long as the process
     note: str = ""  #: the client's own words about the process, for a client that comes after it
     started_at: float = 0.0
+    traces: bool = False  #: it may look into the other processes of its pid namespace, and has rights on this machine
+    processes: str = ""  #: the container whose pid namespace it is in; "" = the host's
     exited: Message | None = None
     told: bool = False  #: the exit has been sent on the present connection
 
@@ -107,6 +109,11 @@ class Register:
             raise Conflict(f"process {id} is running")
         entry.close()
         del self._entries[id]
+
+    def watchers(self, processes: str) -> tuple[Entry, ...]:
+        """Who in that container's pid namespace may look into a process that comes in; nobody for "", the host's."""
+        entries = self._entries.values() if processes else ()
+        return tuple(one for one in entries if one.traces and one.processes == processes and one.exited is None)
 
     # exits ------------------------------------------------------------------------------------------------------
     def ended(self, entry: Entry, exit_code: int) -> None:

@@ -49,6 +49,11 @@ def raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (_DESCRIPTORS[1], _DESCRIPTORS[1]))
 
 
+def restore_descriptor_limit() -> None:
+    """For a child that is to know its limit as the launcher knew its own when it started."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, _DESCRIPTORS)
+
+
 def apply(process: Process, account: Account, program: bytes, *, available: int) -> None:
     """Gives up everything that the process shall not have. `program`: the seccomp filter, b"" = none.
 
@@ -96,6 +101,16 @@ def set_limits(process: Process) -> None:
     score = process.oom_score_adj or 0
     if score != _OOM_SCORE:
         write("/proc/self/oom_score_adj", str(score))
+
+
+def own_keys() -> None:
+    """A session keyring of its own: the engine's, and another container's, are nobody's business here."""
+    try:
+        sys.join_session_keyring(traced=False)
+    except OSError as error:
+        # a kernel without keys, or an engine that may not touch them: then nobody in a container may either
+        if error.errno not in (errno.ENOSYS, errno.EPERM):
+            raise
 
 
 def reset_signals() -> None:

@@ -37,8 +37,8 @@ _NUMBERS = {
     "pidfd_getfd": 438,
     "mount_setattr": 442,
 } | {
-    "x86_64": {"keyctl": 250, "seccomp": 317, "bpf": 321},
-    "aarch64": {"keyctl": 219, "seccomp": 277, "bpf": 280},
+    "x86_64": {"clone": 56, "keyctl": 250, "seccomp": 317, "bpf": 321},
+    "aarch64": {"clone": 220, "keyctl": 219, "seccomp": 277, "bpf": 280},
 }.get(os.uname().machine, {})
 
 
