@@ -186,7 +186,7 @@ COMMANDS: Mapping[str, Command] = {
         "verbs.images:pull",
         "ignore-buildable bool\nignore-pull-failures bool\ninclude-deps bool\npolicy string\nquiet,q bool\n",
     ),
-    "push": Command(SERVICES, "verbs.images:push", "ignore-push-failures bool\ninclude-deps bool\nquiet,q bool\n"),
+    "push": Command(SERVICES, "verbs.push:push", "ignore-push-failures bool\ninclude-deps bool\nquiet,q bool\n"),
     "restart": Command(SERVICES, "verbs.lifecycle:restart", "no-deps bool\ntimeout,t int\n"),
     "rm": Command(SERVICES, "verbs.lifecycle:remove", "force,f bool\nstop,s bool\nvolumes,v bool\n"),
     "run": Command(

@@ -30,7 +30,7 @@ from kernel_engine.compose.model import Project
 from kernel_engine.compose.progress import Silent
 from kernel_engine.compose.screen import Lines, Printer
 from kernel_engine.compose.session import Session, coloured
-from kernel_engine.compose.verbs.up import start_steps
+from kernel_engine.compose.verbs.starting import start_steps
 
 INTERRUPTED = 130
 STOPPING = "Gracefully Stopping... press Ctrl+C again to force"

@@ -36,7 +36,7 @@ def build(session: Session) -> int:
 
         warn("No services to build")
     if words["push"]:
-        from kernel_engine.compose.verbs.images import push_all
+        from kernel_engine.compose.verbs.push import push_all
 
         push_all(session, project, quiet=words["quiet"])
     return 0

@@ -1,4 +1,4 @@
-"""Images of services: which are there, pulled or built before containers are made. And `pull` and `push`."""
+"""Images of services: which are there, pulled or built before containers are made. And `pull`."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def pull_image(client: Client, image: str, platform: str, said: Callable[[str], 
     tenth = 0
     with client.post("/images/create", query=query, headers=auth_header(reference.name)) as response:
         for message in response.objects():
-            _raise_error(message)
+            raise_error(message)
             progress = message.get("progressDetail") or {}
             if message.get("status") == "Downloading" and progress.get("total"):
                 layers[message["id"]] = (progress.get("current", 0), progress["total"])
@@ -135,7 +135,7 @@ def pull_image(client: Client, image: str, platform: str, said: Callable[[str], 
                     said(f"Pulling {tenth * 10}%")
 
 
-def _raise_error(message: Mapping[str, Any]) -> None:
+def raise_error(message: Mapping[str, Any]) -> None:
     if message.get("error") or message.get("errorDetail"):
         raise Failed((message.get("errorDetail") or {}).get("message") or message["error"])
 
@@ -162,46 +162,3 @@ def pull(session: Session) -> int:
             wanted[service.image] = service
     pull_all(session, wanted, display, ignore_failures=words["ignore-pull-failures"])
     return 0
-
-
-def push(session: Session) -> int:
-    """Images that are built for services, to the registry that their names say."""
-    words = session.words
-    project = selected(session.project(session.services), session.services, dependencies=words["include-deps"])
-    push_all(session, project, quiet=words["quiet"], ignore_failures=words["ignore-push-failures"])
-    return 0
-
-
-def push_all(session: Session, project: Project, *, quiet: bool, ignore_failures: bool = False) -> None:
-    display = Silent() if quiet else session.display("Pushing")
-    wanted = {service.image: service.name for service in project.services.values() if service.build and service.image}
-
-    def send(step: Step) -> None:
-        name = wanted[step.name]
-        display.show(name, "Pushing")
-        try:
-            push_image(session.client, step.name)
-        except (APIError, Failed) as error:
-            display.show(name, f"Error {error.message}", WARNING if ignore_failures else ERROR)
-            if not ignore_failures:
-                raise
-        else:
-            display.show(name, "Pushed", DONE)
-
-    with display:
-        display.expect(wanted.values())
-        for service in project.services.values():
-            if service.name not in wanted.values():
-                display.show(service.name, "Skipped", DONE)
-        carry_out([Step(what="keep", name=image) for image in wanted], send, parallel=session.parallel)
-
-
-def push_image(client: Client, image: str) -> None:
-    from kernel_engine.cli.login import auth_header
-    from kernel_engine.cli.pull import read_reference
-
-    reference = read_reference(image).tagged()
-    headers = auth_header(reference.name)
-    with client.post(f"/images/{reference.name}/push", query={"tag": reference.tag}, headers=headers) as response:
-        for message in response.objects():
-            _raise_error(message)

@@ -17,7 +17,7 @@ from kernel_engine.compose.model import Project
 from kernel_engine.compose.progress import DONE, ERROR
 from kernel_engine.compose.selecting import selected
 from kernel_engine.compose.session import Session
-from kernel_engine.compose.verbs.up import start_all
+from kernel_engine.compose.verbs.starting import start_all
 
 
 def start(session: Session) -> int:

@@ -24,8 +24,9 @@ from kernel_engine.compose.selecting import selected
 from kernel_engine.compose.session import Session
 from kernel_engine.compose.verbs.images import Choice, provide
 from kernel_engine.compose.verbs.one import wants_terminal
+from kernel_engine.compose.verbs.starting import start_all
 from kernel_engine.compose.verbs.up import Making as Wanted
-from kernel_engine.compose.verbs.up import create_all, start_all
+from kernel_engine.compose.verbs.up import create_all
 
 
 def run(session: Session) -> int:

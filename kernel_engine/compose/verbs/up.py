@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field, replace
 
 from kernel_engine.cli.failures import Failed
-from kernel_engine.compose.converge.beginning import Beginner
-from kernel_engine.compose.converge.carry_out import Halt
 from kernel_engine.compose.converge.making import Maker
 from kernel_engine.compose.converge.observed import Observed, observe
 from kernel_engine.compose.converge.order import check_names
-from kernel_engine.compose.converge.plan import Recreate, Step, Wishes
+from kernel_engine.compose.converge.plan import Recreate, Wishes
 from kernel_engine.compose.converge.plan_creation import creation, doubts
-from kernel_engine.compose.converge.plan_running import starting
-from kernel_engine.compose.converge.watching import Watch
 from kernel_engine.compose.model import Project
 from kernel_engine.compose.progress import Silent
 from kernel_engine.compose.selecting import selected
 from kernel_engine.compose.session import Session, warn
 from kernel_engine.compose.verbs.images import Choice, provide
+from kernel_engine.compose.verbs.starting import start_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -175,42 +171,6 @@ def _tell_of_orphans(session: Session, project: Project, observed: Observed, mak
         return
     if orphans and not making.remove_orphans:
         warn(ORPHANS.format(names=" ".join(item.name for item in orphans)))
-
-
-def start_all(
-    session: Session, project: Project, display: Silent, *, wait: bool = False, limit: int = 0, before: str = ""
-) -> None:
-    """Starts what does not run; with `wait` until all is as it should be, at most `limit` seconds (0: no limit).
-
-    `before`: only what this service depends on, until it could be started.
-    """
-    deadline = time.monotonic() + limit if limit else 0
-    watch = Watch(session.client, project.name)
-    try:
-        observed = observe(session.client, project)
-        steps = starting(project, observed.of, wait=wait, before=before)
-        start_steps(session, project, watch, display, steps, Halt(), deadline, limit)
-    finally:
-        watch.close()
-
-
-def start_steps(
-    session: Session,
-    project: Project,
-    watch: Watch,
-    display: Silent,
-    steps: tuple[Step, ...],
-    halt: Halt,
-    deadline: float = 0,
-    limit: int = 0,
-) -> None:
-    halt.on_call(watch.nudge)
-    beginner = Beginner(
-        client=session.client, project=project, watch=watch, display=display, halt=halt, deadline=deadline, limit=limit
-    )
-    with display:
-        display.expect(name for step in steps for name in beginner.subjects(step))
-        session.carry_out(steps, beginner.do, halt=halt, parallel=max(session.parallel, len(steps)))
 
 
 def _check(words: Parsed) -> None:
