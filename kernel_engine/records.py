@@ -1,7 +1,9 @@
 """The engine's records: one SQLite database (WAL, synchronous=FULL), written by one thread.
 
 Knows no table: each room brings its own `CREATE TABLE IF NOT EXISTS` and its own statements. Work that waits at the
-same moment shares one commit, each piece in a savepoint of its own, so that a failing piece undoes only itself.
+same moment shares one commit, each piece in a savepoint of its own, so that a failing piece undoes only itself. What
+nobody waits for waits a little itself (`follow`): a commit is a wait for the disk, and a turn of the interpreter's lock
+that the loop has to give.
 """
 
 from __future__ import annotations
@@ -17,32 +19,35 @@ from typing import Any, TypeVar, cast
 
 Result = TypeVar("Result")
 
+#: seconds that work may wait which nobody waits for
+_PAUSE = 0.02
+#: pieces that share a commit at most
+_TOGETHER = 64
+
 
 @dataclass(slots=True)
 class _Work:
     run: Callable[[sqlite3.Connection], Any]
-    loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
     value: Any = None
     error: BaseException | None = None
 
-    def answer(self) -> None:
-        def settle() -> None:
-            if self.future.cancelled():
-                return
-            if self.error is not None:
-                self.future.set_exception(self.error)
-            else:
-                self.future.set_result(self.value)
-
-        self.loop.call_soon_threadsafe(settle)
+    def settle(self) -> None:
+        if self.future.cancelled():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.value)
 
 
 class Records:
     """`await records.transact(work)` runs `work(connection)` in the writer thread; it is on disk when it returns."""
 
     def __init__(self, path: Path, schemas: tuple[str, ...]) -> None:
-        self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[_Work] | None] = queue.SimpleQueue()
+        self._gathered: list[_Work] = []
+        self._timer: asyncio.TimerHandle | None = None
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
         for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON"):
@@ -54,29 +59,50 @@ class Records:
 
     def submit(self, work: Callable[[sqlite3.Connection], Result]) -> asyncio.Future[Result]:
         """Queues `work` at once, in order; the future is done when it is on disk."""
-        loop = asyncio.get_running_loop()
-        item = _Work(work, loop, loop.create_future())
-        self._queue.put(item)
-        return cast("asyncio.Future[Result]", item.future)
+        future = self._gather(work)
+        self._hand_over()
+        return future
+
+    def follow(self, work: Callable[[sqlite3.Connection], Result]) -> asyncio.Future[Result]:
+        """The same for work that a new daemon could do without: it goes with the next piece of somebody who waits, or
+        after a moment."""
+        future = self._gather(work)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_PAUSE, self._hand_over)
+        return future
 
     async def transact(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         return await self.submit(work)
 
     def close(self) -> None:
+        """When everything that was asked for is on disk."""
+        self._hand_over()
         self._queue.put(None)
         self._thread.join()
         self._connection.close()
 
+    def _gather(self, work: Callable[[sqlite3.Connection], Result]) -> asyncio.Future[Result]:
+        item = _Work(work, asyncio.get_running_loop().create_future())
+        self._gathered.append(item)
+        return cast("asyncio.Future[Result]", item.future)
+
+    def _hand_over(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._gathered:
+            self._queue.put(self._gathered)
+            self._gathered = []
+
     def _write_until_closed(self) -> None:
-        while (first := self._queue.get()) is not None:
-            batch: list[_Work] = [first]
+        while (batch := self._queue.get()) is not None:
             closing = False
-            while not self._queue.empty() and len(batch) < 64:
-                item = self._queue.get()
-                if item is None:
+            while not self._queue.empty() and len(batch) < _TOGETHER:
+                more = self._queue.get()
+                if more is None:
                     closing = True
                     break
-                batch.append(item)
+                batch += more
             self._commit(batch)
             if closing:
                 return
@@ -100,5 +126,9 @@ class Records:
                 connection.execute("ROLLBACK")
             for item in batch:
                 item.error = item.error or error
-        for item in batch:
-            item.answer()
+        batch[0].future.get_loop().call_soon_threadsafe(_settle, batch)
+
+
+def _settle(batch: list[_Work]) -> None:
+    for item in batch:
+        item.settle()

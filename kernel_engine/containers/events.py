@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
 _KEPT = 1024
+#: events that wait for a listener at most
+_UNHEARD = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +23,7 @@ class Event:
 
 
 class Events:
-    """One stream for all. A listener that does not read is dropped rather than waited for."""
+    """One stream for all. A listener that does not read is waited for by nobody: its stream ends where it has a gap."""
 
     def __init__(self) -> None:
         self._past: deque[Event] = deque(maxlen=_KEPT)
@@ -33,16 +35,15 @@ class Events:
         )
         self._past.append(event)
         for queue in tuple(self._listeners):
-            try:
+            if queue.qsize() < _UNHEARD:
                 queue.put_nowait(event)
-            except asyncio.QueueFull:
+            else:
                 self._listeners.discard(queue)
+                queue.put_nowait(None)
 
     def close(self) -> None:
         """Ends every subscription."""
         for queue in self._listeners:
-            while queue.full():
-                queue.get_nowait()
             queue.put_nowait(None)
         self._listeners.clear()
 
@@ -53,7 +54,7 @@ class Events:
         filters: Mapping[str, tuple[str, ...]] | None = None,
     ) -> AsyncIterator[Event]:
         """Past events from `since` (seconds since the epoch), then new ones up to `until`; for ever without it."""
-        queue: asyncio.Queue[Event | None] = asyncio.Queue(maxsize=4096)
+        queue: asyncio.Queue[Event | None] = asyncio.Queue()
         past = tuple(self._past) if since is not None else ()
         self._listeners.add(queue)
         try:

@@ -58,7 +58,7 @@ async def remove_locked(house: House, live: Live, result: WaitResult, *, volumes
         house.execs.pop(exec_id)
     await house.snapshots.remove(record.id)
     house.snapshots.discard(Path(record.directory))
-    deleted = house.roster.delete(live)
+    deleted = house.roster.delete(live, waited_for=not record.config.host.auto_remove)
     if record.config.host.auto_remove:
         house.later(_finished(deleted))
     else:

@@ -107,7 +107,7 @@ class Roster:
     def add(self, record: Container) -> Live:
         """Known at once, and on disk when its `recorded` is done (`forget` where that failed)."""
         self.version += 1
-        live = Live(record, recorded=self._submit(record, _insert))
+        live = Live(record, recorded=self._submit(record, _insert, True))
         self._by_id[record.id] = live
         return live
 
@@ -115,12 +115,13 @@ class Roster:
         """Changes the state in memory only: for what a restarted daemon finds out by itself."""
         live.record = replace(live.record, state=replace(live.record.state, **changes))
 
-    def save(self, live: Live, **changes: Any) -> asyncio.Future[None]:
-        """Changes the record now; the future is done when the change is on disk."""
+    def save(self, live: Live, *, waited_for: bool = True, **changes: Any) -> asyncio.Future[None]:
+        """Changes the record now; the future is done when the change is on disk. waited_for: False for what a
+        restarted daemon finds out by itself, which takes its time then."""
         record = replace(live.record, **changes)
         live.record = record
         self.version += 1
-        return self._submit(record, _update)
+        return self._submit(record, _update, waited_for)
 
     def save_state(self, live: Live, **changes: Any) -> asyncio.Future[None]:
         return self.save(live, state=replace(live.record.state, **changes))
@@ -141,21 +142,24 @@ class Roster:
         self.forget_name(old)
         return old
 
-    def delete(self, live: Live) -> asyncio.Future[None]:
-        """Queues the end of the record; `forget` makes the container unknown."""
-        return self._submit(live.record, _delete)
+    def delete(self, live: Live, *, waited_for: bool = True) -> asyncio.Future[None]:
+        """Queues the end of the record; `forget` makes the container unknown. waited_for: as for `save`."""
+        return self._submit(live.record, _delete, waited_for)
 
     def forget(self, live: Live) -> None:
         self._by_id.pop(live.record.id, None)
         self.version += 1
         self.forget_name(live.record.name)
 
-    def _submit(self, record: Container, work: Callable[[sqlite3.Connection, Container], None]) -> asyncio.Future[None]:
+    def _submit(
+        self, record: Container, work: Callable[[sqlite3.Connection, Container], None], waited_for: bool
+    ) -> asyncio.Future[None]:
         if record.transient:
             done = asyncio.get_running_loop().create_future()
             done.set_result(None)
             return done
-        return self._records.submit(lambda connection: work(connection, record))
+        put = self._records.submit if waited_for else self._records.follow
+        return put(lambda connection: work(connection, record))
 
     def _refuse_taken(self, name: str) -> None:
         holder = self._id_by_name.get(name)

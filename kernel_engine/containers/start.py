@@ -87,7 +87,9 @@ async def start_locked(house: House, live: Live, stepping: Stepping | None = Non
         health=health.starting(record.config, record.state.health),
     )
     # not waited for: the launcher knows the truth, and a restarted daemon asks it
-    house.roster.save(live, endpoints=endpoints, stopped_by_user=False, state=state, provisional=False)
+    house.roster.save(
+        live, waited_for=False, endpoints=endpoints, stopped_by_user=False, state=state, provisional=False
+    )
     if endpoints:
         tell_others(house, live.record)
     if state.health is not None:

@@ -87,7 +87,7 @@ class Leases:
 
     def _note(self, lease: Lease) -> Lease:
         self._leases[lease.address] = lease
-        self._keep(self._records.submit(lambda connection: rows.lease(connection, lease)))
+        self._keep(self._records.follow(lambda connection: rows.lease(connection, lease)))
         return lease
 
     def give_back(self, lease: Lease) -> None:
@@ -110,7 +110,7 @@ class Leases:
         return str(address)
 
     def _end(self, address: str) -> None:
-        self._keep(self._records.submit(lambda connection: rows.end_lease(connection, address)))
+        self._keep(self._records.follow(lambda connection: rows.end_lease(connection, address)))
 
 
 def _all_given(network: Network, kind: str) -> Unavailable:

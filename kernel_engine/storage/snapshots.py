@@ -204,7 +204,7 @@ class Snapshots:
         def write(connection: sqlite3.Connection) -> None:
             connection.execute(statement, values)
 
-        future = self._records.submit(write)
+        future = self._records.follow(write)
         self._writing.add(future)
         future.add_done_callback(self._written)
 

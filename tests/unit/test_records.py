@@ -42,3 +42,27 @@ async def test_the_error_reaches_the_caller(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError):
         await records.transact(lambda connection: connection.execute("SELECT * FROM missing"))
     records.close()
+
+
+async def test_what_follows_comes_with_the_next_piece_and_in_order(tmp_path: Path) -> None:
+    records = Records(tmp_path / "x.db", (SCHEMA,))
+    commits: list[str] = []
+    records._connection.set_trace_callback(lambda text: commits.append(text) if text == "COMMIT" else None)
+    behind = [records.follow(put(key)) for key in ("a", "b")]
+    await records.transact(put("c"))
+    assert all(future.done() for future in behind)
+    assert commits == ["COMMIT"]
+    rows = await records.transact(lambda connection: [row[0] for row in connection.execute("SELECT k FROM t")])
+    assert rows == ["a", "b", "c"]
+    records.close()
+
+
+async def test_what_follows_nothing_comes_by_itself(tmp_path: Path) -> None:
+    records = Records(tmp_path / "x.db", (SCHEMA,))
+    async with asyncio.timeout(60):
+        await records.follow(put("alone"))
+    records.follow(put("last"))
+    records.close()
+    with sqlite3.connect(tmp_path / "x.db") as connection:
+        assert connection.execute("SELECT k FROM t").fetchall() == [("alone",), ("last",)]
+    connection.close()

@@ -56,3 +56,15 @@ def test_an_image_with_or_without_its_tag(word: str) -> None:
     assert matches(pulled, {"image": (word,)})
     assert matches(started, {"image": (word,)}) is not word.startswith("sha256")
     assert not matches(started, {"image": ("r:5000/a",)})
+
+
+async def test_a_listener_that_does_not_read_comes_to_the_end_of_its_stream() -> None:
+    events = Events()
+    listener = events.subscribe()
+    first = asyncio.ensure_future(anext(listener))
+    await asyncio.sleep(0)
+    for number in range(10_000):
+        events.publish("container", "create", str(number))
+    heard = [(await first).actor_id] + [event.actor_id async for event in listener]
+    assert heard == [str(number) for number in range(len(heard))]  # nothing is left out in the middle
+    assert 4000 < len(heard) < 5000
