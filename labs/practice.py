@@ -22,9 +22,6 @@ from labs.progress import Progress
 
 #: beside an assigned notebook
 VALUES = ".values.json"
-#: set where a submission is replayed: the points are given afterwards, elsewhere, and the answer is noted as this
-REPLAYED = "DOCKER_LABS_REPLAYED"
-ANSWER_MIME = "application/vnd.docker-labs.answer+json"
 Say = Callable[[str], object]
 #: the command and what it printed stand above
 FAILED = (

@@ -15,9 +15,8 @@ from kernel_engine.paths import DEFAULT_ROOT, DEFAULT_RUN, SOCKET_GROUP, Instanc
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    instance = Instance.at(options.root, options.run)
     try:
-        return _run(options, instance)
+        return _run(options)
     except EngineError as error:
         print(f"kernel-engine: {error.message}", file=sys.stderr)
         if error.hint:
@@ -25,8 +24,13 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
-def _run(options: argparse.Namespace, instance: Instance) -> int:
+def _run(options: argparse.Namespace) -> int:
     # each imports what only it needs: the doctor must speak on a machine where the daemon cannot even be imported
+    if options.verb == "forkserver":
+        from kernel_engine.daemon.forkserver import forkserver
+
+        return forkserver()
+    instance = Instance.at(options.root, options.run)
     if options.verb == "serve":
         from kernel_engine.daemon.serve import Settings, serve
         from kernel_engine.runtime.cgroups import Limits
@@ -85,10 +89,11 @@ def _address(text: str) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="kernel-engine", description="The container engine of Docker Labs.")
     parser.add_argument("--version", action="version", version=f"kernel-engine {__version__}")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="serve|doctor|cleanup")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="serve|doctor|cleanup|forkserver")
     serve = verbs.add_parser("serve", help="serve the Docker Engine API until SIGTERM; containers go on after it")
     doctor = verbs.add_parser("doctor", help="say whether this machine can run containers, and what is missing")
     cleanup = verbs.add_parser("cleanup", help="remove every trace of an instance, also of one that was killed")
+    verbs.add_parser("forkserver", help="fork many short-lived engines, for programs: orders as JSON on stdin")
     for verb in (serve, doctor, cleanup):
         verb.add_argument("--root", type=Path, default=DEFAULT_ROOT, help=f"what survives a reboot ({DEFAULT_ROOT})")
         verb.add_argument("--run", type=Path, default=DEFAULT_RUN, help=f"what does not ({DEFAULT_RUN})")

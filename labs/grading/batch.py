@@ -22,6 +22,7 @@ from labs import catalogue
 from labs.catalogue import Lab, NoSuchLab
 from labs.grading import booth, gradebook, house, pages, sheet, submissions
 from labs.grading.booth import BoothFailed, Limits
+from labs.grading.engines import Engines, forked
 from labs.grading.failures import BadInput
 from labs.grading.grade import Order, grade
 from labs.grading.gradebook import Gradebook
@@ -105,13 +106,16 @@ def _grade_all(
     if outcome.kept:
         say(f"이미 채점한 {outcome.kept}개는 그대로 두어요. (다시 채점하려면 --again)")
     place = PLACES / f"labs-grading-{hashlib.sha256(str(work.output.resolve()).encode()).hexdigest()[:8]}"
-    _clear_old(work.engine, place, say)
-    if waiting:
-        try:
-            with house.opened(work.engine, place) as there:
-                _side_by_side(work, book, there, waiting, outcome, say)
-        finally:
-            _clear_old(work.engine, place, say)
+    if not waiting and not place.exists():
+        return outcome
+    with forked() as engines:
+        _clear_old(work.engine, engines, place, say)
+        if waiting:
+            try:
+                with house.opened(work.engine, engines, place) as there:
+                    _side_by_side(work, book, there, waiting, outcome, say)
+            finally:
+                _clear_old(work.engine, engines, place, say)
     return outcome
 
 
@@ -167,13 +171,13 @@ def _left(seconds: float) -> str:
 
 
 # what a killed grader left -------------------------------------------------------------------------------------------
-def _clear_old(engine: Client, place: Path, say: Say) -> None:
+def _clear_old(engine: Client, engines: Engines, place: Path, say: Say) -> None:
     if not place.exists():
         return
     for each in sorted(place.iterdir()):
         if each.name.isdigit():
             say(f"지난번에 남은 자리를 치워요: {each.name}")
-            booth.clear(engine, each)
+            booth.clear(engine, engines, each)
     house.clear(place)
 
 

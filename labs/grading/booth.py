@@ -21,18 +21,20 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kernel_engine.client import APIError, Client
 from kernel_engine.paths import DEFAULT_SOCKET
+from labs.grading.engines import Engines
 from labs.grading.house import IMAGE, LABEL, LEARNER, House
 
 _MB = 1 << 20
 #: how long an engine may take until it answers, on a machine that does much else
 _START_SECONDS = 60.0
 _CLEANUP_SECONDS = 180
+_LOOK_AGAIN = 0.02
 
 
 class BoothFailed(Exception):
@@ -61,7 +63,7 @@ class Booth:
     place: Path
     limits: Limits
     network: bool = False
-    _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _relay: subprocess.Popen[bytes] | None = None
 
     @property
     def run(self) -> Path:
@@ -173,10 +175,10 @@ class Booth:
         doors = [f"{port}={path}" for port, path in self.house.mirrors.items()]
         if not doors:
             return
-        relay = self._within(pid, "labs.grading.relay", *doors, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self._processes.append(relay)
-        assert relay.stdout is not None
-        if not relay.stdout.readline():
+        command = ["nsenter", f"--net={_network(pid)}", sys.executable, "-P", "-m", "labs.grading.relay", *doors]
+        self._relay = subprocess.Popen(command, cwd="/", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._relay.stdout is not None
+        if not self._relay.stdout.readline():
             raise BoothFailed("the way to the hub could not be opened")
 
     def _start_engine(self, pid: int) -> None:
@@ -184,39 +186,28 @@ class Booth:
         words = ["serve", "--root", str(self.root), "--run", str(self.run), *engine_options(self)]
         for port in self.house.mirrors:
             words += ["--registry-mirror", f"http://127.0.0.1:{port}"]
-        with (self.place / "engine.log").open("ab") as log:
-            daemon = self._within(
-                pid, "kernel_engine.daemon", *words, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True,
-            )  # fmt: skip
-        self._processes.append(daemon)
+        log = self.place / "engine.log"
+        daemon = self.house.engines.start(words, log, _network(pid))
         socket = self.run / "engine.sock"
         until = time.monotonic() + _START_SECONDS
-        while time.monotonic() < until and daemon.poll() is None:
+        while time.monotonic() < until and daemon.wait(0) is None:
             with contextlib.suppress(Exception):
                 self.engine.get("/_ping").close()
                 socket.chmod(0o666)  # only who has this folder can come to it: the containers that it is bound into
                 return
-            time.sleep(0.05)
-        raise BoothFailed(f"the engine did not start: {(self.place / 'engine.log').read_text(errors='replace')[-800:]}")
-
-    def _within(self, pid: int, module: str, *words: str, **more: Any) -> subprocess.Popen[bytes]:
-        command = ["nsenter", f"--net=/proc/{pid}/ns/net", sys.executable, "-P", "-m", module, *words]
-        return subprocess.Popen(command, cwd="/", **more)
+            time.sleep(_LOOK_AGAIN)
+        raise BoothFailed(f"the engine did not start: {log.read_text(errors='replace')[-800:]}")
 
     def close(self) -> None:
-        """The processes that this grader started; `clear` does the rest."""
-        for process in reversed(self._processes):
-            process.terminate()
-        for process in self._processes:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(20)
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    pipe.close()
+        """The way to the hub; `clear` does the rest."""
+        if self._relay is None:
+            return
+        with self._relay as relay:  # closes its pipes, which is what it ends by
+            relay.terminate()
+
+
+def _network(pid: int) -> str:
+    return f"/proc/{pid}/ns/net"
 
 
 def engine_options(booth: Booth) -> tuple[str, ...]:
@@ -243,7 +234,7 @@ def socket_bind(booth: Booth) -> str:
 def booth(house: House, name: str, limits: Limits, *, network: bool = False) -> Iterator[Booth]:
     """Raises BoothFailed, APIError; whatever happens, nothing of it is left."""
     made = Booth(house=house, place=house.place / name, limits=limits, network=network)
-    clear(house.engine, made.place)
+    clear(house.engine, house.engines, made.place)
     try:
         try:
             made.lay()
@@ -252,7 +243,7 @@ def booth(house: House, name: str, limits: Limits, *, network: bool = False) -> 
         yield made
     finally:
         made.close()
-        clear(house.engine, made.place)
+        clear(house.engine, house.engines, made.place)
 
 
 def interrupt(engine: Client, house: Path) -> None:
@@ -263,7 +254,7 @@ def interrupt(engine: Client, house: Path) -> None:
                 engine.delete(f"/containers/{row['Id']}", query={"force": "1"}).close()
 
 
-def clear(engine: Client, place: Path) -> None:
+def clear(engine: Client, engines: Engines, place: Path) -> None:
     """What a booth left, also one whose grader was killed. Raises BoothFailed when something stays."""
     if not place.exists():
         return
@@ -273,7 +264,7 @@ def clear(engine: Client, place: Path) -> None:
     for row in rows:
         if row["Id"] not in hold:
             engine.delete(f"/containers/{row['Id']}", query={"force": "1", "v": "1"}).close()
-    _end_engine(engine, place, hold)
+    _end_engine(engine, engines, place, hold)
     for container in hold:
         engine.delete(f"/containers/{container}", query={"force": "1", "v": "1"}).close()
     if os.path.ismount(place / "files"):
@@ -281,13 +272,16 @@ def clear(engine: Client, place: Path) -> None:
     shutil.rmtree(place)
 
 
-def _end_engine(engine: Client, place: Path, hold: Sequence[str]) -> None:
+def _end_engine(engine: Client, engines: Engines, place: Path, hold: Sequence[str]) -> None:
     """By its own command, in its network while that is there."""
+    if not (place / "run").exists() and not (place / "root").exists():
+        return
     pids = [engine.get(f"/containers/{container}/json").json()["State"]["Pid"] for container in hold]
-    into = ["nsenter", f"--net=/proc/{pids[0]}/ns/net"] if pids and pids[0] else []
     words = ["cleanup", "--root", str(place / "root"), "--run", str(place / "run"), "--all"]
-    if (place / "run").exists() or (place / "root").exists():
-        _must(*into, sys.executable, "-P", "-m", "kernel_engine.daemon", *words, seconds=_CLEANUP_SECONDS)
+    log = place / "cleanup.log"
+    code = engines.start(words, log, _network(pids[0]) if pids and pids[0] else "").wait(_CLEANUP_SECONDS)
+    if code != 0:
+        raise BoothFailed(f"kernel-engine cleanup ({code}): {log.read_text(errors='replace').strip()[-800:]}")
 
 
 def _must(*words: str, seconds: float = 60) -> None:

@@ -30,17 +30,12 @@ from labs.grading.mending import Finding, Mended, Unreadable
 from labs.grading.results import Cell, Graded, Score, State
 from labs.grading.sheet import Sheet, Task
 from labs.grading.submissions import Submission, content, files
-from labs.practice import REPLAYED
+from labs.replayed import REPLAYED
 
 nbformat: Any = untyped
 #: of a report that a container wrote
 _MOST_REPORT = 8 << 20
 _JUDGE_SECONDS = 900.0
-#: jsonschema, which nbval needs, builds a grammar of IRIs when it is imported and can: a second, and no cell has any
-_REPLAY = (
-    "import sys; sys.modules['rfc3987_syntax'] = None; "
-    "from labs.grading.replay import main; sys.exit(main(sys.argv[1:]))"
-)
 _NOT_CHECKED = "확인하는 데 너무 오래 걸려서 멈췄어요."
 
 
@@ -147,7 +142,7 @@ def _replay(there: Booth, order: Order, mended: Mended) -> _Replayed:
     os.chown(desk, LEARNER, LEARNER)
     dead, report = desk / "dead", desk / "report"
     words = (
-        *(sys.executable, "-P", "-c", _REPLAY, str(folder / NOTEBOOK), str(_connection(there))),
+        *(sys.executable, "-P", "-m", "labs.grading.replay", str(folder / NOTEBOOK), str(_connection(there))),
         *(str(report), str(dead), str(desk / "sanitize.cfg"), f"{there.limits.cell_seconds:g}"),
     )
     replay = there.start(

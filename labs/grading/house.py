@@ -1,9 +1,10 @@
-"""What all submissions of one run share: the teacher's engine, the image of their containers, and the two copies of the
-course, one without anything that helps, one for the judge.
+"""What all submissions of one run share: the teacher's engine, the server that forks their engines, the image of their
+containers, and the two copies of the course, one without anything that helps, one for the judge.
 """
 
 from __future__ import annotations
 
+import compileall
 import io
 import os
 import shutil
@@ -20,6 +21,7 @@ import labs
 from kernel_engine.client import Client
 from labs import catalogue
 from labs.catalogue import COURSE
+from labs.grading.engines import Engines
 from labs.grading.relay import Relay, outside
 from labs.grading.sheet import HIDDEN, SOLUTION
 
@@ -36,6 +38,7 @@ class House:
     """`place` is root's alone. `mirrors`: ports of this machine's hub → the unix socket that leads there."""
 
     engine: Client
+    engines: Engines
     place: Path
     mirrors: dict[int, Path]
 
@@ -53,7 +56,7 @@ class House:
 
 
 @contextmanager
-def opened(engine: Client, place: Path) -> Iterator[House]:
+def opened(engine: Client, engines: Engines, place: Path) -> Iterator[House]:
     """Raises EngineUnreachable, APIError."""
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine.post("/images/create", query=_image_query(), body=skeleton()).read()
@@ -61,7 +64,7 @@ def opened(engine: Client, place: Path) -> Iterator[House]:
         _copy_course(place / ("judge" if judge else "learner"), judge=judge)
     mirrors, doors = _doors(engine, place)
     try:
-        yield House(engine=engine, place=place, mirrors=mirrors)
+        yield House(engine=engine, engines=engines, place=place, mirrors=mirrors)
     finally:
         for door in doors:
             door.close()
@@ -121,7 +124,7 @@ def _add(
 def _copy_course(target: Path, *, judge: bool) -> None:
     """The package `labs`; for a learner's kernel with the sources of labs, but no check and no solution."""
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(_LABS, target, ignore=shutil.ignore_patterns("course", "__pycache__"))
+    shutil.copytree(_LABS, target, ignore=shutil.ignore_patterns("course"))
     course = target / "course"
     if judge:
         shutil.copytree(COURSE, course, ignore=shutil.ignore_patterns("__pycache__"))
@@ -133,6 +136,8 @@ def _copy_course(target: Path, *, judge: bool) -> None:
             place.mkdir(parents=True)
             (place / lab.source.name).write_text(text, encoding="utf-8")
     os.chmod(target, 0o755)
+    # what is not compiled here is compiled in each container, which sees it read-only
+    compileall.compile_dir(target, quiet=2)
 
 
 def clear(place: Path) -> None:

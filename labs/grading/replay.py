@@ -1,4 +1,4 @@
-"""`main` takes NOTEBOOK CONNECTION REPORT DEAD SANITIZE CELL-SECONDS: a notebook, replayed.
+"""python -P -m labs.grading.replay NOTEBOOK CONNECTION REPORT DEAD SANITIZE CELL-SECONDS: a notebook, replayed.
 
 nbval over a kernel that somebody else started in a container: strict for cells tagged `nbval-check-output`, lax
 elsewhere. Runs in a container of its own, since what it reads comes from the learner's kernel. A line of JSON for each
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections import deque
 from pathlib import Path
@@ -20,7 +21,7 @@ import nbval.plugin  # type: ignore[import-untyped]
 import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 
-from labs.practice import ANSWER_MIME
+from labs.replayed import ANSWER_MIME
 
 #: of what a cell prints, and of a notebook: more is neither kept nor waited for
 CELL_BYTES = 2 << 20
@@ -224,3 +225,7 @@ def main(words: list[str]) -> int:
     ]
     pytest.main(arguments, plugins=[Report(Path(report))])
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,5 +1,7 @@
 """The magics: `%docker`, `%%docker`, `%%dockerfile`, `%explain`, `%step`, `%xray`, `%without`, `%reset`, and that of
 command cells.
+
+What only some of them need is imported with their first use: every kernel of the course loads this file.
 """
 
 from __future__ import annotations
@@ -15,14 +17,11 @@ from labs import practice
 from labs.catalogue import NoSuchLab
 from labs.engine_view import CommandFailed
 from labs.notebook import command_cell, playground, server, session
-from labs.notebook.building import watch
 from labs.notebook.building.recipe import BadRecipe
-from labs.notebook.kernel import stepping, timeline, without, xray
 from labs.notebook.learning import practising, preview
 from labs.notebook.session import NotATerminal, Session
 from labs.notebook.terminals import cell as terminal_cell
 from labs.notebook.transformer import MAGIC
-from labs.stepping import words
 from labs.without.asking import Refused
 
 if TYPE_CHECKING:
@@ -59,10 +58,14 @@ class DockerMagics:
 
     def dockerfile(self, line: str, cell: str) -> None:
         """%%dockerfile -t web: the cell's body as a Dockerfile, written and built."""
+        from labs.notebook.building import watch
+
         return self._guarded(lambda: watch.run(line, cell))
 
     def explain(self, line: str) -> None:
         """%explain docker run …: the command, and what it asked of the kernel."""
+        from labs.notebook.kernel import timeline
+
         try:
             words = timeline.words_of(line)
         except ValueError as error:  # a quotation mark without its second
@@ -73,6 +76,9 @@ class DockerMagics:
 
     def step(self, line: str) -> None:
         """%step docker run …: the command, stopped before each step that its container's start asks of the kernel."""
+        from labs.notebook.kernel import stepping
+        from labs.stepping import words
+
         try:
             wanted = words.wish(shlex.split(line))
         except ValueError as error:  # a quotation mark without its second
@@ -83,6 +89,8 @@ class DockerMagics:
 
     def xray(self, line: str) -> None:
         """%xray CONTAINER: a running container from the host and from inside."""
+        from labs.notebook.kernel import xray
+
         name = line.strip()
         if not name or len(name.split()) > 1:
             return _say(xray.USAGE)
@@ -90,6 +98,8 @@ class DockerMagics:
 
     def without(self, line: str) -> None:
         """%without pid docker run …: the container without a wall, beside the one with all of them."""
+        from labs.notebook.kernel import without
+
         return self._guarded(lambda: without.show(server.require_this_engine(), line))
 
     def reset(self, line: str) -> None:

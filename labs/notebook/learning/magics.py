@@ -1,4 +1,7 @@
-"""The magics of a lab's page, from `%map` to `%check`. Each says what went wrong in one sentence."""
+"""The magics of a lab's page, from `%map` to `%check`. Each says what went wrong in one sentence.
+
+What a magic shows is imported when it is first asked for: most notebooks ask for two or three of them.
+"""
 
 from __future__ import annotations
 
@@ -14,22 +17,7 @@ from labs import catalogue
 from labs.directives import BadSource
 from labs.engine_view import CommandFailed
 from labs.notebook import server
-from labs.notebook.learning import (
-    asking,
-    choices,
-    dashboard,
-    layers,
-    lifecycle,
-    live,
-    pages,
-    picture,
-    practising,
-    preview,
-    swarm,
-    topology,
-    volumes,
-)
-from labs.notebook.learning import servers as sites
+from labs.notebook.learning import practising, preview
 from labs.servers import NameTaken
 
 if TYPE_CHECKING:
@@ -41,27 +29,37 @@ HOST = "--host"
 
 def show_map(line: str) -> None:
     """%map 00: where this lab stands in the course."""
+    from labs.notebook.learning import pages
+
     _said(lambda: pages.show_map(catalogue.lab(line.strip()), catalogue.labs()))
 
 
 def predict(line: str) -> None:
     """%predict 00-1: a question before a surprising command."""
+    from labs.notebook.learning import choices
+
     name = line.strip()
     _said(lambda: choices.show_prediction(catalogue.lab(name).prediction(name)))
 
 
 def quiz(line: str) -> None:
     """%quiz 00: the three questions at the end of a lab."""
+    from labs.notebook.learning import choices
+
     _said(lambda: choices.show_quiz(catalogue.lab(line.strip()).quiz()))
 
 
 def card(line: str) -> None:
     """%card 00: the lab's commands on one page."""
+    from labs.notebook.learning import pages
+
     _said(lambda: pages.show_card(catalogue.lab(line.strip())))
 
 
 def show_live(line: str) -> None:
     """%live, %live containers images: the engine's things as they change."""
+    from labs.notebook.learning import live, picture
+
     parts = tuple(line.split()) or picture.PARTS
     if unknown := set(parts) - set(picture.PARTS):
         print(f"%live는 {', '.join(sorted(unknown))}을(를) 몰라요. 쓸 수 있는 말: {' '.join(picture.PARTS)}")
@@ -71,12 +69,16 @@ def show_live(line: str) -> None:
 
 def show_lifecycle(line: str) -> None:
     """%lifecycle: where in their lives the containers are."""
+    from labs.notebook.learning import lifecycle
+
     if _takes_nothing("%lifecycle", line):
         _said(lambda: lifecycle.show_lifecycle(server.require_this_engine()))
 
 
 def show_dashboard(line: str) -> None:
     """%dashboard: what running containers use, as it changes."""
+    from labs.notebook.learning import dashboard
+
     if _takes_nothing("%dashboard", line):
         _said(lambda: dashboard.show_dashboard(server.require_this_engine()))
 
@@ -89,12 +91,16 @@ def _takes_nothing(magic: str, line: str) -> bool:
 
 def show_topology(line: str) -> None:
     """%topology: networks, who is on them, and the ports that lead in."""
+    from labs.notebook.learning import topology
+
     if _takes_nothing("%topology", line):
         _said(lambda: topology.show_topology(server.require_this_engine()))
 
 
 def show_swarm(line: str) -> None:
     """%swarm, %swarm manager: what a Swarm should be, and what it is, as its manager's container tells it."""
+    from labs.notebook.learning import swarm
+
     words = line.split() or [swarm.MANAGER]
     if len(words) > 1:
         print(f"%swarm 다음에는 매니저 컨테이너의 이름만 써 주세요. 예: %swarm {swarm.MANAGER}")
@@ -104,6 +110,8 @@ def show_swarm(line: str) -> None:
 
 def ask(line: str) -> None:
     """%ask http://127.0.0.1:9000/ 12: who answers there, request by request."""
+    from labs.notebook.learning import asking
+
     words = asking.words_of(line)
     if words is None:
         print(asking.USAGE)
@@ -113,11 +121,15 @@ def ask(line: str) -> None:
 
 def show_volumes(line: str) -> None:
     """%volumes: what holds data, and which containers have it."""
+    from labs.notebook.learning import volumes
+
     _said(lambda: volumes.show_volumes(server.require_this_engine()))
 
 
 def show_layers(line: str) -> None:
     """%layers web:1 web:2: the layers of one or more images, and what they share."""
+    from labs.notebook.learning import layers
+
     names = tuple(dict.fromkeys(line.split()))
     if not names:
         print("%layers 다음에 이미지 이름을 써 주세요. 예: %layers debian:bookworm")
@@ -127,11 +139,15 @@ def show_layers(line: str) -> None:
 
 def server_command(line: str) -> None:
     """%server, %server create second, %server rm second: other servers, and variables for them."""
+    from labs.notebook.learning import servers as sites
+
     _said(lambda: sites.manage(server.require_this_engine(), line))
 
 
 def show_servers(line: str) -> None:
     """%servers: what lies where, and what the registries hold."""
+    from labs.notebook.learning import servers as sites
+
     if line.strip():
         print("%servers는 다른 말 없이 쓰세요. 서버를 만들려면 %server create 이름이에요.")
         return

@@ -16,6 +16,7 @@ from labs.notebook.learning import markup, results
 from labs.overview import LabRows, Row
 from labs.practice import Hints
 from labs.progress import Progress
+from labs.replayed import ANSWER_MIME, REPLAYED
 
 #: what stands before the verbs in a notebook
 WAY = "%"
@@ -63,7 +64,7 @@ class NotPassed(Exception):
 def show_check(name: str, host: str, answer: str) -> None:
     """Where somebody looks on, the button goes on where `%hint` was, and the other way round."""
     answer = _answers[name] = answer or _answers.get(name, "")
-    if os.environ.get(practice.REPLAYED):
+    if os.environ.get(REPLAYED):
         return _note_answer(name, answer)
     of = kept()
     result = practice.check(name, practice.view(name, host, answer), of)
@@ -77,7 +78,7 @@ def _note_answer(name: str, answer: str) -> None:
     from IPython.display import display
 
     said = f"과제 {name}: 노트북이 끝난 다음에 확인해요." + (f" 답: {answer}" if answer else "")
-    display({"text/plain": said, practice.ANSWER_MIME: {"exercise": name, "answer": answer}}, raw=True)  # type: ignore[no-untyped-call]
+    display({"text/plain": said, ANSWER_MIME: {"exercise": name, "answer": answer}}, raw=True)  # type: ignore[no-untyped-call]
 
 
 def _button(name: str, result: Result, of: Progress) -> HintButton | None:

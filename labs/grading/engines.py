@@ -1,0 +1,106 @@
+"""The engines of submissions as processes: `kernel-engine forkserver` forks each from one that has loaded everything.
+
+Starts, signals and hears of ends; what an engine is told, and where it stands, is `booth`'s.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+#: an engine ends within seconds; the last ones of a run may have much to put away
+_CLOSING_SECONDS = 120
+
+
+@dataclass(slots=True)
+class Forked:
+    """A process of the forkserver."""
+
+    _ended: threading.Event = field(default_factory=threading.Event)
+    code: int | None = None
+
+    def wait(self, seconds: float) -> int | None:
+        """Its exit code; None when it goes on after that long."""
+        self._ended.wait(seconds)
+        return self.code
+
+    def end(self, code: int) -> None:
+        """It has ended."""
+        self.code = code
+        self._ended.set()
+
+
+class Engines:
+    """May be asked by several threads."""
+
+    def __init__(self, server: subprocess.Popen[bytes]) -> None:
+        self._server = server
+        self._numbers = count(1)
+        self._running: dict[int, Forked] = {}
+        self._gone = False
+        self._lock = threading.Lock()
+        self._listener = threading.Thread(target=self._hear, daemon=True, name="engines")
+        self._listener.start()
+
+    def start(self, words: Sequence[str], log: Path, network: str = "") -> Forked:
+        """`kernel-engine WORDS`. `network` is a namespace's file, "" for this machine's. One that cannot be asked for
+        any more has ended with 1."""
+        made = Forked()
+        with self._lock:
+            number = next(self._numbers)
+            self._running[number] = made
+            order = {"id": number, "words": list(words), "log": str(log), "network": network}
+            assert self._server.stdin is not None
+            try:
+                self._server.stdin.write(json.dumps(order).encode() + b"\n")
+                self._server.stdin.flush()
+            except OSError:
+                self._gone = True
+            if self._gone:
+                self._running.pop(number).end(1)
+        return made
+
+    def close(self) -> None:
+        assert self._server.stdin is not None and self._server.stdout is not None
+        with self._lock, suppress(OSError):
+            self._server.stdin.close()
+        try:
+            self._server.wait(_CLOSING_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._server.kill()
+            self._server.wait()
+        self._listener.join(_CLOSING_SECONDS)
+        self._server.stdout.close()
+
+    def _hear(self) -> None:
+        assert self._server.stdout is not None
+        for line in self._server.stdout:
+            told = json.loads(line)
+            with self._lock:
+                self._running.pop(told["id"]).end(told["code"])
+        with self._lock:
+            self._gone = True
+            left, self._running = self._running, {}
+        for each in left.values():
+            each.end(1)
+
+
+@contextmanager
+def forked() -> Iterator[Engines]:
+    """What is still there at the end is ended."""
+    command = [sys.executable, "-P", "-m", "kernel_engine.daemon", "forkserver"]
+    made = Engines(
+        # a session of its own: Ctrl+C in the teacher's terminal is for the grader, which then puts everything away
+        subprocess.Popen(command, cwd="/", stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+    )
+    try:
+        yield made
+    finally:
+        made.close()
