@@ -56,6 +56,8 @@ class Guard:
     ids: Ids | None = None  #: whom containers' users are on this machine; None = themselves
     restriction: Restriction | None = None  #: what a client may not ask for
     limits: Limits = NO_LIMITS  #: of all containers together
+    words: tuple[str, ...] = ()  #: what makes `serve` guard a server beside this one alike
+    servers: int | None = None  #: how many of them there may be; None = as many as there is room for
 
 
 @dataclass(slots=True)
@@ -122,7 +124,14 @@ class Engine:
         build = Builder(house, records)
         await build.load()
         given = Settings(
-            mirrors=mirrors, insecure=insecure, certificates=certificates, dns=dns, group=group, verbose=verbose
+            mirrors=mirrors,
+            insecure=insecure,
+            certificates=certificates,
+            dns=dns,
+            group=group,
+            verbose=verbose,
+            guard=guard.words,
+            most=guard.servers,
         )
         servers = await Servers.open(instance, records, given, house.images.allow_plain)
         walls = Walls(house)

@@ -56,6 +56,11 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "수업용으로 제한된 엔진이에요. {source} 폴더는 컨테이너에 연결할 수 없어요. 볼륨(-v 이름:/경로)을 써 보세요.",
     ),
     (
+        r"this engine is restricted: no more than (?P<most>\d+) other servers are allowed",
+        "수업용으로 제한된 엔진에서는 다른 서버를 {most}개까지만 만들 수 있어요. "
+        "labs server rm 이름으로 먼저 지우고 다시 만들어 보세요.",
+    ),
+    (
         r"this engine is restricted: ",
         "수업용으로 제한된 엔진이라서 컨테이너 밖으로 나가는 기능은 쓸 수 없어요. 이 옵션 없이 해 보세요.",
     ),

@@ -55,6 +55,7 @@ def _run(options: argparse.Namespace) -> int:
                     containers=options.limit_containers,
                 ),
                 limit_disk=options.limit_disk,
+                limit_servers=options.limit_servers,
                 user=options.socket_user,
                 verbose=options.debug,
             )
@@ -155,7 +156,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_restriction(serve: argparse.ArgumentParser) -> None:
     """For an engine whose users are not to be root of this machine: a class, submissions that are graded."""
-    serve.add_argument("--socket-user", default="", metavar="USER", help="who, besides the group, may use the socket")
+    serve.add_argument("--socket-user", default="", metavar="USER|UID", help="who, besides the group, may use it")
     serve.add_argument(
         "--restrict",
         action="store_true",
@@ -178,6 +179,13 @@ def _add_restriction(serve: argparse.ArgumentParser) -> None:
     )
     for name, kind, word, text in limits:
         serve.add_argument(f"--limit-{name}", type=kind, default=0, metavar=word, help=text)
+    serve.add_argument(
+        "--limit-servers",
+        type=int,
+        default=None,
+        metavar="N",
+        help="other servers that there may be (restricted: 1)",
+    )
 
 
 def _bytes(text: str) -> int:

@@ -57,6 +57,7 @@ class Settings:
     restrict_binds: tuple[Path, ...] = ()
     limits: Limits = NO_LIMITS
     limit_disk: int = 0  #: bytes; 0 = what the file system of the root has
+    limit_servers: int | None = None  #: servers beside this one; None = one where `restrict`, else as many as wanted
     user: str = ""  #: whose the socket is; "" = root's
     verbose: bool = False
 
@@ -105,7 +106,26 @@ def _guard(settings: Settings) -> Guard:
         restriction = Restriction(folders=tuple(find_folder(path, ids) for path in settings.restrict_binds))
     elif settings.restrict_binds:
         raise InvalidRequest("--restrict-binds means nothing without --restrict")
-    return Guard(ids=ids, restriction=restriction, limits=settings.limits)
+    most = 1 if settings.restrict and settings.limit_servers is None else settings.limit_servers
+    return Guard(ids=ids, restriction=restriction, limits=settings.limits, words=_guard_words(settings), servers=most)
+
+
+def _guard_words(settings: Settings) -> tuple[str, ...]:
+    """For a server that a client of this engine makes: it may do no more there than here, and make none itself. Its
+    limits are its own; its disk lies on this one's."""
+    limits = settings.limits
+    given = {
+        "--userns-remap": settings.userns_remap,
+        "--socket-user": settings.user,
+        "--limit-memory": limits.memory,
+        "--limit-cpus": limits.nano_cpus / 1e9,
+        "--limit-pids": limits.pids,
+        "--limit-containers": limits.containers,
+    }
+    words = [word for name, value in given.items() if value for word in (name, str(value))]
+    for folder in settings.restrict_binds:
+        words += ["--restrict-binds", str(folder)]
+    return (*words, "--restrict", "--limit-servers", "0") if settings.restrict else tuple(words)
 
 
 async def _serve(settings: Settings, notifier: Notifier, guard: Guard) -> None:
@@ -168,6 +188,9 @@ def listen(instance: Instance, group: str, user: str = "") -> socket.socket:
 
 
 def _user_id(name: str) -> int:
+    """Also a number that is nobody's yet: one whose processes are in containers, say."""
+    if name.isdecimal():
+        return int(name)
     try:
         return pwd.getpwnam(name).pw_uid if name else 0
     except KeyError:

@@ -45,6 +45,8 @@ class Settings:
     dns: tuple[str, ...] = ()
     group: str = ""
     verbose: bool = False
+    guard: tuple[str, ...] = ()  #: words of `serve`: what a restricted engine's server must not do either
+    most: int | None = None  #: servers; None = as many as there is room for
 
 
 def check_name(name: str) -> None:
@@ -89,4 +91,6 @@ def command(server: Server, settings: Settings, subnet: str) -> tuple[str, ...]:
         words += ["--insecure-registry", registry]
     if settings.group:
         words += ["--group", settings.group]
-    return (*words, "--debug") if settings.verbose else tuple(words)
+    if settings.verbose:
+        words.append("--debug")
+    return (*words, *settings.guard)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from kernel_engine.errors import Conflict, EngineError, NotFound, Unavailable
+from kernel_engine.errors import Conflict, EngineError, Forbidden, NotFound, Unavailable
 from kernel_engine.network import site
 from kernel_engine.paths import Instance
 from kernel_engine.records import Records
@@ -100,14 +100,17 @@ class Servers:
 
     # made and removed --------------------------------------------------------------------------------------------
     async def create(self, name: str, *, plain_http: bool = False) -> Server:
-        """It serves when this returns; all or nothing. InvalidRequest, Conflict, Unavailable, KernelRefused.
+        """It serves when this returns; all or nothing. InvalidRequest, Conflict, Forbidden, Unavailable, KernelRefused.
 
-        The one door through which a server is made: an instance that may not have any refuses here.
+        The one door through which a server is made: an instance that may have no more refuses here.
         """
         check_name(name)
         async with self._changing:
             if name in self._servers:
                 raise Conflict(f"server {name} already exists")
+            most = self._settings.most
+            if most is not None and len(self._servers) >= most:
+                raise Forbidden(f"this engine is restricted: no more than {most} other servers are allowed")
             server = await self._planned(name, plain_http)
             await self._records.transact(lambda connection: rows.put(connection, server))
             self._servers[name] = server

@@ -28,6 +28,7 @@ from labs.grading.grade import Order, grade
 from labs.grading.gradebook import Gradebook
 from labs.grading.house import House
 from labs.grading.manifest import Manifest
+from labs.grading.refusals import why_not
 from labs.grading.results import Graded
 from labs.grading.submissions import Submission
 
@@ -71,7 +72,7 @@ def run(work: Work, say: Say) -> Outcome:
             book.put_learners(work.manifest.learners)
             for path, why in found.unknown:
                 say(f"채점하지 않음: {path}: {why}")
-            outcome = _grade_all(work, book, found.submissions, labs, say)
+            outcome = _grade_all(work, book, tuple(_gradable(found.submissions, say)), labs, say)
             _write_pages(work, book, labs)
             return outcome
         finally:
@@ -81,7 +82,7 @@ def run(work: Work, say: Say) -> Outcome:
 def chosen_labs(of: Manifest) -> dict[str, Lab]:
     """Those of the manifest; without one the whole course."""
     if not of.labs:
-        return {sheet.assignment(lab): lab for lab in catalogue.labs() if not lab.track}
+        return {sheet.assignment(lab): lab for lab in catalogue.labs()}
     try:
         return {name: catalogue.lab(each.lab) for name, each in of.labs.items()}
     except NoSuchLab as error:
@@ -91,6 +92,15 @@ def chosen_labs(of: Manifest) -> dict[str, Lab]:
 def changed(of: Manifest, labs: Mapping[str, Lab]) -> list[str]:
     """Assignments whose lab is no more what was handed out."""
     return [name for name, each in of.labs.items() if sheet.digest(labs[name]) != each.digest]
+
+
+def _gradable(found: tuple[Submission, ...], say: Say) -> Iterator[Submission]:
+    """One of a lab that cannot be graded has no points at all, instead of none."""
+    for submission in found:
+        if why := why_not(submission.lab):
+            say(f"채점하지 않음: {submission.notebook}: {why}")
+        else:
+            yield submission
 
 
 # all of them ---------------------------------------------------------------------------------------------------------

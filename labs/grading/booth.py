@@ -157,7 +157,7 @@ class Booth:
     def lay(self) -> None:
         """Raises BoothFailed, APIError."""
         self.place.mkdir(mode=0o711)
-        for folder in (self.run, self.desk, self.place / "files"):
+        for folder in (self.run, self.run / "servers", self.desk, self.place / "files"):
             folder.mkdir(mode=0o711)
         options = f"size={self.limits.files},nr_inodes=20000,mode=0755,nosuid,nodev"
         _must("mount", "-t", "tmpfs", "-o", options, "grading", str(self.place / "files"))
@@ -188,12 +188,10 @@ class Booth:
             words += ["--registry-mirror", f"http://127.0.0.1:{port}"]
         log = self.place / "engine.log"
         daemon = self.house.engines.start(words, log, _network(pid))
-        socket = self.run / "engine.sock"
         until = time.monotonic() + _START_SECONDS
         while time.monotonic() < until and daemon.wait(0) is None:
             with contextlib.suppress(Exception):
                 self.engine.get("/_ping").close()
-                socket.chmod(0o666)  # only who has this folder can come to it: the containers that it is bound into
                 return
             time.sleep(_LOOK_AGAIN)
         raise BoothFailed(f"the engine did not start: {log.read_text(errors='replace')[-800:]}")
@@ -215,7 +213,7 @@ def engine_options(booth: Booth) -> tuple[str, ...]:
     learner's folder, and have limits all together."""
     limits = booth.limits
     return (
-        *("--restrict", "--restrict-binds", str(booth.work)),
+        *("--restrict", "--restrict-binds", str(booth.work), "--socket-user", str(LEARNER)),
         *("--limit-memory", str(limits.memory), "--limit-cpus", f"{limits.processors:g}"),
         *(("--limit-disk", str(limits.disk)) if limits.disk else ()),
         *("--limit-pids", str(limits.processes), "--limit-containers", str(limits.containers)),
@@ -226,8 +224,10 @@ def engine_options(booth: Booth) -> tuple[str, ...]:
 SOCKET = DEFAULT_SOCKET
 
 
-def socket_bind(booth: Booth) -> str:
-    return f"{booth.run / 'engine.sock'}:{SOCKET}"
+def engine_binds(booth: Booth) -> tuple[str, ...]:
+    """Its socket, and where the sockets of servers appear that it is asked to make: all else there is root's alone."""
+    servers = booth.run / "servers"
+    return f"{booth.run / 'engine.sock'}:{SOCKET}", f"{servers}:{servers}:ro"
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,7 +36,7 @@ def add_grade(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("submissions", type=Path, metavar="SUBMISSIONS", help="낸 것이 있는 폴더")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="GRADEBOOK", help="성적부를 둘 폴더")
     parser.add_argument("--assigned", type=Path, metavar="FOLDER", help="labs assign이 쓴 폴더 (명단, 시드, 점수)")
-    parser.add_argument("--jobs", type=_count, default=2, metavar="N", help="한꺼번에 채점할 수 (기본값 2)")
+    parser.add_argument("--jobs", type=_count, default=_jobs(), metavar="N", help=f"한꺼번에 채점할 수 ({_jobs()})")
     parser.add_argument("--memory", type=_size, default=768 << 20, metavar="SIZE", help="한 사람의 메모리 (768m)")
     parser.add_argument(
         "--disk", type=_size, default=4 << 30, metavar="SIZE", help="한 사람의 디스크 (4g, 0은 제한 없음)"
@@ -43,6 +44,11 @@ def add_grade(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=_minutes, default=30.0, metavar="N", help="노트북 하나의 시간 (30)")
     parser.add_argument("--cell-minutes", type=_minutes, default=5.0, metavar="N", help="셀 하나의 시간 (5)")
     parser.add_argument("--again", action="store_true", help="이미 채점한 것도 다시 채점해요")
+
+
+def _jobs() -> int:
+    """One more than there are processors: each waits now and then. Many would want much memory."""
+    return min(len(os.sched_getaffinity(0)) + 1, 8)
 
 
 def _count(text: str) -> int:
@@ -99,15 +105,13 @@ def run_grade(options: argparse.Namespace, host: str) -> int:
 
 
 def run_assign(options: argparse.Namespace) -> int:
-    from labs.grading import manifest
+    from labs.grading import manifest, refusals
     from labs.grading.assign import assign
 
     labs = tuple({lab.number: lab for lab in map(catalogue.lab, options.lab)}.values())
-    if alone := [lab.number for lab in labs if lab.track]:
-        raise BadInput(
-            f"{alone[0]}: this track needs the kernel itself and cannot be graded",
-            f"{alone[0]}은(는) 커널을 직접 다루는 실습이라서 채점할 수 없어요.",
-        )
+    for lab in labs:
+        if why := refusals.why_not(lab):
+            raise BadInput(f"{lab.number}: a restricted engine cannot run this lab, so that it cannot be graded", why)
     if options.seed and not options.learners:
         raise BadInput("--seed needs --learners", "--seed는 명단(--learners)과 함께 쓰세요.")
     learners = manifest.learners(options.learners) if options.learners else ()

@@ -156,7 +156,10 @@ def _replay(there: Booth, order: Order, mended: Mended) -> _Replayed:
     ended.join(30)
     told = _understood(_lines(report), code, mended)
     if code not in (0, None) and not told.heard:
-        told.trouble = f"노트북을 다시 실행하지 못했어요: {there.words_of(replay).strip()[-300:]}"
+        why = there.words_of(replay).strip()
+        if not report.exists():  # it has not come to the notebook, so that nothing of a learner's can be the reason
+            raise BoothFailed(f"the replay did not run: {why[-800:]}")
+        told.trouble = f"노트북을 다시 실행하지 못했어요: {why[-300:]}"
     there.kill(replay)
     return told
 
@@ -196,7 +199,7 @@ def _start_kernel(there: Booth, order: Order) -> str:
         (sys.executable, "-m", "ipykernel_launcher", "-f", str(path)),
         folder=_folder(there, order),
         environment=kernel_environment(home, there.work),
-        binds=(places.socket_bind(there), *(f"{each}:{each}" for each in (there.work, there.wires, home))),
+        binds=(*places.engine_binds(there), *(f"{each}:{each}" for each in (there.work, there.wires, home))),
     )
 
 
@@ -291,7 +294,7 @@ def _judge(there: Booth, order: Order, answers: Mapping[str, str]) -> dict[str, 
         (sys.executable, *words, json.dumps(given, ensure_ascii=False)),
         user=0,
         environment=("HOME=/tmp", "DOCKER_CONFIG=/tmp/docker", "PYTHONDONTWRITEBYTECODE=1"),
-        binds=(places.socket_bind(there), f"{desk}:{desk}", f"{there.work}:{there.work}:ro"),
+        binds=(*places.engine_binds(there), f"{desk}:{desk}", f"{there.work}:{there.work}:ro"),
         CapAdd=["SETUID", "SETGID"],
     )
     code = there.wait(judge, _JUDGE_SECONDS)

@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections import deque
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -21,15 +22,16 @@ import nbval.plugin  # type: ignore[import-untyped]
 import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 
-from labs.replayed import ANSWER_MIME
+from labs.replayed import ANSWER_MIME, CELL_BYTES
 
-#: of what a cell prints, and of a notebook: more is neither kept nor waited for
-CELL_BYTES = 2 << 20
+#: of all cells: more is neither kept nor waited for
 NOTEBOOK_BYTES = 20 << 20
 _LOOK = 0.2
-#: after an interrupt
-_GRACE = 15.0
-_ASK_AGAIN = 3.0
+#: how long a cell that printed too much, and was interrupted, may take to come to its end
+_GRACE = 60.0
+_ASK_AGAIN = 5.0
+#: how long what a cell printed may be on its way; nbval's own 5 seconds are little on a machine that does much else
+_OUTPUT = 60.0
 _STARTUP = 120
 TOO_MUCH = "출력이 너무 많아서 멈췄어요."
 DIED = "커널이 도중에 끝나서 실행하지 못했어요."
@@ -51,12 +53,12 @@ class ContainedKernel(nbval.kernel.RunningKernel):  # type: ignore[misc]
         self.kc.load_connection_file()
         self.kc.start_channels()
         self._held: deque[Any] = deque()
+        self._asked = ""
         self._bytes = self._all_bytes = 0
-        self._stopped = False
-        while not self._ready():
+        self._replied = self._stopped = False
+        while not (self._ready() and self._is_heard()):
             if self.dead.exists() or time.monotonic() > until:
                 raise RuntimeError(DIED)
-        self._ensure_iopub_up()
 
     def _ready(self) -> bool:
         try:
@@ -65,10 +67,21 @@ class ContainedKernel(nbval.kernel.RunningKernel):  # type: ignore[misc]
             return False
         return True
 
+    def _is_heard(self) -> bool:
+        """Whether what the kernel publishes arrives: a subscription takes a moment."""
+        asked = self.kc.kernel_info()
+        try:
+            self.await_idle(asked, 1)
+        except Empty:
+            return False
+        return True
+
     def execute_cell_input(self, cell_input: str, allow_stdin: bool | None = None) -> Any:
         self._held.clear()
         self._bytes = 0
-        return super().execute_cell_input(cell_input, allow_stdin=allow_stdin)
+        self._replied = False
+        self._asked = str(super().execute_cell_input(cell_input, allow_stdin=allow_stdin))
+        return self._asked
 
     def await_reply(self, msg_id: str, timeout: float | None = None) -> None:
         """Hears both channels, so that a cell that prints without end is seen while it does."""
@@ -81,7 +94,8 @@ class ContainedKernel(nbval.kernel.RunningKernel):  # type: ignore[misc]
                 if not self.is_alive():
                     raise RuntimeError(DIED) from None
                 continue
-            if message["parent_header"].get("msg_id") == msg_id:
+            if _is_about(message, msg_id):
+                self._replied = True
                 return
         raise Empty
 
@@ -108,29 +122,41 @@ class ContainedKernel(nbval.kernel.RunningKernel):  # type: ignore[misc]
         raise TooMuch(TOO_MUCH)
 
     def _quiet(self) -> None:
-        """Interrupts, and throws away what still comes; a kernel that does not listen is given up."""
-        until = time.monotonic() + _GRACE
-        silent = 0
-        asked = 0.0
-        while time.monotonic() < until and silent < 3:
-            if time.monotonic() - asked > _ASK_AGAIN:
-                self.interrupt()
-                asked = time.monotonic()
-            try:
-                self.kc.get_iopub_msg(timeout=_LOOK)
-                silent = 0
-            except Empty:
-                silent += 1
+        """Hears the cell to its end, interrupting it if it does not come to that; a kernel that does not listen is
+        given up. No interrupt is left on its way to the next cell: the kernel has answered each.
+
+        A learner's own kernel stops printing by itself (labs.notebook.replaying): most need no interrupt.
+        """
         self._held.clear()
-        if silent < 3:
-            self.stop()
+        until = time.monotonic() + _GRACE
+        asked, unanswered, idle = time.monotonic(), 0, False
+        while time.monotonic() < until:
+            idle = self._dropped(_LOOK) or idle
+            self._replied = self._replied or _is_about(_waiting(self.kc.get_shell_msg), self._asked)
+            unanswered -= _waiting(self.kc.get_control_msg).get("msg_type") == "interrupt_reply"
+            if self._replied and idle and unanswered <= 0:
+                return
+            if not self._replied and unanswered <= 0 and time.monotonic() - asked > _ASK_AGAIN:
+                self.interrupt()
+                asked, unanswered = time.monotonic(), 1
+        self.stop()
+
+    def _dropped(self, seconds: float) -> bool:
+        """Throws away what is published; whether the cell's end was among it."""
+        idle = False
+        while message := _waiting(self.kc.get_iopub_msg, seconds):
+            seconds = 0.0
+            ended = message["msg_type"] == "status" and message["content"].get("execution_state") == "idle"
+            idle = idle or (ended and _is_about(message, self._asked))
+        return idle
 
     def get_message(self, stream: str, timeout: float | None = None) -> Any:
         if stream != "iopub":
             return super().get_message(stream, timeout)
         if self._held:
             return self._held.popleft()
-        until = time.monotonic() + (timeout or 0)
+        patience = max(timeout or 0, _OUTPUT) if self._asked else timeout or 0
+        until = time.monotonic() + patience
         while True:
             try:
                 message = self.kc.get_iopub_msg(timeout=_LOOK)
@@ -157,6 +183,19 @@ class ContainedKernel(nbval.kernel.RunningKernel):  # type: ignore[misc]
     @property
     def language(self) -> str:
         return "python"
+
+
+def _waiting(get: Callable[..., Any], seconds: float = 0.0) -> dict[str, Any]:
+    """The next message of a channel; {} where none has come by then."""
+    try:
+        message: dict[str, Any] = get(timeout=seconds)
+    except Empty:
+        return {}
+    return message
+
+
+def _is_about(message: Mapping[str, Any], msg_id: str) -> bool:
+    return bool((message.get("parent_header") or {}).get("msg_id") == msg_id)
 
 
 class Report:

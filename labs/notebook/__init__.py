@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Registers the transformer and the magics. Loading twice changes nothing."""
-    from labs.notebook import magics, transformer, wall_cell
+    from labs.notebook import magics, replaying, transformer, wall_cell
     from labs.notebook.building import completion
     from labs.notebook.learning import magics as learning
     from labs.notebook.learning import onlookers
@@ -25,6 +25,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     wall_cell.register(shell)
     completion.install(shell)
     onlookers.install(shell)
+    replaying.install(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:

@@ -138,13 +138,32 @@ def test_the_other_doors(room: Class, sleeper: str) -> None:
     assert room.refused(f"/containers/{sleeper}/exec", command) == (403, privileged)
     bridge = {"Name": "mine", "Options": {"com.docker.network.bridge.name": "eth0"}}
     assert room.refused("/networks/create", bridge)[0] == 403
-    servers = "this engine is restricted: making other servers is not allowed"
-    assert room.refused("/kernel-engine/servers", {"Name": "second"}) == (403, servers)
     walls = "this engine is restricted: leaving a wall out is not allowed"
     assert room.refused("/kernel-engine/without/user", {"Image": "busybox"}) == (403, walls)
     assert "connected to host network" in room.refused("/networks/host/connect", {"Container": sleeper})[1]
     for path in ("/plugins/pull", "/swarm/init"):
         assert room.refused(path, {})[0] == 501
+
+
+def test_a_server_that_it_makes_is_as_restricted_and_the_only_one(busybox_mirror: str) -> None:
+    words = ("--restrict", "--limit-pids", str(_PIDS), "--socket-user", "61000")
+    with (
+        tempfile.TemporaryDirectory(prefix="ke-test-") as place,
+        running_daemon(Path(place), (busybox_mirror,), *words) as engine,
+    ):
+        first = Class(engine, Path(place))
+        made = Client(engine.host).post("/kernel-engine/servers", body={"Name": "second"}).json()
+        server = Class(Daemon(engine.instance.server("second"), ()), Path(place))
+        assert made["Host"] == server.engine.host
+        assert os.stat(server.engine.instance.socket).st_uid == 61000
+        server.engine.docker("pull", "-q", "busybox")
+        assert server.shell("cat /proc/self/uid_map").split()[1] != "0"
+        for host in ({"Privileged": True}, {"Binds": ["/etc:/x"]}, {"NetworkMode": "host"}):
+            assert server.refused("/containers/create", {"Image": "busybox", "HostConfig": host})[0] == 403
+        assert int(_group_file(server, "pids", "pids.max")) == _PIDS
+        for most, one in ((1, first), (0, server)):
+            text = f"this engine is restricted: no more than {most} other servers are allowed"
+            assert one.refused("/kernel-engine/servers", {"Name": "third"}) == (403, text)
 
 
 def test_builds(room: Class) -> None:
