@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 from collections.abc import Awaitable, Callable
@@ -42,6 +43,8 @@ from kernel_engine.storage.snapshots import Snapshots
 from kernel_engine.storage.volumes import Volumes
 from kernel_engine.walls.walls import Walls
 from kernel_engine.workers.pool import Workers
+
+log = logging.getLogger("kernel_engine")
 
 #: seconds that work beside the requests gets to finish when the daemon closes
 _PATIENCE = 2.0
@@ -213,7 +216,9 @@ async def _furnish(
     )
     await _connect_launcher(house)
     await _connect_log_writer(house)
-    house.networks.adopt(endpoints)
+    if instance.rootless:
+        await _connect_gate(house)
+    await house.networks.adopt(endpoints)
     _sweep(instance, house_roster)
     return house
 
@@ -234,6 +239,16 @@ async def _connect_log_writer(house: House) -> None:
         on_lost=_again(house, _connect_log_writer, recover.log_writer_lost),
         on_stdin_closed=lambda process_id: house.later(house.launcher.close_stdin(process_id)),
     )
+
+
+async def _connect_gate(house: House) -> None:
+    from kernel_engine.gate.client import Gate  # a rootless engine's alone
+
+    gate = await Gate.connect(house.instance, on_lost=_again(house, _connect_gate, recover.gate_lost))
+    house.networks.door = gate
+    house.networks.no_way_out = await gate.way_out()
+    if house.networks.no_way_out:
+        log.warning("containers do not reach what is outside: %s", house.networks.no_way_out)
 
 
 def _again(

@@ -24,10 +24,12 @@ class Instance:
 
     root: Path
     run: Path
+    #: an ordinary user's: its networks stand in a network namespace of its own, and it is root in a user namespace only
+    rootless: bool = False
 
     @classmethod
-    def at(cls, root: Path | str = DEFAULT_ROOT, run: Path | str = DEFAULT_RUN) -> Instance:
-        return cls(Path(root).resolve(), Path(run).resolve())
+    def at(cls, root: Path | str = DEFAULT_ROOT, run: Path | str = DEFAULT_RUN, *, rootless: bool = False) -> Instance:
+        return cls(Path(root).resolve(), Path(run).resolve(), rootless)
 
     @property
     def id(self) -> str:
@@ -75,6 +77,21 @@ class Instance:
     def server_namespace(self, name: str) -> Path:
         """Its network namespace, bound to a file: it lasts while nobody is in it."""
         return self.run / "servers" / f"{name}.net"
+
+    # rootless -----------------------------------------------------------------------------------------------------
+    @property
+    def network_namespace(self) -> Path:
+        """Where the networks stand, bound to a file (in the mount namespace of the engine's processes)."""
+        return self.run / "network.net"
+
+    @property
+    def machine_lock(self) -> Path:
+        """Nobody else has networks where those of a rootless engine stand."""
+        return self.run / "network.lock" if self.rootless else MACHINE_LOCK
+
+    @property
+    def gate_socket(self) -> Path:
+        return self.run / "gate.sock"
 
     # --root -----------------------------------------------------------------------------------------------------
     @property

@@ -19,7 +19,7 @@ PACKAGES_UP="ca-certificates nftables iproute2 busybox-static mmdebstrap docker-
 PACKAGES_BUNDLE="$PACKAGES_UP apt-utils"
 # what the tests need beside that; Ubuntu has Chromium as a snap only, so there playwright brings its own
 # shellcheck disable=SC2034 # run_tests uses it
-PACKAGES_TEST="$PACKAGES_UP git skopeo shellcheck strace ruby $(on_ubuntu || echo chromium)"
+PACKAGES_TEST="$PACKAGES_UP git skopeo shellcheck strace ruby uidmap slirp4netns $(on_ubuntu || echo chromium)"
 # what the virtual machines of `--full` need
 # shellcheck disable=SC2034 # run_tests uses it
 PACKAGES_FULL="qemu-system-x86 e2fsprogs"

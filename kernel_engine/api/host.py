@@ -26,6 +26,7 @@ class Host:
     processors: int
     memory: int  #: bytes
     cgroup_version: str  #: "1" | "2"
+    limits: bool  #: whether there are control groups for containers
     swap_limit: bool
     open_files: int
 
@@ -33,7 +34,7 @@ class Host:
 def facts() -> Host:
     machine = platform.machine()
     release = _os_release()
-    version = "2" if cgroups.mode() == "v2" else "1"
+    version = "2" if cgroups.is_unified() else "1"
     return Host(
         name=socket.gethostname(),
         kernel=platform.release(),
@@ -44,7 +45,8 @@ def facts() -> Host:
         processors=len(os.sched_getaffinity(0)),
         memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         cgroup_version=version,
-        swap_limit=_swap_limit(version),
+        limits=cgroups.mode() != "none",
+        swap_limit=cgroups.mode() != "none" and _swap_limit(version),
         open_files=len(os.listdir("/proc/self/fd")),
     )
 

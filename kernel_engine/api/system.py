@@ -49,6 +49,8 @@ async def info(call: Call) -> web.StreamResponse:
             insecure=engine.images.insecure,
             pool=engine.networks.default.subnet,
             remapped=engine.containers.remapped,
+            rootless=engine.containers.rootless,
+            no_way_out=engine.networks.no_way_out,
         )
     )
 

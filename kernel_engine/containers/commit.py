@@ -54,8 +54,9 @@ async def commit(house: House, live: Live, options: CommitOptions) -> Image:
 
 @asynccontextmanager
 async def _frozen(house: House, live: Live, *, wanted: bool) -> AsyncIterator[None]:
-    """Its processes stand still meanwhile. One that ends in the same moment has none that could write."""
-    if not wanted or live.record.state.status != "running":
+    """Its processes stand still meanwhile, but those of an engine without control groups, which cannot stop them. One
+    that ends in the same moment has none that could write."""
+    if not wanted or cgroups.mode() == "none" or live.record.state.status != "running":
         yield
         return
     place = (house.instance.cgroup, live.record.id)

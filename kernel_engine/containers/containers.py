@@ -66,6 +66,11 @@ class Containers:
         """Whether containers' users are others on this machine."""
         return self._house.ids is not None
 
+    @property
+    def rootless(self) -> bool:
+        """Whether the engine is an ordinary user's."""
+        return self._house.instance.rootless
+
     def _live(self, reference: str) -> Live:
         return self._house.roster.find(reference)
 
@@ -319,7 +324,7 @@ class Containers:
         """Titles and rows, as `ps` prints them on the host."""
         live = self._live(reference)
         execs.check_running(live)
-        found = await processes.top(self._house, live.record.id, ps_args)
+        found = await processes.top(self._house, live.record.id, live.record.state.pid, ps_args)
         self._house.announce(live, "top")
         return found
 

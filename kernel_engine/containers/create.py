@@ -35,11 +35,17 @@ if TYPE_CHECKING:
 async def create(house: House, options: ContainerOptions, name: str | None) -> tuple[Live, tuple[str, ...]]:
     """The new container and warnings for the user."""
     _check(house, options)
+    warnings: tuple[str, ...] = ()
+    if cgroups.mode() == "none":
+        from kernel_engine.containers.discarding import without_limits  # of a rootless engine
+
+        host, warnings = without_limits(options.host)
+        options = replace(options, host=host)
     image = house.images.get(options.image)
     config = merge(options, image.config.get("config") or {})
     live = await _make(house, config, image, name, transient=False)
     discarded = options.host.network_mode == "host" and options.host.port_bindings
-    return live, (DISCARDED,) if discarded else ()
+    return live, (*warnings, *((DISCARDED,) if discarded else ()))
 
 
 async def create_transient(

@@ -1,4 +1,4 @@
-"""docker top: the host's own `ps`, narrowed to the processes in the container's cgroup."""
+"""docker top: the host's own `ps`, narrowed to the container's processes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ import shlex
 
 from kernel_engine.containers.house import House
 from kernel_engine.errors import EngineError, InvalidRequest
-from kernel_engine.runtime import cgroups
+from kernel_engine.runtime.members import members
 
 Table = tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]
 
 
-async def top(house: House, container_id: str, ps_args: str) -> Table:
+async def top(house: House, container_id: str, pid: int, ps_args: str) -> Table:
+    """pid: of its first process."""
     check_ps(ps_args)
-    pids = cgroups.processes(house.instance.cgroup, container_id)
+    pids = members(house.instance.cgroup, container_id, pid)
     words = shlex.split(ps_args or "-ef")
     process = await asyncio.create_subprocess_exec(
         "ps", *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE

@@ -90,6 +90,12 @@ async def log_writer_lost(house: House) -> None:
                 os.close(descriptor)
 
 
+async def gate_lost(house: House) -> None:
+    """A rootless engine's ports, by the new gate, which is connected already."""
+    states = [live.record for live in house.roster.all() if live.record.state.status in ("running", "paused")]
+    await house.networks.open_again((endpoint, item.state.pid) for item in states for endpoint in item.endpoints)
+
+
 async def _recover_one(house: House, live: Live, known: Known | None, held: frozenset[str]) -> None:
     record = live.record
     status = record.state.status

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from kernel_engine.containers.house import House
 from kernel_engine.containers.roster import Live
-from kernel_engine.runtime.usage import Usage, usage
+from kernel_engine.runtime import members
+from kernel_engine.runtime.usage import Usage
 
 #: seconds between two samples of a stream, as Docker's
 EVERY = 1.0
@@ -55,7 +56,7 @@ async def samples(house: House, live: Live) -> AsyncIterator[Sample]:
 
 def _look(cgroup: str, container_id: str, name: str, pid: int) -> Sample:
     try:
-        used = usage(cgroup, container_id)
+        used = members.used(cgroup, container_id, pid)
         networks = devices(Path(f"/proc/{pid}/net/dev").read_text())
     except OSError:
         return Sample(container_id=container_id, name=name, read_at=time.time())  # it has ended meanwhile

@@ -26,6 +26,11 @@ async def update(house: House, live: Live, wanted: HostOptions) -> tuple[str, ..
     live.must_be_free()
     async with live.lock:
         record = live.record
+        warnings: tuple[str, ...] = ()
+        if cgroups.mode() == "none":
+            from kernel_engine.containers.discarding import without_limits  # of a rootless engine
+
+            wanted, warnings = without_limits(wanted)
         if record.state.status in ("removing", "dead"):
             raise Conflict(
                 f'Cannot update container {record.id}: Container is marked for removal and cannot be "update".'
@@ -47,7 +52,7 @@ async def update(house: House, live: Live, wanted: HostOptions) -> tuple[str, ..
                 raise EngineError(f"Cannot update container {record.id}: {error}") from error
         await house.roster.save(live, config=config)
         house.announce(live, "update")
-    return ()
+    return warnings
 
 
 def _check(container_id: str, host: HostOptions, wanted: HostOptions) -> None:

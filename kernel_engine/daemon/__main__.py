@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from ipaddress import ip_address
 from pathlib import Path
@@ -14,9 +15,10 @@ from kernel_engine.paths import DEFAULT_ROOT, DEFAULT_RUN, SOCKET_GROUP, Instanc
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(words)
     try:
-        return _run(options)
+        return _run(options, words)
     except EngineError as error:
         print(f"kernel-engine: {error.message}", file=sys.stderr)
         if error.hint:
@@ -24,13 +26,34 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
-def _run(options: argparse.Namespace) -> int:
+def _instance(options: argparse.Namespace) -> Instance:
+    """Of root, or of an ordinary user."""
+    if options.inside or not (options.rootless or os.geteuid()):
+        root, run = options.root or DEFAULT_ROOT, options.run or DEFAULT_RUN
+        return Instance.at(root, run, rootless=options.inside)
+    from kernel_engine.daemon import rootless
+
+    return rootless.instance(options.root, options.run)
+
+
+def _go_inside(verb: str, instance: Instance, words: list[str]) -> int:
+    """An ordinary user's engine is served, and cleaned up, by root of the user's own namespaces."""
+    from kernel_engine.daemon import rootless
+
+    if verb != "cleanup" or os.path.exists(instance.root) or os.path.exists(instance.run):
+        rootless.go_inside(instance, words)
+    return 0
+
+
+def _run(options: argparse.Namespace, words: list[str]) -> int:
     # each imports what only it needs: the doctor must speak on a machine where the daemon cannot even be imported
     if options.verb == "forkserver":
         from kernel_engine.daemon.forkserver import forkserver
 
         return forkserver()
-    instance = Instance.at(options.root, options.run)
+    instance = _instance(options)
+    if instance.rootless and not options.inside and options.verb != "doctor":
+        return _go_inside(options.verb, instance, words)
     if options.verb == "serve":
         from kernel_engine.daemon.serve import Settings, serve
         from kernel_engine.runtime.cgroups import Limits
@@ -96,8 +119,15 @@ def _parser() -> argparse.ArgumentParser:
     cleanup = verbs.add_parser("cleanup", help="remove every trace of an instance, also of one that was killed")
     verbs.add_parser("forkserver", help="fork many short-lived engines, for programs: orders as JSON on stdin")
     for verb in (serve, doctor, cleanup):
-        verb.add_argument("--root", type=Path, default=DEFAULT_ROOT, help=f"what survives a reboot ({DEFAULT_ROOT})")
-        verb.add_argument("--run", type=Path, default=DEFAULT_RUN, help=f"what does not ({DEFAULT_RUN})")
+        verb.add_argument("--root", type=Path, help=f"what survives a reboot ({DEFAULT_ROOT})")
+        verb.add_argument("--run", type=Path, help=f"what does not ({DEFAULT_RUN})")
+        verb.add_argument(
+            "--rootless",
+            action="store_true",
+            help="as an ordinary user, who needs not say so; the directories are then those of XDG_DATA_HOME and "
+            "XDG_RUNTIME_DIR",
+        )
+        verb.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     for verb in (serve, doctor):
         verb.add_argument("--group", default="", help=f"who may use the socket ({SOCKET_GROUP}, if there is one)")
     doctor.add_argument("--format", choices=("text", "json"), default="text", help="json: for programs")

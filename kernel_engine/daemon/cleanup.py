@@ -10,7 +10,6 @@ import select
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +26,7 @@ from kernel_engine.syscalls.mounts import UmountFlag, umount2
 from kernel_engine.syscalls.netlink import Netlink
 
 _PATIENCE = 20.0
-_MODULES = ("kernel_engine.runtime.launcher", "kernel_engine.runtime.log_writer")
+_MODULES = ("kernel_engine.runtime.launcher", "kernel_engine.runtime.log_writer", "kernel_engine.gate.process")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +51,7 @@ def cleanup(instance: Instance, *, everything: bool, dry_run: bool) -> int:
         _carry_out(plan(instance, everything=everything))
         return 0
     with daemon_lock(instance):  # no daemon starts meanwhile
-        for path in (instance.launcher_socket, instance.log_writer_socket):
+        for path in (instance.launcher_socket, instance.log_writer_socket, instance.gate_socket):
             companion.settled(path, _PATIENCE)  # a daemon that was killed may have left one half started
         _carry_out(plan(instance, everything=everything))
     return 0
@@ -85,7 +84,7 @@ def plan(instance: Instance, *, everything: bool) -> Iterator[Step]:
         yield Step(name=f"cgroup {instance.cgroup}", remove=partial(cgroups.remove_instance, instance.cgroup))
     for target in mounts_beneath(Path("/proc/self/mountinfo").read_text(), (instance.root, instance.run)):
         yield Step(name=f"mount {target}", remove=partial(umount2, target, UmountFlag.MNT_DETACH))
-    if _has_network(instance):
+    if not instance.rootless and _has_network(instance):  # a rootless engine's go with its last process
         yield Step(name=f"bridge {instance.bridge}", remove=partial(networks.destroy, instance))
     if disk.file_of(instance.root).exists():
         remove = partial(disk.take_away, instance.root, everything=everything)
@@ -112,8 +111,8 @@ def _remove_directory(place: Path) -> None:
 
 
 def helper_processes(instance: Instance) -> tuple[tuple[int, str], ...]:
-    """Launchers and log writers of this instance: `python -I -m MODULE --run DIR …`. The launcher first: with it its
-    containers end, and the log writer can still read their last words."""
+    """Launcher, log writer and gate of this instance: `python -I -m MODULE --run DIR …`. The launcher first: with it
+    its containers end, and the log writer can still read their last words."""
     found = []
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
@@ -158,13 +157,20 @@ def _has_table(table: str) -> bool:
 
 
 def _stop_daemon(instance: Instance, pid: int) -> None:
-    """Politely. A supervisor may start it again at once; it then finds the lock taken."""
-    os.kill(pid, signal.SIGTERM)
-    until = time.monotonic() + _PATIENCE
-    while holder(instance) == pid:
-        if time.monotonic() > until:
+    """Politely, and to its very end: it gives back the lock before that. A supervisor may start it again at once; it
+    then finds the lock taken."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+        if not _ended(descriptor, _PATIENCE):
             raise Conflict(f"the daemon (process {pid}) does not end", hint=f"kill -9 {pid}, then run cleanup again")
-        time.sleep(0.05)
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(descriptor)
 
 
 def _end(pid: int) -> None:

@@ -75,6 +75,10 @@ def serve(settings: Settings) -> int:
         # 0711: whoever is in the socket's group must pass, and sees no names
         settings.instance.run.mkdir(mode=0o711, parents=True, exist_ok=True)
         with daemon_lock(settings.instance):
+            if settings.instance.rootless:
+                from kernel_engine.daemon import rootless  # an ordinary user's alone
+
+                rootless.check(settings.instance)
             disk.provide(settings.instance.root, settings.limit_disk)
             asyncio.run(_serve(settings, notifier, _guard(settings)))
     except (OSError, sqlite3.Error) as error:
@@ -82,6 +86,20 @@ def serve(settings: Settings) -> int:
             log.exception("the daemon ends")
         raise EngineError(f"cannot serve {settings.instance.root}: {error}") from error
     return 0
+
+
+def _check_rootless(settings: Settings) -> None:
+    """Its containers' users are in a user namespace already, and its only other user is the machine's root."""
+    refused = {
+        "--userns-remap": settings.userns_remap,
+        "--restrict": settings.restrict,
+        "--limit-disk": settings.limit_disk,
+        "--group": settings.group,
+        "--socket-user": settings.user,
+    }
+    for option, value in refused.items():
+        if value:
+            raise InvalidRequest(f"{option} is not for a rootless engine", hint="run kernel-engine as root for it")
 
 
 def _remapping(settings: Settings) -> Ids | None:
@@ -97,7 +115,9 @@ def _remapping(settings: Settings) -> Ids | None:
 
 
 def _guard(settings: Settings) -> Guard:
-    """InvalidRequest for what would be no restriction."""
+    """InvalidRequest for what would be no restriction, or what is not an ordinary user's to ask for."""
+    if settings.instance.rootless:
+        _check_rootless(settings)
     ids = _remapping(settings)
     restriction = None
     if settings.restrict:
@@ -152,6 +172,8 @@ async def _serve(settings: Settings, notifier: Notifier, guard: Guard) -> None:
         api = await Api.serve(engine, listen(instance, settings.group, settings.user))
         api.open_tcp(settings.tcp, settings.tls)
         log.info("kernel-engine %s serves %s (instance %s)", __version__, instance.socket, instance.id)
+        if instance.rootless:
+            log.info("rootless: export DOCKER_HOST=unix://%s", instance.socket)
         notifier.tell("READY=1")
         await stopping.wait()
     finally:
@@ -170,7 +192,7 @@ async def _serve(settings: Settings, notifier: Notifier, guard: Guard) -> None:
 def listen(instance: Instance, group: str, user: str = "") -> socket.socket:
     """The API's socket: root and one group, and one user where that is said. The instance's lock is held, so whatever
     lies there is left over."""
-    members, owner = _group_id(group), _user_id(user)
+    members, owner = None if instance.rootless else _group_id(group), _user_id(user)
     instance.socket.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     before = os.umask(0o177)  # nobody may connect before the group is set
@@ -183,7 +205,7 @@ def listen(instance: Instance, group: str, user: str = "") -> socket.socket:
         os.umask(before)
     if members is not None or owner:
         os.chown(instance.socket, owner, members or 0)
-    os.chmod(instance.socket, 0o660)
+    os.chmod(instance.socket, 0o600 if instance.rootless else 0o660)
     return listener
 
 

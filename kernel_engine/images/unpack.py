@@ -18,13 +18,16 @@ from dataclasses import dataclass
 from kernel_engine.errors import CorruptData
 from kernel_engine.images import tar_reader
 from kernel_engine.images.tar_reader import Entry, TarReader
+from kernel_engine.syscalls import ids
 from kernel_engine.syscalls.mounts import chroot
 
 WHITEOUT = b".wh."
 OPAQUE = b".wh..wh..opq"
 #: what aufs kept about itself; never content
 _AUFS = b".wh..wh."
-OPAQUE_XATTR = "trusted.overlay.opaque"
+#: a rootless engine's is not the machine's root, who alone may write trusted attributes
+_IS_MACHINES = ids.is_machines()
+OPAQUE_XATTR = "trusted.overlay.opaque" if _IS_MACHINES else "user.overlay.opaque"
 #: overlayfs's own attributes: an archive must not steer where the kernel looks
 _PRIVATE_XATTRS = ("trusted.overlay.", "user.overlay.")
 _LINKS_FOLLOWED = 40
@@ -123,7 +126,7 @@ class Unpacker:
             else:
                 _write_extents(descriptor, entry, content)
             if not own:
-                os.fchown(descriptor, *_ids(entry))
+                _give(descriptor, entry)
             if not own or entry.mode & 0o7000:  # both a change of owner and a write may take set-id bits away
                 os.fchmod(descriptor, entry.mode)
             if entry.xattrs:
@@ -147,7 +150,7 @@ class Unpacker:
         self._directories.add(path)
         self._implied.pop(path, None)
         if (entry.uid, entry.gid) != self._owner:
-            os.chown(path, *_ids(entry), follow_symlinks=False)
+            _give(path, entry)
         os.chmod(path, entry.mode)
         if entry.xattrs:
             _set_xattrs(path, entry)
@@ -160,7 +163,7 @@ class Unpacker:
             self._remove(path)
             os.symlink(entry.target, path)
         if (entry.uid, entry.gid) != self._owner:
-            os.chown(path, *_ids(entry), follow_symlinks=False)
+            _give(path, entry)
         if entry.xattrs:
             _set_xattrs(path, entry)
         when = _time(entry)
@@ -186,7 +189,7 @@ class Unpacker:
         """What a hard link's own header says of the file counts, as in Docker, where it is not what was said before."""
         status = os.lstat(path)
         if (entry.uid, entry.gid) != (status.st_uid, status.st_gid):
-            os.chown(path, *_ids(entry), follow_symlinks=False)
+            _give(path, entry)
             status = os.lstat(path)  # that may have taken the set-id bits
         if stat.S_ISLNK(status.st_mode):
             return
@@ -205,7 +208,7 @@ class Unpacker:
         except FileExistsError:
             self._remove(path)
             os.mknod(path, mode, number)
-        os.chown(path, *_ids(entry), follow_symlinks=False)
+        _give(path, entry)
         os.chmod(path, entry.mode)
         if entry.xattrs:
             _set_xattrs(path, entry)
@@ -358,6 +361,23 @@ def _ids(entry: Entry) -> tuple[int, int]:
     if not (0 <= entry.uid <= _LARGEST_ID and 0 <= entry.gid <= _LARGEST_ID):
         raise CorruptData(f'"{_text(entry.name)}" belongs to an impossible user or group')
     return entry.uid, entry.gid
+
+
+def _give(path: bytes | int, entry: Entry) -> None:
+    """To the owner that the entry names. CorruptData, in Docker's words, for an id that a rootless engine has not."""
+    uid, gid = _ids(entry)
+    try:
+        if isinstance(path, int):
+            os.fchown(path, uid, gid)
+        else:
+            os.chown(path, uid, gid, follow_symlinks=False)
+    except OSError as error:
+        if error.errno != errno.EINVAL or _IS_MACHINES:
+            raise
+        raise CorruptData(
+            f'failed to Lchown "{_text(entry.name)}" for UID {uid}, GID {gid} '
+            "(try increasing the number of subordinate IDs in /etc/subuid and /etc/subgid): invalid argument"
+        ) from None
 
 
 def _time(entry: Entry) -> int:

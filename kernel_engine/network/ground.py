@@ -75,7 +75,7 @@ def lay(
     one is wanted; Conflict where containers still live in the old one, or where the wanted one is in use elsewhere.
     published: ports that are open, with their container's address; they stay so.
     """
-    with machine_lock() as claims, Netlink() as netlink:
+    with machine_lock(instance.machine_lock) as claims, Netlink() as netlink:
         try:
             links = netlink.links()
             bridge = next((link for link in links if link.name == instance.bridge), None)
@@ -104,7 +104,7 @@ def add(instance: Instance, wish: Wish, make: Callable[[IPv4Interface, IPv6Inter
     """One more bridge. wish: its addresses and subnets, where somebody named them. `make` says how it is to stand once
     they are known. Conflict for a subnet in use; nothing is left then.
     """
-    with machine_lock() as claims, Netlink() as netlink:
+    with machine_lock(instance.machine_lock) as claims, Netlink() as netlink:
         if wish.ipv6 and not nat.has_ipv6():
             raise Unavailable("this machine's kernel has no IPv6", hint="leave --ipv6 out")
         plan = make(_unused(netlink, 0, wish.gateway, None), _unused6(netlink, wish, instance))
@@ -127,7 +127,7 @@ def add(instance: Instance, wish: Wish, make: Callable[[IPv4Interface, IPv6Inter
 
 def take_away(instance: Instance, plan: Plan) -> None:
     """The opposite; what is not there is no error."""
-    with machine_lock(), Netlink() as netlink:
+    with machine_lock(instance.machine_lock), Netlink() as netlink:
         nat.take_away(instance.nft_table, plan.ways)
         try:
             unplug(netlink, [plan.interface])
@@ -167,7 +167,7 @@ def bridges(netlink: Netlink, instance: Instance) -> tuple[str, ...]:
 
 def destroy(instance: Instance) -> None:
     """Removes everything of an instance from the kernel, also when its daemon is dead. Nothing there is no error."""
-    with machine_lock() as claims, Netlink() as netlink:
+    with machine_lock(instance.machine_lock) as claims, Netlink() as netlink:
         try:
             unplug(netlink, [link.name for link in host_ends(netlink, instance)])
             unplug(netlink, bridges(netlink, instance))

@@ -19,7 +19,8 @@ from typing import Any
 from kernel_engine.errors import Conflict, Forbidden, InvalidRequest, KernelRefused, NotFound
 from kernel_engine.network import ground, nat, rows
 from kernel_engine.network.addresses import parse_subnet
-from kernel_engine.network.endpoint import Endpoint
+from kernel_engine.network.door import Door, Here
+from kernel_engine.network.endpoint import Endpoint, Published
 from kernel_engine.network.ground import Ground, Plan, destroy
 from kernel_engine.network.leases import Leases
 from kernel_engine.network.making import check_predefined, planned
@@ -37,7 +38,6 @@ from kernel_engine.network.network import (
 )
 from kernel_engine.network.places import ANY_PLACE, Wanted, cable_of, endpoint_of, leases_of
 from kernel_engine.network.ports import PortRefused, Ports, Reservation, Wish, hold
-from kernel_engine.network.relay import Relays
 from kernel_engine.network.veth import loopback_up
 from kernel_engine.network.wiring import Wiring
 from kernel_engine.paths import Instance
@@ -59,8 +59,9 @@ class Networks:
         self._networks: dict[str, Network] = {}
         self._grounds: dict[str, Ground] = {}
         self._leases = Leases(records, self._keep)
-        self._ports = Ports()
-        self._relays = Relays()
+        self._ports = Ports(outside=instance.rootless)
+        self.door: Door = Here()  #: who passes on what the kernel does not
+        self.no_way_out = ""  #: why containers do not reach what is outside; "" where nothing is known against it
         self._wiring = Wiring(instance)
         self.names = NameServers(self._wiring)
         self._changing = asyncio.Lock()
@@ -83,14 +84,18 @@ class Networks:
         known = tuple(endpoints)
         open_ports = tuple(pair for place in known for pair in ports_of(place))
         plans = tuple(_plan(item) for item in others)
-        standing = await asyncio.to_thread(
-            ground.lay, instance, wanted=wanted, recorded=recorded, others=plans, published=open_ports
-        )
+        networks = cls(instance, records)
+        try:
+            standing = await networks._wiring.apart(
+                lambda: ground.lay(instance, wanted=wanted, recorded=recorded, others=plans, published=open_ports)
+            )
+        except BaseException:
+            networks._wiring.close()
+            raise
         network_id = row["network_id"] if row else secrets.token_hex(32)
         if recorded != standing[0].gateway:
             gateway = str(standing[0].gateway)
             await records.transact(lambda connection: rows.save_default(connection, network_id, gateway))
-        networks = cls(instance, records)
         networks.default = _default(instance, network_id, standing[0])
         for item, place in zip((networks.default, *others), standing, strict=True):
             networks._networks[item.id] = item
@@ -102,18 +107,17 @@ class Networks:
         networks._ports.take(port for place in known for port in place.published)
         return networks
 
-    def adopt(self, endpoints: Iterable[Endpoint]) -> None:
+    async def adopt(self, endpoints: Iterable[Endpoint]) -> None:
         """After `open`, before the first `attach`: the endpoints still in use. Other leases and cables are swept."""
         known = tuple(endpoints)
         self._leases.keep_only(known)
-        for endpoint in known:
-            self._relay_again(endpoint)
+        await self.open_again((endpoint, 0) for endpoint in known)
         self._later(self._wiring.sweep(self._leases.interfaces))
 
     async def close(self) -> None:
         """Finishes what was begun. The bridges and those on them stay."""
         self.names.close_all()
-        self._relays.close_all()
+        self.door.shut()
         while self._background:
             await asyncio.gather(*self._background, return_exceptions=True)
         self._wiring.close()
@@ -224,8 +228,7 @@ class Networks:
             text = f"failed to create endpoint {container_id[:12]} on network {network.name}: {error}"
             raise KernelRefused("netlink", error.errno or 0, text) from error
         if reservation is not None:
-            for port, held in reservation.relayed():
-                self._relays.open(port, held, endpoint.address_for(port))
+            await self._pass_on(reservation, endpoint, pid)
         return endpoint
 
     async def hand_over(self, endpoint: Endpoint, heir: Endpoint) -> tuple[Endpoint, Endpoint]:
@@ -235,7 +238,8 @@ class Networks:
         self._ports.free(port for port in endpoint.published if port not in kept)
         moved = tuple((port, heir.address_for(port)) for port in kept)
         for port, address in moved:
-            self._relays.lead(port, address)
+            if self._is_passed_on(port):
+                await self.door.lead(port, address)
         former = tuple(port for port in endpoint.published if not port.relayed)
         await self._wiring.lead(former, heir.host_interface, tuple(pair for pair in moved if not pair[0].relayed))
         return replace(endpoint, published=()), replace(heir, published=(*heir.published, *kept))
@@ -245,7 +249,8 @@ class Networks:
         returns. Idempotent. running: the container goes on, so that the kernel will not take the cable by itself."""
         if endpoint.published:
             for port in endpoint.published:
-                self._relays.close(port)
+                if self._is_passed_on(port):
+                    await self.door.close(port)
             self._ports.free(endpoint.published)
             await self._wiring.withdraw(tuple(port for port in endpoint.published if not port.relayed))
         try:
@@ -259,12 +264,34 @@ class Networks:
             raise KernelRefused("netlink", error.errno or 0, text) from error
         self._give_back(endpoint)
 
-    def _relay_again(self, endpoint: Endpoint) -> None:
-        """What an earlier daemon served; a port that somebody has taken since then stays his."""
-        for port in endpoint.published:
-            if port.relayed:
-                with suppress(OSError), hold(port.host_address, port.protocol, port.host_port) as held:
-                    self._relays.open(port, held, endpoint.address_for(port))
+    async def open_again(self, endpoints: Iterable[tuple[Endpoint, int]]) -> None:
+        """What an earlier daemon or gate served, with a process of each container (0 = whichever it is); what the door
+        has open of others is closed. A port that somebody has taken since then stays his."""
+        there = frozenset(await self.door.known())
+        wanted = {
+            port: (endpoint.address_for(port), pid)
+            for endpoint, pid in endpoints
+            for port in endpoint.published
+            if self._is_passed_on(port)
+        }
+        for port in there - wanted.keys():
+            await self.door.close(port)
+        for port in wanted.keys() - there:
+            with suppress(OSError), hold(port.host_address, port.protocol, port.host_port) as held:
+                await self.door.open(port, held, *wanted[port])
+
+    async def _pass_on(self, reservation: Reservation, endpoint: Endpoint, pid: int) -> None:
+        try:
+            for port, held in reservation.passed_on():
+                await self.door.open(port, held, endpoint.address_for(port), pid)
+        except BaseException as error:
+            self._later(self.detach(replace(endpoint, published=reservation.published), running=True))
+            if isinstance(error, OSError):
+                raise KernelRefused("listen", error.errno or 0, f"open published ports: {error}") from error
+            raise
+
+    def _is_passed_on(self, port: Published) -> bool:
+        return port.relayed or self._instance.rootless
 
     async def open_netlink(self, pid: int) -> int:
         """A netlink socket in the network namespace of a process that runs. The caller closes it."""

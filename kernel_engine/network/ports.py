@@ -17,6 +17,7 @@ from pathlib import Path
 from kernel_engine.errors import KernelRefused, Unavailable
 from kernel_engine.network.endpoint import ANYWHERE, Published
 
+_UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 _LOCAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 #: moby, portallocator: where the kernel does not say
 _DEFAULT_RANGE = (49153, 65535)
@@ -39,7 +40,14 @@ class PortRefused(KernelRefused):
         address, protocol, number = self.place = place
         reason = os.strerror(error.errno or 0).lower()
         kind, where = (6, f"[{address}]") if ":" in address else (4, address)
-        super().__init__("bind", error.errno or 0, f"listen {protocol}{kind} {where}:{number}: bind: {reason}")
+        text = f"listen {protocol}{kind} {where}:{number}: bind: {reason}"
+        if error.errno == errno.EACCES:  # a rootless engine's; RootlessKit's words
+            start = _UNPRIVILEGED.read_text().strip()
+            text = (
+                f"cannot expose privileged port {number}, you can add 'net.ipv4.ip_unprivileged_port_start={number}' "
+                f"to /etc/sysctl.conf (currently {start}), or choose a larger port number (>= {start}): {text}"
+            )
+        super().__init__("bind", error.errno or 0, text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,19 +66,21 @@ class Wish:
 class Reservation:
     """Ports that are taken for a container. `published` says which they are; the sockets are open until `close`."""
 
-    def __init__(self, ports: Ports) -> None:
+    def __init__(self, ports: Ports, *, outside: bool = False) -> None:
         self.published: tuple[Published, ...] = ()
         self._ports = ports
+        self._outside = outside
         self._sockets: list[socket.socket] = []
 
     def descriptors(self) -> tuple[int, ...]:
-        """Of the ports that stay while the daemon is dead: not those that it serves itself."""
+        """Of the ports that the kernel leads on: they stay while the daemon is dead."""
         held = zip(self.published, self._sockets, strict=False)
-        return tuple(end.fileno() for port, end in held if not port.relayed)
+        return tuple(end.fileno() for port, end in held if not (port.relayed or self._outside))
 
-    def relayed(self) -> tuple[tuple[Published, socket.socket], ...]:
-        """Until `close`."""
-        return tuple(pair for pair in zip(self.published, self._sockets, strict=False) if pair[0].relayed)
+    def passed_on(self) -> tuple[tuple[Published, socket.socket], ...]:
+        """Those that a `Door` serves. Until `close`."""
+        held = zip(self.published, self._sockets, strict=False)
+        return tuple(pair for pair in held if pair[0].relayed or self._outside)
 
     def add(self, port: Published, held: socket.socket) -> None:
         self.published += (port,)
@@ -87,14 +97,16 @@ class Reservation:
 
 
 class Ports:
-    def __init__(self) -> None:
+    def __init__(self, *, outside: bool = False) -> None:
+        """outside: the networks do not stand on this machine itself, so that a `Door` serves every port."""
+        self._outside = outside
         self._taken: set[Place] = set()
         self._last: dict[str, int] = {}  #: protocol → the port that was chosen last
         self._freed: dict[tuple[str, int], float] = {}  #: protocol and port → when it was given back (monotonic)
 
     def reserve(self, wishes: Iterable[Wish]) -> Reservation:
         """All of them or none. Unavailable or PortRefused with Docker's text where one cannot be had."""
-        reservation = Reservation(self)
+        reservation = Reservation(self, outside=self._outside)
         try:
             for wish in wishes:
                 for port, held in self._take(wish):

@@ -1,6 +1,6 @@
 """Published ports that the kernel cannot lead on: IPv6 addresses of the host before a container without IPv6, and ::1,
-which no route ever leads out (rt6_need_strict). Served by the daemon's loop, as names are; a new daemon opens them
-again.
+which no route ever leads out (rt6_need_strict); and all of a rootless engine's (`gate`). Served by a loop, the
+daemon's own as names are, or the gate's.
 """
 
 from __future__ import annotations
@@ -20,19 +20,25 @@ _QUIET, _ASKERS = 90.0, 512
 _PATIENCE = 10.0
 
 Target = tuple[str, int]
+#: makes a socket where the containers are: family, kind
+Make = Callable[[int, int], socket.socket]
 
 
 class Relays:
     """Those of one instance."""
 
-    def __init__(self) -> None:
+    def __init__(self, make: Make = socket.socket) -> None:
+        self._make = make
         self._open: dict[Published, _Streams | _Datagrams] = {}
+
+    def all(self) -> tuple[Published, ...]:
+        return tuple(self._open)
 
     def open(self, port: Published, held: socket.socket, address: str) -> None:
         """From now on what comes to the port goes to the container's address. held: bound to the port; a duplicate is
         taken. OSError."""
         kind = _Datagrams if port.protocol == "udp" else _Streams
-        self._open[port] = kind(held.dup(), (address, port.container_port))
+        self._open[port] = kind(held.dup(), (address, port.container_port), self._make)
 
     def lead(self, port: Published, address: str) -> None:
         """To another address, for those that come from now on."""
@@ -52,8 +58,9 @@ class Relays:
 class _Streams:
     """One TCP port."""
 
-    def __init__(self, listening: socket.socket, target: Target) -> None:
+    def __init__(self, listening: socket.socket, target: Target, make: Make) -> None:
         self.target = target
+        self._make = make
         self._listening = listening
         self._tasks: set[asyncio.Task[None]] = set()
         listening.setblocking(False)
@@ -80,14 +87,19 @@ class _Streams:
 
     async def _relay(self, client: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        with client, socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as inside:
+        with client, self._make(_family(self.target), socket.SOCK_STREAM) as inside:
             client.setblocking(False)
+            inside.setblocking(False)
             try:
                 async with asyncio.timeout(_PATIENCE):
                     await loop.sock_connect(inside, self.target)
                 await asyncio.gather(_pump(client, inside), _pump(inside, client))
             except (OSError, TimeoutError):
                 return
+
+
+def _family(target: Target) -> int:
+    return socket.AF_INET6 if ":" in target[0] else socket.AF_INET
 
 
 async def _pump(source: socket.socket, sink: socket.socket) -> None:
@@ -102,8 +114,9 @@ async def _pump(source: socket.socket, sink: socket.socket) -> None:
 class _Datagrams:
     """One UDP port: a socket of its own for each asker, so that answers find their way back."""
 
-    def __init__(self, outside: socket.socket, target: Target) -> None:
+    def __init__(self, outside: socket.socket, target: Target, make: Make) -> None:
         self.target = target
+        self._make = make
         self._outside = outside
         self._inside: dict[object, tuple[socket.socket, asyncio.TimerHandle]] = {}
         outside.setblocking(False)
@@ -135,7 +148,8 @@ class _Datagrams:
         elif len(self._inside) >= _ASKERS:
             return None
         else:
-            inside = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+            inside = self._make(_family(self.target), socket.SOCK_DGRAM)
+            inside.setblocking(False)
             inside.connect(self.target)
             loop.add_reader(inside.fileno(), self._answered(asker, inside))
         self._inside[asker] = (inside, loop.call_later(_QUIET, self._forget, asker))

@@ -9,15 +9,15 @@ import asyncio
 import contextvars
 import os
 import secrets
-import socket
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from kernel_engine.errors import KernelRefused
 from kernel_engine.network import ground, nat
 from kernel_engine.network.endpoint import Published
-from kernel_engine.network.inside import within
+from kernel_engine.network.inside import move, within
 from kernel_engine.network.veth import Cable, plug, unplug
 from kernel_engine.paths import Instance
 from kernel_engine.syscalls.netlink import Netlink
@@ -32,10 +32,12 @@ Result = TypeVar("Result")
 class Wiring:
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
+        # a rootless engine's networks are elsewhere: these threads are there, and the daemon is on the machine itself
+        begin = partial(move, instance.network_namespace) if instance.rootless else None
         # attaching must not wait for a detaching, which the kernel delays by 10 ms and more: a thread each
-        self._plugging = ThreadPoolExecutor(max_workers=1, thread_name_prefix="plug")
-        self._unplugging = ThreadPoolExecutor(max_workers=1, thread_name_prefix="unplug")
-        self._host = Netlink()
+        self._plugging = ThreadPoolExecutor(max_workers=1, thread_name_prefix="plug", initializer=begin)
+        self._unplugging = ThreadPoolExecutor(max_workers=1, thread_name_prefix="unplug", initializer=begin)
+        self._host = self._plugging.submit(Netlink).result()
 
     def close(self) -> None:
         self._plugging.shutdown()
@@ -86,7 +88,7 @@ class Wiring:
         while a request of ours would hold the lock that the next `plug` waits for; so it is given a moment first.
         """
         for pause in _PATIENCE:
-            if not _exists(outside):
+            if not self._host.has_link(outside):
                 return
             await asyncio.sleep(pause)
         await self.unplug(outside)
@@ -127,15 +129,6 @@ class Wiring:
         """In a thread, with the current trace."""
         context = contextvars.copy_context()
         return await asyncio.get_running_loop().run_in_executor(worker, context.run, work)
-
-
-def _exists(interface: str) -> bool:
-    """Without the kernel's rtnl lock, unlike a netlink request."""
-    try:
-        socket.if_nametoindex(interface)
-    except OSError:
-        return False
-    return True
 
 
 def _unplug(names: Iterable[str]) -> None:

@@ -5,9 +5,11 @@ Each is a small state machine driven by the child's handshake, the client's `go`
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -25,7 +27,7 @@ from kernel_engine.runtime.loop import Loop
 from kernel_engine.runtime.register import Entry, Register
 from kernel_engine.runtime.spec import Process, Spec
 from kernel_engine.syscalls.cgroupfs import read
-from kernel_engine.syscalls.process import CloneFlag, clone3, pidfd_send_signal, setns
+from kernel_engine.syscalls.process import CloneFlag, clone3, pidfd_open, pidfd_send_signal, setns
 from kernel_engine.syscalls.trace import Call, Trace, recording, source_of
 
 #: seconds that the client may take to attach a network
@@ -34,6 +36,10 @@ _FIRST = CloneFlag.CLONE_NEWPID | CloneFlag.CLONE_PIDFD
 _FIRST_HOST_PID = CloneFlag.CLONE_PIDFD
 _FIRST_V2 = _FIRST | CloneFlag.CLONE_INTO_CGROUP
 _FIRST_HOST_PID_V2 = _FIRST_HOST_PID | CloneFlag.CLONE_INTO_CGROUP
+
+
+#: what a process between says of the one that it has made: pid, errno
+_BORN = struct.Struct("=ii")
 
 
 class Launcher(Protocol):
@@ -174,22 +180,22 @@ class Births:
             flags = into if v2 else plain
             joins = tuple((owner.pidfd, name) for name, owner in owners.items() if name != "pid")
             held_still = self._hold_still(owners.get("pid"))
-            with self._within(owners.get("pid")):
-                pid, pidfd = _fork(
-                    flags,
-                    lambda: init.first_process(
-                        spec,
-                        child,
-                        ends.theirs,
-                        in_cgroup=v2,
-                        joins=joins,
-                        user_namespace=own,
-                        owners=folders,
-                        stepped=stepped,
-                        ground=self._ground,
-                    ),
-                    cgroup=group,
-                )
+            pid, pidfd = self._fork_within(
+                owners.get("pid"),
+                flags,
+                lambda: init.first_process(
+                    spec,
+                    child,
+                    ends.theirs,
+                    in_cgroup=v2,
+                    joins=joins,
+                    user_namespace=own,
+                    owners=folders,
+                    stepped=stepped,
+                    ground=self._ground,
+                ),
+                cgroup=group,
+            )
         except OSError:
             self._undo(ends, parent)
             _let_move(held_still)
@@ -228,8 +234,11 @@ class Births:
         if watched:
             parent.expect_credentials()
         try:
-            with self._within(first if "pid" in first.namespaces and not watched else None):
-                pid, pidfd = _fork(_FIRST_HOST_PID, lambda: _come_in(process, home, child, ends.theirs))
+            pid, pidfd = self._fork_within(
+                first if "pid" in first.namespaces and not watched else None,
+                _FIRST_HOST_PID,
+                lambda: _come_in(process, home, child, ends.theirs),
+            )
         except OSError:
             self._undo(ends, parent)
             raise
@@ -245,6 +254,15 @@ class Births:
             parent.hear_only(pid)
             parent.send(newcomer.task(process, home, ends.theirs))
         self.go(id)
+
+    def _fork_within(
+        self, owner: Entry | None, flags: CloneFlag, live: Callable[[], NoReturn], *, cgroup: int = -1
+    ) -> tuple[int, int]:
+        """Born into this one's pid namespace, where there is one."""
+        if owner is not None and self._ground.in_user_namespace:
+            return _fork_through(owner.pidfd, flags, live, cgroup=cgroup)
+        with self._within(owner):
+            return _fork(flags, live, cgroup=cgroup)
 
     @contextmanager
     def _within(self, owner: Entry | None) -> Iterator[None]:
@@ -482,6 +500,42 @@ def _fork(flags: CloneFlag, live: Callable[[], NoReturn], *, cgroup: int = -1) -
         finally:
             os._exit(70)  # EX_SOFTWARE: a child must never go on as a second launcher
     return pid, pidfd
+
+
+def _fork_through(pidfd: int, flags: CloneFlag, live: Callable[[], NoReturn], *, cgroup: int) -> tuple[int, int]:
+    """As `_fork`, into another pid namespace, for a launcher that could not come back: it is root of that one, but not
+    of its own. A child of the launcher's enters, and its child is born as its sister (CLONE_PARENT, clone(2))."""
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    try:
+        between, watched = clone3(_FIRST_HOST_PID)
+        if between == 0:
+            _go_between(pidfd, flags, live, cgroup, writing)
+    except OSError:
+        os.close(reading)
+        raise
+    finally:
+        os.close(writing)
+    with open(reading, "rb", buffering=0) as told:
+        words = told.read(_BORN.size)
+    os.waitid(os.P_PIDFD, watched, os.WEXITED)
+    os.close(watched)
+    pid, number = _BORN.unpack(words) if words else (0, errno.ECHILD)
+    if number:
+        raise OSError(number, os.strerror(number))
+    return pid, pidfd_open(pid)  # nobody but this process can reap it
+
+
+def _go_between(pidfd: int, flags: CloneFlag, live: Callable[[], NoReturn], cgroup: int, writing: int) -> NoReturn:
+    try:
+        setns(pidfd, CloneFlag.CLONE_NEWPID, show="pidfd, CLONE_NEWPID")
+        pid, _ = clone3((flags & ~CloneFlag.CLONE_PIDFD) | CloneFlag.CLONE_PARENT, cgroup=cgroup)
+        if pid == 0:
+            live()
+        os.write(writing, _BORN.pack(pid, 0))
+    except OSError as error:
+        os.write(writing, _BORN.pack(0, error.errno or errno.EIO))
+    finally:
+        os._exit(0)
 
 
 def _pair() -> tuple[Channel, Channel]:

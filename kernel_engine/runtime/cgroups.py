@@ -17,7 +17,7 @@ from typing import Literal
 
 from kernel_engine.errors import KernelRefused, NotSupported
 from kernel_engine.runtime.spec import DeviceRule, Resources
-from kernel_engine.syscalls import bpf, cgroupfs
+from kernel_engine.syscalls import bpf, cgroupfs, ids
 from kernel_engine.syscalls.process import kill as kill_process
 
 ROOT = "/sys/fs/cgroup"
@@ -50,9 +50,19 @@ NO_LIMITS = Limits()
 
 
 @cache
-def mode() -> Literal["v1", "v2"]:
-    """Which hierarchy has the controllers on this machine."""
-    return "v2" if os.path.exists(f"{ROOT}/cgroup.controllers") else "v1"
+def is_unified() -> bool:
+    """v2's hierarchy has the controllers, whoever may use them."""
+    return os.path.exists(f"{ROOT}/cgroup.controllers")
+
+
+@cache
+def mode() -> Literal["v1", "v2", "none"]:
+    """Which hierarchy has the controllers on this machine. "none": they are not for this process, which is root in a
+    user namespace only and was given no groups; then there are no groups and no limits."""
+    unified = is_unified()
+    if not ids.is_machines() and not os.access(ROOT if unified else f"{ROOT}/memory", os.W_OK):
+        return "none"
+    return "v2" if unified else "v1"
 
 
 @cache
@@ -60,6 +70,8 @@ def _mounted() -> dict[str, str]:
     """v1: controller, or name of a hierarchy without one ("name=systemd") → mount point, from /proc/self/mountinfo
     (proc_pid_mountinfo(5))."""
     found: dict[str, str] = {}
+    if mode() == "none":
+        return found
     for line in cgroupfs.read("/proc/self/mountinfo").splitlines():
         before, _, after = line.partition(" - ")
         kind, _source, options = after.split(" ", 2)
@@ -164,7 +176,7 @@ def device_lines(rules: Sequence[DeviceRule]) -> Iterator[Setting]:
 # the instance -------------------------------------------------------------------------------------------------------
 def prepare_instance(cgroup: str) -> None:
     """Makes the instance's own groups, idempotent. On v2 controllers are enabled for the children."""
-    for point in dict.fromkeys(hierarchies().values()) if mode() == "v1" else (ROOT,):
+    for point in (ROOT,) if mode() == "v2" else dict.fromkeys(hierarchies().values()):
         os.makedirs(f"{point}/{cgroup}", exist_ok=True)
     if mode() == "v2":
         available = cgroupfs.read(f"{ROOT}/cgroup.controllers").split()
@@ -288,6 +300,8 @@ def open_directory(cgroup: str, id: str) -> int:
 
 def update(cgroup: str, id: str, resources: Resources) -> None:
     """Changes limits of a container that runs; what is 0 or empty stays as it is."""
+    if mode() == "none":
+        return
     if mode() == "v2":
         _write_all(plan_v2(resources), {"": f"{ROOT}/{cgroup}/{id}"})
         return
@@ -316,7 +330,13 @@ def _fill(directory: str, cgroup: str, id: str) -> None:
 
 
 def freeze(cgroup: str, id: str, *, timeout: float = 2.0) -> None:
-    """Stops every process of the container and returns when they stand still (blocks for milliseconds)."""
+    """Stops every process of the container and returns when they stand still (blocks for milliseconds).
+
+    KernelRefused where there are no groups.
+    """
+    if mode() == "none":
+        text = f"Cannot pause container {id}: a rootless engine without cgroups has no freezer"
+        raise KernelRefused("write", errno.EOPNOTSUPP, text)
     if mode() == "v2":
         directory = f"{ROOT}/{cgroup}/{id}"
         cgroupfs.write(f"{directory}/cgroup.freeze", "1")
@@ -339,6 +359,8 @@ def thaw(cgroup: str, id: str) -> None:
 
 
 def is_frozen(cgroup: str, id: str) -> bool:
+    if mode() == "none":
+        return False
     if mode() == "v2":
         return cgroupfs.read(f"{ROOT}/{cgroup}/{id}/cgroup.freeze").strip() != "0"
     return cgroupfs.read(f"{hierarchies()['freezer']}/{cgroup}/{id}/freezer.state").strip() != "THAWED"
@@ -411,7 +433,7 @@ def _accounting_directory(cgroup: str, id: str) -> str:
     if mode() == "v2":
         return f"{ROOT}/{cgroup}/{id}"
     places = hierarchies()
-    return f"{places.get('pids') or places['memory']}/{cgroup}/{id}"
+    return f"{places.get('pids') or places.get('memory', '')}/{cgroup}/{id}"
 
 
 def _kill_at_once(directory: str) -> bool:

@@ -29,10 +29,11 @@ _LOOK_AGAIN = 0.01
 _PACKAGE = Path(__file__).parent.parent
 
 
-def edition() -> str:
-    """Which code a process that starts now is made of: a checksum of the sources of runtime and syscalls."""
+def edition(*more: str) -> str:
+    """Which code a process that starts now is made of: a checksum of the sources of runtime and syscalls, and of the
+    rooms named."""
     found = 0
-    for room in ("runtime", "syscalls"):
+    for room in ("runtime", "syscalls", *more):
         for path in sorted((_PACKAGE / room).rglob("*.py")):
             found = zlib.crc32(path.read_bytes(), found)
     return f"{found:08x}"

@@ -16,14 +16,16 @@ from kernel_engine.runtime.spec import DeviceRule, Resources, Spec
 
 Wall = Literal["pid", "mount", "uts", "ipc", "net", "cgroup", "user", "seccomp", "capabilities", "pivot_root"]
 _NAMESPACES = ("pid", "mount", "uts", "ipc", "net", "cgroup")
-#: the groups that a user namespace of 65536 has: the kernel takes no others in this setting
-_PING = ("net.ipv4.ping_group_range", "0 65535")
+_PING = "net.ipv4.ping_group_range"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
     without: Wall | None = None  #: what its containers lack; "user" changes nothing here: the sandbox itself is one
-    in_user_namespace: bool = False  #: the launcher is root only there: devices are ruled by a group above
+    in_user_namespace: bool = False  #: the launcher is root only there: devices are nodes of the machine, bound
+    #: in_user_namespace: the namespaces of the launcher's own that it is not root of
+    foreign: frozenset[str] = frozenset({"pid", "net"})
+    groups: int = 65_536  #: in_user_namespace: how many there are, from 0 on
     look: Callable[[], None] | None = None  #: done by each first process when all its walls stand, before execve(2)
     kept: tuple[int, ...] = ()  #: descriptors that `look` needs
 
@@ -34,7 +36,7 @@ class Ground:
     def spec(self, spec: Spec) -> Spec:
         """What is carried out of what was asked for."""
         found = _without(spec, self.without)
-        return _mapped(found) if self.in_user_namespace else found
+        return _mapped(found, self.groups) if self.in_user_namespace else found
 
     def device_rules(self, spec: Spec) -> Sequence[DeviceRule]:
         """() = none of its own: the kernel lets nobody but the machine's root write them."""
@@ -58,6 +60,8 @@ def _without(spec: Spec, wall: Wall | None) -> Spec:
     return spec
 
 
-def _mapped(spec: Spec) -> Spec:
-    sysctls = tuple(_PING if name == _PING[0] else (name, value) for name, value in spec.sysctls)
+def _mapped(spec: Spec, groups: int) -> Spec:
+    """The kernel takes no groups in this setting that the namespace has not."""
+    those = f"0 {groups - 1}"
+    sysctls = tuple((name, those if name == _PING else value) for name, value in spec.sysctls)
     return replace(spec, sysctls=sysctls)

@@ -230,7 +230,14 @@ def _parts(spec: Spec, ground: Ground) -> _Parts:
     points = cgroups.groups_v1(spec.resources) if mode == "v1" else {}
     return _Parts(
         mounts=(*spec.mounts, *init),
-        systems=plan.standard(spec, mode, points, in_user_namespace=ground.in_user_namespace),
+        systems=plan.standard(
+            spec,
+            mode,
+            points,
+            foreign=ground.foreign if ground.in_user_namespace else frozenset(),
+            groups=ground.groups,
+            queues=os.path.isdir(plan.QUEUES),
+        ),
         nodes=(*spec.devices, *(devices.of_host() if spec.privileged else ())),
     )
 

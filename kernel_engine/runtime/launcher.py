@@ -23,6 +23,7 @@ from kernel_engine.runtime.handshake import describe
 from kernel_engine.runtime.loop import Loop
 from kernel_engine.runtime.register import Register
 from kernel_engine.runtime.seal import run_sealed
+from kernel_engine.syscalls import ids
 from kernel_engine.syscalls.process import Prctl, prctl, set_name
 from kernel_engine.syscalls.trace import Trace, recording
 
@@ -126,6 +127,14 @@ class Launcher:
                 self.register.answer(verb, message)
 
 
+def _ground() -> Ground:
+    """A rootless engine's launcher is root in a user namespace, and in no other namespace of its own."""
+    if ids.is_machines():
+        return PLAIN
+    groups = sum(count for _, _, count in ids.gid_map())
+    return Ground(in_user_namespace=True, foreign=frozenset({"pid", "net", "ipc"}), groups=groups)
+
+
 def main() -> None:
     run_sealed()
     options = dict(zip(sys.argv[1::2], sys.argv[2::2], strict=True))
@@ -140,7 +149,7 @@ def main() -> None:
     # nobody in a container may look into a forked child before its execve: not at its memory, not at its files
     prctl(Prctl.PR_SET_DUMPABLE, 0)
     security.raise_descriptor_limit()
-    launcher = Launcher(listening, of_code)
+    launcher = Launcher(listening, of_code, _ground())
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page that holds these objects
     launcher.loop.run()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernel_engine.runtime import capabilities, cgroups
+from kernel_engine.runtime.members import members
 from kernel_engine.syscalls import cgroupfs
 
 NAMESPACES = ("mnt", "pid", "uts", "ipc", "net", "cgroup", "user", "time")
@@ -144,7 +145,7 @@ def observe(cgroup: str, container_id: str, pid: int) -> Observation:
     """Reads some dozen files: to be called in a thread. OSError when the first process (`pid`) has ended meanwhile.
     It may not be in its group yet."""
     status = fields(_proc(pid, "status"))
-    pids = {pid, *cgroups.processes(cgroup, container_id)}
+    pids = {pid, *members(cgroup, container_id, pid)}
     return Observation(
         pid=pid,
         processes=tuple(sorted(filter(None, map(_process, pids)), key=lambda found: found.inner_pid)),

@@ -16,7 +16,8 @@ _NO_SUID_EXEC = MountFlag.MS_NOSUID | MountFlag.MS_NOEXEC
 _NOTHING = _NO_SUID_EXEC | MountFlag.MS_NODEV
 _NOTHING_READ_ONLY = _NOTHING | MountFlag.MS_RDONLY
 _DEV = MountFlag.MS_NOSUID | MountFlag.MS_STRICTATIME
-CGROUP_ROOT = "/sys/fs/cgroup"
+CGROUP_ROOT, QUEUES = "/sys/fs/cgroup", "/dev/mqueue"
+_TTY = 5  #: the group of terminals, on every distribution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,15 +35,28 @@ class FileSystem:
 
 
 def standard(
-    spec: Spec, cgroup_mode: str, hierarchies: Mapping[str, str], *, in_user_namespace: bool = False
+    spec: Spec,
+    cgroup_mode: str,
+    hierarchies: Mapping[str, str],
+    *,
+    foreign: frozenset[str] = frozenset(),
+    groups: int = 65_536,
+    queues: bool = True,
 ) -> tuple[FileSystem, ...]:
     """The mounts that every container has, without those that the user's own replace (by target, as Docker does).
 
     hierarchies: v1 only, controller → mount point on the host of those that the container has a group in.
-    in_user_namespace: what shows a namespace that is not that one's own cannot be mounted, only bound.
+    foreign: namespaces that belong to more than who mounts here is root of: what shows them cannot be mounted, only
+    bound, where the container has none of its own. groups: how many groups there are. queues: the
+    machine has a /dev/mqueue that could be bound.
     """
+    bound = foreign - set(spec.namespaces) - {item.namespace for item in spec.joined}
     replaced = {mount.target.rstrip("/") or "/" for mount in spec.mounts}
-    systems = (*_kernel_views(spec, in_user_namespace), *_devices(spec), *_cgroups(spec, cgroup_mode, hierarchies))
+    systems = (
+        *_kernel_views(spec, bound),
+        *_devices(spec, bound, groups, queues),
+        *_cgroups(spec, cgroup_mode, hierarchies),
+    )
     return tuple(
         system
         for system in systems
@@ -71,9 +85,9 @@ def _allow(device: Device) -> DeviceRule:
     return DeviceRule(allow=True, type=device.type, major=device.major, minor=device.minor)
 
 
-def _kernel_views(spec: Spec, in_user_namespace: bool) -> tuple[FileSystem, ...]:
+def _kernel_views(spec: Spec, bound: frozenset[str]) -> tuple[FileSystem, ...]:
+    """bound: namespaces that are the machine's own, and not to be mounted."""
     flags = _NOTHING if spec.privileged else _NOTHING_READ_ONLY
-    bound = {"pid", "net"} - set(spec.namespaces) if in_user_namespace else set()
     proc = ("bind", "/proc") if "pid" in bound else ("proc", "proc")
     sysfs = ("bind", "/sys") if "net" in bound else ("sysfs", "sysfs")
     # with /sys come its groups, and the one tree of v2 cannot be mounted over itself (EBUSY)
@@ -85,14 +99,17 @@ def _kernel_views(spec: Spec, in_user_namespace: bool) -> tuple[FileSystem, ...]
     )
 
 
-def _devices(spec: Spec) -> tuple[FileSystem, ...]:
-    pts = "newinstance,ptmxmode=0666,mode=0620,gid=5"
+def _devices(spec: Spec, bound: frozenset[str], groups: int, queues: bool) -> tuple[FileSystem, ...]:
+    pts = f"newinstance,ptmxmode=0666,mode=0620{f',gid={_TTY}' if groups > _TTY else ''}"
     found = [
         FileSystem(type="tmpfs", source="tmpfs", target="/dev", flags=_DEV, data="mode=755,size=65536k"),
         FileSystem(type="devpts", source="devpts", target="/dev/pts", flags=_NO_SUID_EXEC, data=pts),
     ]
     # an mqueue file system shows the queues of the mounting process's IPC namespace, the host's too (mq_overview(7))
-    found.append(FileSystem(type="mqueue", source="mqueue", target="/dev/mqueue", flags=_NOTHING))
+    if "ipc" not in bound:
+        found.append(FileSystem(type="mqueue", source="mqueue", target=QUEUES, flags=_NOTHING))
+    elif queues:
+        found.append(FileSystem(type="bind", source=QUEUES, target=QUEUES, flags=_NOTHING))
     if not spec.shm_size or any(item.namespace == "ipc" for item in spec.joined):
         return tuple(found)  # `rootfs.attach_memory` brings the other container's
     if "ipc" in spec.namespaces:
@@ -110,6 +127,8 @@ def _cgroups(spec: Spec, mode: str, hierarchies: Mapping[str, str]) -> tuple[Fil
     v1's are binds of the container's own group, as Docker does, and v2's is the host's whole tree.
     """
     private = "cgroup" in spec.namespaces
+    if mode == "none":
+        return ()
     flags = _NOTHING if spec.privileged else _NOTHING_READ_ONLY
     if mode == "v2":
         if private:

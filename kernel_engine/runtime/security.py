@@ -11,10 +11,11 @@ import resource
 import signal
 from collections.abc import Callable, Iterable
 
-from kernel_engine.errors import KernelRefused
+from kernel_engine.errors import InvalidRequest, KernelRefused
 from kernel_engine.runtime.accounts import Account
 from kernel_engine.runtime.capabilities import NAMES, from_mask, mask
 from kernel_engine.runtime.spec import Process, Rlimit
+from kernel_engine.syscalls import ids
 from kernel_engine.syscalls import process as sys
 from kernel_engine.syscalls.cgroupfs import read, write
 from kernel_engine.syscalls.libc import recorded
@@ -41,6 +42,7 @@ IGNORED = frozenset(number for number in signal.valid_signals() if signal.getsig
     signal.SIGINT,
 }
 _NULL = os.makedev(1, 3)
+_IS_MACHINES, _MAY_SET_GROUPS = ids.is_machines(), ids.may_set_groups()
 _LAST = ALL.bit_length() - 1
 
 
@@ -63,7 +65,7 @@ def apply(process: Process, account: Account, program: bytes, *, available: int)
     _drop_bounding(keep, available)
     if program and not process.no_new_privileges:
         sys.seccomp(program)
-    sys.setgroups(account.groups)
+    _set_groups(process, account)
     _become(sys.setresgid, "gid", account.gid)
     _become(sys.setresuid, "uid", account.uid)
     # another user than root gets none, as Docker does it: only a file with capabilities or set-uid can raise them
@@ -73,6 +75,14 @@ def apply(process: Process, account: Account, program: bytes, *, available: int)
         sys.prctl(Prctl.PR_SET_NO_NEW_PRIVS, 1)
         if program:
             sys.seccomp(program)
+
+
+def _set_groups(process: Process, account: Account) -> None:
+    """The groups of the image's user, and --group-add. InvalidRequest, as runc says it, where nobody may have any."""
+    if _MAY_SET_GROUPS:
+        sys.setgroups(account.groups)
+    elif process.groups:
+        raise InvalidRequest("cannot set any additional groups in a rootless container")
 
 
 def _become(call: Callable[[int], None], kind: str, number: int) -> None:
@@ -98,7 +108,9 @@ def set_limits(process: Process) -> None:
     sys.setrlimit("NOFILE", *_DESCRIPTORS)
     for limit in process.rlimits:
         _set_limit(limit)
-    score = process.oom_score_adj or 0
+    score = process.oom_score_adj
+    if score is None:  # lowering it is for the machine's root; a rootless engine's containers are as likely as itself
+        score = 0 if _IS_MACHINES else max(_OOM_SCORE, 0)
     if score != _OOM_SCORE:
         write("/proc/self/oom_score_adj", str(score))
 

@@ -12,17 +12,16 @@ import socket
 import struct
 import subprocess
 import sys
-import threading
 from contextlib import suppress
 from ipaddress import IPv4Interface
 from pathlib import Path
 
-from kernel_engine.errors import EngineError, KernelRefused, Unavailable
+from kernel_engine.errors import EngineError, Unavailable
 from kernel_engine.network import site
+from kernel_engine.network.inside import pin
 from kernel_engine.paths import Instance
 from kernel_engine.servers.server import Server, Settings, command, local_ports
-from kernel_engine.syscalls.mounts import MountFlag, UmountFlag, mount, umount2
-from kernel_engine.syscalls.process import CloneFlag, unshare
+from kernel_engine.syscalls.mounts import UmountFlag, umount2
 
 _DAEMON = "kernel_engine.daemon"
 _ENTER = (sys.executable, "-I", "-m", "kernel_engine.servers.enter")
@@ -43,7 +42,7 @@ def begin(instance: Instance, server: Server, settings: Settings) -> int:
     place.root.mkdir(mode=0o711, parents=True, exist_ok=True)
     place.run.mkdir(mode=0o711, parents=True, exist_ok=True)
     namespace = instance.server_namespace(server.name)
-    _pin(namespace)
+    pin(namespace)
     gateway = IPv4Interface(server.gateway)
     site.join(instance, gateway, str(namespace), _cable(instance, server))
     log = _log(instance, server.name)
@@ -140,27 +139,3 @@ def _environment() -> dict[str, str]:
 # the namespace -------------------------------------------------------------------------------------------------------
 def _is_pinned(namespace: Path) -> bool:
     return os.path.ismount(namespace)
-
-
-def _pin(namespace: Path) -> None:
-    """A new network namespace, bound to the file. One that is bound there stays."""
-    if _is_pinned(namespace):
-        return
-    namespace.touch(mode=0o600)
-    failures: list[OSError] = []
-
-    def work() -> None:
-        """In a thread that is nowhere else afterwards: it ends."""
-        try:
-            unshare(CloneFlag.CLONE_NEWNET)
-            mount("/proc/thread-self/ns/net", str(namespace), "", MountFlag.MS_BIND)
-        except OSError as error:
-            failures.append(error)
-
-    thread = threading.Thread(target=work, name="pin")
-    thread.start()
-    thread.join()
-    if failures:
-        namespace.unlink(missing_ok=True)
-        error = failures[0]
-        raise KernelRefused("unshare", error.errno or 0, f"make a network namespace: {error}") from error

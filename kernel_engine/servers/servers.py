@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from kernel_engine.errors import Conflict, EngineError, Forbidden, NotFound, Unavailable
+from kernel_engine.errors import Conflict, EngineError, Forbidden, NotFound, NotSupported, Unavailable
 from kernel_engine.network import site
 from kernel_engine.paths import Instance
 from kernel_engine.records import Records
@@ -105,6 +105,8 @@ class Servers:
         The one door through which a server is made: an instance that may have no more refuses here.
         """
         check_name(name)
+        if self._instance.rootless:
+            raise NotSupported("a rootless engine makes no servers", hint="run kernel-engine as root for it")
         async with self._changing:
             if name in self._servers:
                 raise Conflict(f"server {name} already exists")

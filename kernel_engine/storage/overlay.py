@@ -12,8 +12,15 @@ import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-#: kernel: Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories"
-OPAQUE = "trusted.overlay.opaque"
+from kernel_engine.syscalls import ids
+
+#: nobody but the machine's root may write trusted attributes, and a rootless engine is not that
+_IS_MACHINES = ids.is_machines()
+#: kernel: Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories", "User xattr"
+OPAQUE = "trusted.overlay.opaque" if _IS_MACHINES else "user.overlay.opaque"
+#: options of every mount. redirect_dir and metacopy would leave renamed directories and files without data in the
+#: upper directory, which neither `docker diff` nor `docker commit` could read; userxattr has them off, unnamed
+PLAIN = "redirect_dir=off,metacopy=off,index=off" if _IS_MACHINES else "userxattr"
 _PRIVATE = ("trusted.overlay.", "user.overlay.")
 
 

@@ -20,6 +20,7 @@ from kernel_engine.storage import changes as comparing
 from kernel_engine.storage.changes import Change
 from kernel_engine.storage.layers import Layers
 from kernel_engine.storage.origins import Origin, origins
+from kernel_engine.storage.overlay import PLAIN
 from kernel_engine.storage.refusal import refusal
 
 SCHEMA = """
@@ -44,15 +45,10 @@ class OverlayPlan:
     volatile: bool = False  #: nothing need survive a power cut: fsync(2) does nothing (Linux 5.10)
 
     def data(self) -> str:
-        """The option string of mount(2), for a mount done with `base` as the working directory.
-
-        redirect_dir and metacopy would leave renamed directories and files without data in `upper`, which neither
-        `docker diff` nor `docker commit` could read.
-        """
+        """The option string of mount(2), for a mount done with `base` as the working directory."""
         lower = ":".join(map(str, self.lower))
-        plain = "redirect_dir=off,metacopy=off,index=off"
         more = ",volatile" if self.volatile else ""
-        return f"lowerdir={lower},upperdir={self.upper},workdir={self.work},{plain}{more}"
+        return f"lowerdir={lower},upperdir={self.upper},workdir={self.work},{PLAIN}{more}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ trace. What a bridge or an address is good for is not decided here.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import socket
 import struct
@@ -129,6 +130,11 @@ class Route:
     table: int
 
 
+#: linux/sockios.h, and the request of netdevice(7): a name and room for the answer
+SIOCGIFINDEX = 0x8933
+_ifreq = struct.Struct("16s24x")
+
+
 class Netlink:
     """A NETLINK_ROUTE socket of this thread's network namespace, or the one behind `fd` (which it then owns).
 
@@ -161,6 +167,14 @@ class Netlink:
         return self._socket.detach()
 
     # links ------------------------------------------------------------------------------------------------------
+    def has_link(self, name: str) -> bool:
+        """Asked by ioctl (netdevice(7), SIOCGIFINDEX): without the kernel's rtnl lock, unlike a netlink request."""
+        try:
+            fcntl.ioctl(self._socket, SIOCGIFINDEX, _ifreq.pack(name.encode()))
+        except OSError:
+            return False
+        return True
+
     def add_bridge(self, name: str, *, mac: str = "", up: bool = False) -> None:
         """A bridge. EEXIST where an interface has that name."""
         body = _ifinfo(up=up) + text(IFLA_IFNAME, name)

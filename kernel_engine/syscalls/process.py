@@ -64,7 +64,8 @@ def clone3(flags: CloneFlag, *, cgroup: int = -1) -> tuple[int, int]:
     """
     pidfd = ctypes.c_int(-1)
     address = ctypes.addressof(pidfd)
-    exit_signal = 17  # SIGCHLD: what lets waitid(2) reap it without __WCLONE
+    # SIGCHLD: what lets waitid(2) reap it without __WCLONE; a sister has this process's own
+    exit_signal = 0 if flags & CloneFlag.CLONE_PARENT else 17
     arguments = (flags, address, 0, 0, exit_signal, 0, 0, 0, 0, 0, max(cgroup, 0))
     packed = ctypes.create_string_buffer(_clone_args.pack(*arguments))
     _python.PyOS_BeforeFork()

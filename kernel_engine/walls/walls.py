@@ -27,7 +27,7 @@ from kernel_engine.containers.merge import arguments, merge
 from kernel_engine.containers.options import ContainerOptions
 from kernel_engine.containers.record import Container, State
 from kernel_engine.containers.spec import Provisions, Surroundings, container_spec, hostname_of
-from kernel_engine.errors import EngineError, InvalidRequest, Unavailable
+from kernel_engine.errors import EngineError, InvalidRequest, NotSupported, Unavailable
 from kernel_engine.formats.frozen import revive, to_json
 from kernel_engine.images.image import Image
 from kernel_engine.runtime.channel import as_json
@@ -74,6 +74,8 @@ class Walls:
         seconds: of the containers' lives. A cancelled caller's sandboxes are ended first.
         """
         left_out = check(wall, options)
+        if self._house.instance.rootless:
+            raise NotSupported("a rootless engine leaves no wall out", hint="run kernel-engine as root for it")
         check_options(options)
         image = self._house.images.get(options.image)
         order = await self._order(options, image)

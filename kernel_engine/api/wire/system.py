@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -50,8 +50,11 @@ def info_json(
     insecure: tuple[str, ...],
     pool: str,
     remapped: bool,
+    rootless: bool = False,
+    no_way_out: str = "",
 ) -> dict[str, Any]:
-    """`states`: how many containers are in which state."""
+    """`states`: how many containers are in which state. no_way_out: why they do not reach the internet, "" = nothing
+    is known against it."""
     total, running, paused = sum(states.values()), states.get("running", 0), states.get("paused", 0)
     answer: dict[str, Any] = {
         "ID": instance_id,
@@ -74,7 +77,7 @@ def info_json(
         "NGoroutines": 1,
         "SystemTime": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
         "LoggingDriver": "json-file",
-        "CgroupDriver": "cgroupfs",
+        "CgroupDriver": "cgroupfs" if host.limits else "none",
         "CgroupVersion": host.cgroup_version,
         "NEventsListener": 0,
         "KernelVersion": host.kernel,
@@ -104,9 +107,14 @@ def info_json(
         "ContainerdCommit": {"ID": "", "Expected": ""},
         "RuncCommit": {"ID": "", "Expected": ""},
         "InitCommit": {"ID": "", "Expected": ""},
-        "SecurityOptions": ["name=seccomp,profile=builtin", *(("name=userns",) if remapped else ()), "name=cgroupns"],
+        "SecurityOptions": [
+            "name=seccomp,profile=builtin",
+            *(("name=userns",) if remapped else ()),
+            *(("name=rootless",) if rootless else ()),
+            "name=cgroupns",
+        ],
         "DefaultAddressPools": [{"Base": pool, "Size": int(pool.partition("/")[2] or 16)}],
-        "Warnings": None if host.swap_limit else ["WARNING: No swap limit support"],
+        "Warnings": list(_warnings(host, no_way_out)) or None,
         "CDISpecDirs": None,
     }
     if version < (1, 44):
@@ -114,18 +122,33 @@ def info_json(
     return answer
 
 
+def _warnings(host: Host, no_way_out: str) -> Iterator[str]:
+    """Docker's, and one of our own."""
+    if not host.limits:
+        way = (
+            "Systemd is required to enable cgroups in rootless-mode."
+            if host.cgroup_version == "2"
+            else "To enable cgroups in rootless-mode, you need to boot the system in cgroup v2 mode."
+        )
+        yield f"WARNING: Running in rootless-mode without cgroups. {way}"
+    elif not host.swap_limit:
+        yield "WARNING: No swap limit support"
+    if no_way_out:
+        yield f"WARNING: Containers do not reach the internet: {no_way_out}"
+
+
 def _features(host: Host) -> dict[str, bool]:
     first = host.cgroup_version == "1"
     return {
-        "MemoryLimit": True,
+        "MemoryLimit": host.limits,
         "SwapLimit": host.swap_limit,
         "KernelMemoryTCP": False,
-        "CpuCfsPeriod": True,
-        "CpuCfsQuota": True,
-        "CPUShares": True,
-        "CPUSet": True,
-        "PidsLimit": True,
-        "OomKillDisable": first,
+        "CpuCfsPeriod": host.limits,
+        "CpuCfsQuota": host.limits,
+        "CPUShares": host.limits,
+        "CPUSet": host.limits,
+        "PidsLimit": host.limits,
+        "OomKillDisable": first and host.limits,
         "IPv4Forwarding": True,
         "BridgeNfIptables": True,
         "BridgeNfIp6tables": True,

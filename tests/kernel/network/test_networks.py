@@ -132,7 +132,7 @@ async def test_after_a_killed_daemon_leases_in_use_stay_and_others_are_swept(mac
     (place, kept), (_, lost) = [await machine.container(killed) for _ in range(2)]
     await asyncio.sleep(0.05)  # the rows are on disk soon; nothing of the first daemon is closed
     bridge = await machine.open()
-    bridge.adopt((kept,))
+    await bridge.adopt((kept,))
     _, new = await machine.container(bridge)
     assert new.address == lost.address, "kept is not given again, lost is"
     await settled(bridge)

@@ -62,7 +62,7 @@ def test_in_a_user_namespace() -> None:
 @pytest.mark.parametrize(("wall", "bound"), [("pid", ["/proc"]), ("net", ["/sys"]), ("uts", [])])
 def test_what_shows_a_foreign_namespace_is_bound(wall: str, bound: list[str]) -> None:
     spec = Ground(without=wall).spec(SPEC)  # type: ignore[arg-type]
-    found = [item.target for item in standard(spec, "v2", {}, in_user_namespace=True) if item.type == "bind"]
+    found = [item.target for item in standard(spec, "v2", {}, foreign=Ground().foreign) if item.type == "bind"]
     assert found == bound
     assert [item.target for item in standard(spec, "v2", {}) if item.type == "bind"] == []
 
