@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ COMMON_HEADERS: Mapping[str, str] = {
 }
 _FALSE = ("", "0", "no", "false", "none")
 _BODY_LIMIT = 16 * 1024 * 1024
+#: how long a client may take for a body of JSON; contexts and archives take as long as they take
+BODY_PATIENCE = 60.0
 
 
 @dataclass(slots=True, eq=False)
@@ -89,10 +92,14 @@ class Call:
 
     async def _read(self) -> bytes:
         data = bytearray()
-        async for piece in self.request.content.iter_any():
-            data += piece
-            if len(data) > _BODY_LIMIT:
-                raise InvalidRequest("request body too large")
+        try:
+            async with asyncio.timeout(BODY_PATIENCE):
+                async for piece in self.request.content.iter_any():
+                    data += piece
+                    if len(data) > _BODY_LIMIT:
+                        raise InvalidRequest("request body too large")
+        except TimeoutError:
+            raise InvalidRequest("the request body did not come in time") from None
         return bytes(data)
 
     # the answer -------------------------------------------------------------------------------------------------

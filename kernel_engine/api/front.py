@@ -14,7 +14,7 @@ import re
 import select
 import socket
 from collections.abc import Callable
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_server import Server
@@ -23,6 +23,9 @@ from kernel_engine.api.call import COMMON_HEADERS
 from kernel_engine.api.errors import body_of, message_of, status_of
 from kernel_engine.api.head import Body, Head, parse_head
 from kernel_engine.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from aiohttp.web_request import BaseRequest
 
 HEADER_LIMIT = 256 * 1024
 #: how long a client may take for its header, and for the body of a hijacked request
@@ -101,7 +104,8 @@ class Front(asyncio.Protocol):
         return True
 
     def _look(self, data: bytes) -> None:
-        self._buffer += data
+        # empty lines in front of a request mean nothing (RFC 9112, 2.2)
+        self._buffer += data if self._buffer else data.lstrip(b"\r\n")
         end = _END_OF_HEAD.search(self._buffer, max(self._searched - 3, 0))
         self._searched = len(self._buffer)
         if end is None:
@@ -152,10 +156,19 @@ class Ordinary(RequestHandler):
             lingering_time=1.0,
             auto_decompress=False,
         )
+        self._half_closed = False
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """True keeps the connection for the answer: the client has only shut its sending side."""
+        self._half_closed = True
+        if self._current_request is not None:
+            self.expect_no_more(self._current_request)
         return self.transport is not None and not has_hung_up(self.transport.get_extra_info("socket").fileno())
+
+    def expect_no_more(self, request: BaseRequest) -> None:
+        """Whoever reads the body of a client that has shut its sending side in the middle of it gets InvalidRequest."""
+        if self._half_closed and not request.content.is_eof():
+            request.content.set_exception(InvalidRequest("unexpected EOF"))
 
     def handle_error(self, request, status=500, exc=None, message=None):  # type: ignore[no-untyped-def]
         from aiohttp import web

@@ -13,7 +13,7 @@ from aiohttp.web_server import Server as HttpServer
 from kernel_engine.api import hijack, routes
 from kernel_engine.api.call import COMMON_HEADERS, JSON, Call
 from kernel_engine.api.errors import body_of, message_of, note_failure, status_of
-from kernel_engine.api.front import Front, Taken
+from kernel_engine.api.front import Front, Ordinary, Taken
 from kernel_engine.api.operations import Operations
 from kernel_engine.api.tcp import Certificates, TcpAddress, TcpDoor
 from kernel_engine.api.versions import split_path
@@ -71,6 +71,8 @@ class Api:
     # ordinary requests ------------------------------------------------------------------------------------------
     async def _answer(self, request: BaseRequest) -> web.StreamResponse:
         call: Call | None = None
+        if isinstance(request.protocol, Ordinary):
+            request.protocol.expect_no_more(request)
         try:
             version, path = split_path(request.path)
             route, parameters = routes.find(request.method, path)

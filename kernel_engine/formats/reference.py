@@ -94,6 +94,21 @@ def is_tag(text: str) -> bool:
     return re.fullmatch(_TAG, text) is not None
 
 
+def is_domain(text: str) -> bool:
+    """`host` or `host:port`, of a registry that could be asked."""
+    if len(text) > _NAME_LIMIT or not _DOMAIN_ONLY.fullmatch(text):
+        return False
+    if ":" not in text:
+        return True
+    from urllib.parse import urlsplit  # late: most names have none
+
+    try:
+        parts = urlsplit(f"//{text}")
+        return bool(parts.hostname) and (parts.port is None or parts.port >= 0)
+    except ValueError:  # [:::], or a port that there is not
+        return False
+
+
 def check_digest(text: str) -> str:
     """`text` if it is a digest of a known algorithm. InvalidRequest with go-digest's texts."""
     algorithm, colon, value = text.partition(":")
@@ -121,7 +136,7 @@ def parse(text: str) -> Reference:
     if path.lower() != path:
         raise InvalidRequest(f"invalid reference format: repository name ({path}) must be lowercase")
     found = _REFERENCE.fullmatch(f"{domain}/{rest}")
-    if found is None or not _DOMAIN_ONLY.fullmatch(domain):
+    if found is None or not is_domain(domain):
         raise InvalidRequest("invalid reference format")
     name = found["name"].removeprefix(f"{domain}/")
     if len(found["name"]) > _NAME_LIMIT:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kernel_engine.errors import EngineError, Unauthorized, Unavailable
-from kernel_engine.formats.reference import DEFAULT_DOMAIN
+from kernel_engine.errors import EngineError, InvalidRequest, Unauthorized, Unavailable
+from kernel_engine.formats.reference import DEFAULT_DOMAIN, is_domain
 from kernel_engine.images.endpoints import Endpoint
 from kernel_engine.images.failures import RegistryAnswer, Unreachable
 from kernel_engine.images.image import Auth
@@ -15,9 +15,16 @@ _HUB_NAMES = frozenset(("", "docker.io", "index.docker.io", "registry-1.docker.i
 
 
 def domain_of(address: str) -> str:
-    """`https://index.docker.io/v1/` → docker.io, `https://reg.example:5000/v2/` → reg.example:5000."""
+    """`https://index.docker.io/v1/` → docker.io, `https://reg.example:5000/v2/` → reg.example:5000.
+
+    InvalidRequest for what is no registry's name.
+    """
     host = address.removeprefix("https://").removeprefix("http://").partition("/")[0]
-    return DEFAULT_DOMAIN if host in _HUB_NAMES else host
+    if host in _HUB_NAMES:
+        return DEFAULT_DOMAIN
+    if not is_domain(host):
+        raise InvalidRequest(f'invalid registry address: "{address}" names no host')
+    return host
 
 
 async def log_in(places: Sequence[Endpoint], auth: Auth, timeouts: Timeouts) -> None:

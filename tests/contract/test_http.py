@@ -236,3 +236,39 @@ def test_slow_header_is_given_up(door: Door, monkeypatch: pytest.MonkeyPatch) ->
         end.sendall(b"GET /_ping HTTP/1.1\r\n")
         assert end.recv(4096).startswith(b"HTTP/1.1 408 ")
         assert end.recv(4096) == b""
+
+
+def test_a_body_that_ends_in_the_middle(door: Door) -> None:
+    for framing, body in (("Content-Length: 100", b"{}"), ("Transfer-Encoding: chunked", b"2\r\n{}\r\n")):
+        head = f"POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\n{framing}\r\n\r\n"
+        reply = parse(exchange(door.path, head.encode() + body, shut=True))
+        assert (reply.status, reply.json()) == (400, {"message": "unexpected EOF"})
+
+
+def test_a_body_that_does_not_come(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kernel_engine.api.call.BODY_PATIENCE", 0.2)
+    head = (
+        b"POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+    )
+    reply = parse(exchange(door.path, head))
+    assert (reply.status, reply.json()) == (400, {"message": "the request body did not come in time"})
+
+
+def test_a_body_that_is_too_large(door: Door) -> None:
+    """It is refused long before all of it has come."""
+    head = (
+        b"POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    )
+    until = time.monotonic() + 60
+    with connect(door.path) as end, pytest.raises(ConnectionError):
+        end.sendall(head % (1 << 50))
+        while time.monotonic() < until:
+            end.sendall(b" " * (1 << 17))
+            time.sleep(0.001)
+    assert request(door.path, "GET", "/_ping").status == 200
+
+
+def test_empty_lines_in_front(door: Door) -> None:
+    for lines in (b"\r\n", b"\n\r\n\n"):
+        assert exchange(door.path, lines, shut=True) == b""
+        assert parse(exchange(door.path, lines + b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n")).body == b"OK"
