@@ -119,6 +119,9 @@ NETLINK = {
     "RTM_NEWROUTE": "밖으로 나가는 길(게이트웨이)을 정해요",
 }
 
+#: letters of a path that fits among words
+LONGEST_PLACE = 40
+
 #: calls whose words do not depend on their arguments
 PLAIN = {
     "bpf": (LIMITS, "쓸 수 있는 장치를 가리는 작은 프로그램을 커널에 넣어요"),
@@ -142,7 +145,6 @@ PLAIN = {
     "setrlimit": (LIMITS, "열 수 있는 파일 수처럼 프로세스 하나의 한도를 정해요"),
     "setsid": (RUN, "터미널과 신호를 따로 받는 새 세션을 만들어요"),
     "symlink": (FILES, "/dev에 늘 있는 링크를 만들어요"),
-    "umount2": (FILES, "호스트의 루트를 떼어 내요. 이제 호스트의 파일은 보이지 않아요"),
 }
 
 
@@ -278,6 +280,19 @@ def _move_mount(arguments: str) -> tuple[str, str]:
     return FILES, "준비한 파일이나 폴더를 제자리에 붙여요"
 
 
+def _umount2(arguments: str) -> tuple[str, str]:
+    """`the host's root MNT_DETACH`: whoever enters a container's root names it; others name a path, or "." after
+    pivot_root(".", ".")."""
+    place = arguments.rpartition(" ")[0]
+    if place == "the host's root":
+        return FILES, "호스트의 루트를 떼어 내요. 이제 호스트의 파일은 보이지 않아요"
+    if place == ".":
+        return FILES, "지금 폴더를 덮은 마운트를 떼어 내요. pivot_root 다음이라면 옛 루트예요"
+    if len(place) > LONGEST_PLACE:
+        place = f"…/{place.rpartition('/')[2]}"
+    return FILES, f"{place}에 붙어 있던 것을 떼어 내요"
+
+
 def _chdir(arguments: str) -> tuple[str, str]:
     if arguments.endswith("/layers"):
         return IMAGE, "레이어가 있는 폴더로 들어가요. 이름이 짧아야 여러 겹을 한 번에 적을 수 있어요"
@@ -312,6 +327,7 @@ READERS: dict[str, Callable[[str], tuple[str, str] | None]] = {
     "move_mount": _move_mount,
     "open_tree": _open_tree,
     "prctl": _prctl,
+    "umount2": _umount2,
     "unshare": _unshare,
     "write": _write,
 }

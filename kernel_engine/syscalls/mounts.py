@@ -100,7 +100,8 @@ def mount(
 
 
 def umount2(target: str, flags: UmountFlag, *, shown: str = "") -> None:
-    call("umount2", os.fsencode(target), flags, show=f"{shown or target} {flags.name}", path=shown or target)
+    show = f"{shown or target} {flags.name if flags else 0}"
+    call("umount2", os.fsencode(target), flags, show=show, path=shown or target)
 
 
 def pivot_root(new_root: str, put_old: str) -> None:

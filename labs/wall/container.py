@@ -17,16 +17,18 @@ LIMITS = ("--memory", "512m", "--pids-limit", "256", "--network", "none")
 WALLS = (
     *("--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined"),
     *("--security-opt", "apparmor=unconfined", "--security-opt", "systempaths=unconfined"),
+    *("--userns", "host"),  # a learner is the same user in there
 )
 #: where a Linux keeps its programs and libraries
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/alternatives")
 
 
 def command(program: list[str], folder: Path) -> list[str]:
-    """The words that run the room's program in a container; `folder` is there, too."""
+    """The words that run the room's program in a container, for this user; `folder` is there, too."""
     docker = str(Path(sys.executable).with_name("docker"))
     volumes = [word for place in _places(folder) for word in ("--volume", f"{place}:{place}:ro")]
-    return [docker, "run", "--rm", "-i", "--label", LABEL, *LIMITS, *WALLS, *volumes, IMAGE, *program, "--container"]
+    whose = ("--container", "--owner", f"{os.geteuid()}:{os.getegid()}")
+    return [docker, "run", "--rm", "-i", "--label", LABEL, *LIMITS, *WALLS, *volumes, IMAGE, *program, *whose]
 
 
 def _places(folder: Path) -> list[str]:

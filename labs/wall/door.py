@@ -32,6 +32,11 @@ STOP_SECONDS = 3
 #: how long a room may take to close: a container is removed, too
 CLOSE_SECONDS = 60
 INTERRUPTED = 130
+#: of a room in a container that nobody has asked for
+CONTAINED = (
+    "이 컴퓨터의 커널은 보통 사용자가 사용자 네임스페이스를 만들지 못하게 해요(Ubuntu가 그래요). "
+    "그래서 작업실을 엔진의 컨테이너 안에 열었어요. 셀과 과제는 똑같이 하면 돼요.\n"
+)
 LOST = "변수와 네임스페이스, 마운트는 사라졌어요. 다음 %%wall 셀은 새 작업실에서 시작해요."
 #: what tells that the kernel lets no ordinary user make a room
 _REFUSED = {errno.EPERM, errno.EACCES, errno.ENOSPC, errno.EINVAL, errno.ENOSYS}
@@ -176,10 +181,11 @@ def _end(status: int, *, became: bool) -> str:
 # the room of this process --------------------------------------------------------------------------------------------
 @dataclass
 class _Mine:
-    """This process's room, and whether the next one shall be in a container."""
+    """This process's room, and whether the next one shall be in a container. `told`: why it is in one unasked."""
 
     door: Door | None = None
     contained: bool = False
+    told: bool = False
     folder: Path | None = None
 
 
@@ -190,7 +196,7 @@ def run(source: str, say: Say, *, host: str, folder: Path) -> Ran:
     """A cell in this process's room, which is opened for the first; it begins in `folder`. `host`: the engine of a room
     in a container. Raises NoRoom."""
     if _mine.door is None or not _mine.door.is_open:
-        _mine.door, _mine.folder = _opened(host, folder, contained=_mine.contained), folder
+        _mine.door, _mine.folder = _opened(host, folder, say, contained=_mine.contained), folder
     ran = _mine.door.run(source, say)
     if not _mine.door.is_open:
         _mine.door = None
@@ -209,7 +215,7 @@ def reset(*, contained: bool = False) -> None:
     _mine.door, _mine.contained = None, contained
 
 
-def _opened(host: str, folder: Path, *, contained: bool) -> Door:
+def _opened(host: str, folder: Path, say: Say, *, contained: bool) -> Door:
     program = [sys.executable, "-I", "-X", "utf8", "-m", "labs.wall.room", "--folder", str(folder)]
     try:
         if not contained:
@@ -220,9 +226,16 @@ def _opened(host: str, folder: Path, *, contained: bool) -> Door:
                     raise
         # this engine and no other, whatever context the learner has chosen
         engine = {**os.environ, "DOCKER_HOST": host, "DOCKER_LABS_HOST": "", "DOCKER_LABS_LANG": "off"}
-        return Door.open(container.command(program, folder), engine)
+        door = Door.open(container.command(program, folder), engine)
     except _Refused as refused:
-        raise NoRoom(f"작업실을 열지 못했어요: {refused.at}: {os.strerror(refused.number)}") from None
+        why = f"{refused.at}: {os.strerror(refused.number)}"
+        if refused.number == errno.ENOSPC:
+            why += "\n커널의 설정 user.max_user_namespaces가 너무 작아요. 관리자가 늘려야 해요."
+        raise NoRoom(f"작업실을 열지 못했어요: {why}") from None
+    if not contained and not _mine.told:
+        say(CONTAINED)
+        _mine.told = True
+    return door
 
 
 atexit.register(reset)

@@ -1,6 +1,7 @@
 """The first process of the room: makes its namespaces, starts the worker, carries cells in and output out.
 
-A program (`python -m labs.wall.room --folder F`) that reads JSON lines from its input and writes JSON lines:
+A program (`python -m labs.wall.room --folder F`, in a container also `--container --owner UID:GID`) that reads JSON
+lines from its input and writes JSON lines:
 `{"run": source}`, `{"interrupt": true}` in; `{"ready": true}`, `{"text": …}`, `{"done": code, "steps": […]}`,
 `{"gone": wait status, "became": has it exec'd}` or `{"failed": errno, "at": call}` out. When its
 input ends, it ends, and with it all that lives in its pid namespace: mounts and namespaces go with their last process.
@@ -29,16 +30,25 @@ from labs.wall import worker
 DESK = "/mnt"
 DESK_OPTIONS = "size=256m,mode=755"
 CGROUPS = "/sys/fs/cgroup"
+#: what the owner of a container's control group may write, cgroups(7); limits of the container itself are not among it
+DELEGATED = ("cgroup.procs", "cgroup.threads", "cgroup.subtree_control", "tasks")
 NAME = "wall-room"
 _CHUNK = 65536
+_SYS_ADMIN = 1 << 21
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="labs.wall.room")
     parser.add_argument("--folder", required=True, help="where cells begin, and how checks find this room")
     parser.add_argument("--container", action="store_true", help="it is a container's first process")
+    parser.add_argument(
+        "--owner", default="0:0", help="uid:gid of whose room it is, where root of a container opens it"
+    )
     options = parser.parse_args()
+    uid, gid = map(int, options.owner.split(":"))
     try:
+        if options.container:
+            _open_container(uid, gid)
         return _enter(options.folder, container=options.container)
     except OSError as error:
         _write({"failed": error.errno, "at": error.filename or "clone3"})
@@ -47,9 +57,6 @@ def main() -> int:
 
 def _enter(folder: str, *, container: bool) -> int:
     """The room's own namespaces. Out here somebody has to wait for its first process."""
-    if container:
-        os.makedirs(DESK, exist_ok=True)
-        _open_cgroups()
     uid, gid = os.geteuid(), os.getegid()
     pid, _ = process.clone3(CloneFlag.CLONE_NEWUSER | CloneFlag.CLONE_NEWPID | CloneFlag.CLONE_NEWNS)
     if pid == 0:
@@ -66,6 +73,8 @@ def _enter(folder: str, *, container: bool) -> int:
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)
+    if container:
+        process.capset(0, 0, 0)
     _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status) & 0xFF
 
@@ -92,9 +101,24 @@ def _only_look_at(place: str) -> None:
         os.close(tree)
 
 
-def _open_cgroups() -> None:
-    """A container's own cgroups, which it may only read, become its own to change. On cgroup v2 a group with processes
-    in it cannot hand controllers on: this one steps aside first."""
+def _open_container(uid: int, gid: int) -> None:
+    """Root of a container lays out what a room needs, then becomes the learner, with the one power that it takes to
+    make a user namespace where the kernel refuses that to ordinary users. So the namespace is the learner's, files of
+    the learner's folder are the room's root's, and checks may read of it what they may of a room without a container.
+    """
+    os.makedirs(DESK, exist_ok=True)
+    _open_cgroups(uid, gid)
+    process.prctl(Prctl.PR_SET_KEEPCAPS, 1)
+    process.setgroups([])
+    process.setresgid(gid)
+    process.setresuid(uid)
+    process.capset(_SYS_ADMIN, _SYS_ADMIN, 0)
+    process.prctl(Prctl.PR_SET_DUMPABLE, 1)  # another uid took it away, and with it one's own /proc/self
+
+
+def _open_cgroups(uid: int, gid: int) -> None:
+    """A container's own cgroups, which it may only read, become the learner's to divide. On cgroup v2 a group with
+    processes in it cannot hand controllers on: this one steps aside first."""
     tree = os.open(CGROUPS, mounts.O_PATH)
     try:
         mounts.mount_setattr(tree, clear=MountAttribute.MOUNT_ATTR_RDONLY, recursive=True, shown=CGROUPS)
@@ -105,6 +129,14 @@ def _open_cgroups() -> None:
         cgroupfs.write(f"{CGROUPS}/room/cgroup.procs", str(os.getpid()))
         known = cgroupfs.read(f"{CGROUPS}/cgroup.controllers").split()
         cgroupfs.write(f"{CGROUPS}/cgroup.subtree_control", " ".join(f"+{name}" for name in known))
+        groups = [CGROUPS]
+    else:
+        groups = [entry.path for entry in os.scandir(CGROUPS) if entry.is_dir()]
+    for group in groups:
+        os.chown(group, uid, gid)
+        for name in DELEGATED:
+            if os.path.exists(f"{group}/{name}"):
+                os.chown(f"{group}/{name}", uid, gid)
 
 
 def _serve(folder: str) -> int:

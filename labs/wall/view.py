@@ -1,6 +1,7 @@
 """What the kernel says of a room, read from outside in /proc: what checks of the engine track are made of.
 
-A learner may read it because the learner owns the room's user namespace. Nothing here asks the worker or changes it.
+A learner may read it because the learner owns the room's user namespace, in a container, too (decision 0030). Nothing
+here asks the worker or changes it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from kernel_engine.syscalls.mounts import ResolveFlag, openat2
 
 PROC = Path("/proc")
 PROGRAM = "labs.wall.room"
+CONTAINER = "--container"
 #: the worker's number in the room, which has just been made: the first process forks it first
 WORKER = 2
 _PATIENCE = 10
@@ -25,9 +27,11 @@ _OCTAL = re.compile(r"\\([0-7]{3})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """A line of mountinfo, proc_pid_mountinfo(5). `options` are the mount's, `data` the file system's own."""
+    """A line of mountinfo, proc_pid_mountinfo(5). `device` ("0:52") is the file system, `root` the part of it that is
+    mounted; `options` are the mount's, `data` the file system's own."""
 
     number: int
+    device: str
     root: str
     place: str
     kind: str
@@ -102,17 +106,26 @@ class Process:
 
     def run(self, kinds: tuple[str, ...], *words: str) -> str:
         """What a program of this machine prints inside the process's namespaces ("uts", "net"); "" when it fails."""
-        enter = ["nsenter", "--target", str(self.pid), "--user", *(f"--{kind}" for kind in kinds)]
+        # whose uid is root's in there already; setgroups(2), which nsenter would call, is denied there
+        enter = ["nsenter", "--target", str(self.pid), "--user", "--preserve-credentials"]
+        enter += [f"--{kind}" for kind in kinds]
         done = subprocess.run([*enter, *words], capture_output=True, text=True, timeout=_PATIENCE, check=False)
         return done.stdout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """A room that is open."""
+    """A room that is open. `outside` waits for its `first`, and has its walls still before it: it stands where the
+    notebook does, or where a container's first process does."""
 
     worker: Process
     first: Process
+    outside: Process
+
+    @property
+    def contained(self) -> bool:
+        """Is it in a container of the engine?"""
+        return CONTAINER in self.outside.command
 
     def processes(self) -> tuple[Process, ...]:
         """All that live in it but its first process, in the order of their host numbers."""
@@ -141,10 +154,11 @@ def find(folder: Path) -> Room | None:
     known = {found.pid: found for found in _processes()}
     for found in known.values():
         first = known.get(found.parent)
-        if first is None or not (_is_room(found, folder) and _is_room(first, folder)):
+        outside = known.get(first.parent) if first is not None else None
+        if first is None or outside is None or not (_is_room(found, folder) and _is_room(first, folder)):
             continue
         if (found.inside, first.inside) == (WORKER, 1) and found.depth == first.depth:
-            return Room(worker=found, first=first)
+            return Room(worker=found, first=first, outside=outside)
     return None
 
 
@@ -197,10 +211,11 @@ def _link(pid: int, name: str) -> str:
 
 def _mount(line: str) -> Mount:
     front, _, back = line.partition(" - ")
-    number, _, _, root, place, options, *_ = front.split(" ")
+    number, _, device, root, place, options, *_ = front.split(" ")
     kind, source, data = back.split(" ")[:3]
     return Mount(
         number=int(number),
+        device=device,
         root=_plain(root),
         place=_plain(place),
         kind=kind,

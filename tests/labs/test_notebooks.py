@@ -97,14 +97,19 @@ def replay(
     with build.kernel_environment(engine.host, workspace or notebook.parent.parent):
         environment = {name: value for name, value in os.environ.items() if name != "DOCKER_LABS_STILL"}
         return subprocess.run(
-            [
-                *(python, "-P", "-m", "pytest", "--nbval", "--nbval-sanitize-with", str(SANITIZE)),
-                *("--nbval-cell-timeout", "300", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:asyncio"),
-                *("-c", os.devnull, "--rootdir", str(empty), "--color", "no", "-q", str(notebook)),
-            ],
+            nbval(notebook, empty, python=python),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             env=environment,
             check=False,
         )
+
+
+def nbval(notebook: Path, empty: Path, *, python: str = sys.executable) -> list[str]:
+    """The words of a strict replay. `empty` is where pytest finds no settings."""
+    return [
+        *(python, "-P", "-m", "pytest", "--nbval", "--nbval-sanitize-with", str(SANITIZE)),
+        *("--nbval-cell-timeout", "300", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:asyncio"),
+        *("-c", os.devnull, "--rootdir", str(empty), "--color", "no", "-q", str(notebook)),
+    ]

@@ -101,6 +101,10 @@ def test_an_unknown_call_is_shown_without_words_of_ours() -> None:
         ("prctl", "PR_CAPBSET_DROP, CAP_BPF", "보안", "권한"),
         ("netlink RTM_NEWADDR", "172.22.0.2/16 index 2", "네트워크", "IP 주소"),
         ("netlink RTM_NEWLINK", "index 1 up", "네트워크", "루프백"),
+        ("umount2", "the host's root MNT_DETACH", "파일 시스템", "호스트의 루트를 떼어"),
+        ("umount2", "/old MNT_DETACH", "파일 시스템", "/old에 붙어 있던 것을 떼어 내요"),
+        ("umount2", ". MNT_DETACH", "파일 시스템", "지금 폴더를 덮은 마운트"),
+        ("umount2", f"/{'a' * 60}/merged 0", "파일 시스템", "…/merged에 붙어 있던 것을"),
         ("unshare", "CLONE_NEWNET|CLONE_NEWIPC", "네임스페이스", "프로세스 간 통신, 네트워크"),
     ],
 )

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from labs.checks import EngineView, Exercise, NotYet, Passed, Result, Work, missing, no_room
-from labs.wall.view import Process, this_process
+from labs.wall.view import Process, Room
 
 WORDS = ("sleep", "1000")
 
 
-def _sleeper(engine: EngineView, hints: tuple[str, ...]) -> Process | NotYet:
+def _sleeper(room: Room, hints: tuple[str, ...]) -> Process | NotYet:
     """The process that is to be looked at: the one of the image's root, where there are several."""
-    room = engine.room()
-    if room is None:
-        return no_room(hints)
     found = [each for each in room.processes() if each.command == WORDS]
     if not found:
         return missing("실행 중인 `sleep 1000`", "/proc/PID/cmdline", hints)
@@ -36,7 +33,10 @@ ROOTED = (
 
 
 def rooted(engine: EngineView) -> Result:
-    found = _sleeper(engine, ROOTED)
+    room = engine.room()
+    if room is None:
+        return no_room(ROOTED)
+    found = _sleeper(room, ROOTED)
     if isinstance(found, NotYet):
         return found
     if not _is_image(found):
@@ -53,7 +53,7 @@ def rooted(engine: EngineView) -> Result:
             read_from="/proc/PID/root",
             hints=ROOTED,
         )
-    if doors := _ways_out(found):
+    if doors := _ways_out(found, room.outside):
         return NotYet(
             expected="호스트의 루트로 가는 길이 없음",
             found=f"호스트의 루트가 아직 `{doors[0]}`에 있어요.",
@@ -63,13 +63,13 @@ def rooted(engine: EngineView) -> Result:
     return Passed("`sleep 1000`의 루트는 이미지이고, 호스트의 루트로 가는 길은 없어요.")
 
 
-def _ways_out(found: Process) -> list[str]:
-    """Where it sees the file system that is this machine's root."""
-    host = this_process().mount("/")
+def _ways_out(found: Process, outside: Process) -> list[str]:
+    """Where it sees the file system that is the root of whoever is outside."""
+    host = outside.mount("/")
     return [
         each.place
         for each in found.mounts()
-        if host is not None and (each.kind, each.source, each.root) == (host.kind, host.source, host.root)
+        if host is not None and (each.device, each.root) == (host.device, host.root)
     ]
 
 
@@ -85,7 +85,10 @@ MASKED = (
 
 
 def masked(engine: EngineView) -> Result:
-    found = _sleeper(engine, MASKED)
+    room = engine.room()
+    if room is None:
+        return no_room(MASKED)
+    found = _sleeper(room, MASKED)
     if isinstance(found, NotYet):
         return found
     if not _is_image(found):

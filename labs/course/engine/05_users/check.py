@@ -95,7 +95,7 @@ def filtered(engine: EngineView) -> Result:
     room = engine.room()
     if room is None:
         return no_room(FILTER)
-    if room.worker.file("/mnt/no").exists():
+    if room.worker.stat("/mnt/no") is not None:
         return NotYet(
             expected="`/mnt/no` 폴더가 없음",
             found="폴더가 만들어졌어요. mkdir이 거절되지 않았어요.",

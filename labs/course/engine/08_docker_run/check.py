@@ -50,7 +50,7 @@ def own(engine: EngineView) -> Result:
     name = found.run(("uts",), "uname", "-n").strip()
     if name != "mine":
         return NotYet(expected="이름: mine", found="다른 이름이에요.", read_from="uname -n", hints=OWN)
-    if not found.file("/bin/busybox").is_file() or len(_roots(found)) != 1:
+    if found.stat("/bin/busybox") is None or len(_roots(found)) != 1:
         return NotYet(
             expected="이미지의 루트뿐",
             found="루트가 이미지가 아니거나, 호스트의 파일이 아직 보여요.",
@@ -63,7 +63,7 @@ def own(engine: EngineView) -> Result:
 def _roots(found: Process) -> list[str]:
     """File systems of whole trees that it sees: its root, and a host's root that was left in it."""
     return [
-        each.place for each in found.mounts() if each.place == "/" or found.file(f"{each.place}/etc/passwd").exists()
+        each.place for each in found.mounts() if each.place == "/" or found.stat(f"{each.place}/etc/passwd") is not None
     ]
 
 
@@ -76,7 +76,6 @@ WEAK = (
 
 
 def weak(engine: EngineView) -> Result:
-    """Of a container's room an ordinary user sees what everybody sees of a process: its status and its cgroups."""
     room = engine.room()
     if room is None:
         return no_room(WEAK)
