@@ -116,7 +116,8 @@ def _live(order: Order, group: str, users: int | None, theirs: socket.socket, te
 def _stand(order: Order, group: str, users: int | None, tell: int) -> None:
     supervisor = os.getppid()
     stage.go(group)
-    files = stage.build(order.layers, order.files, order.seccomp, users)
+    names = spec_from_json(order.spec).rootfs.lower
+    files = stage.build(order.layers, names, order.files, order.seccomp, users)
     stage.enter(users)
     prctl(Prctl.PR_SET_PDEATHSIG, signal.SIGKILL)  # after the change of ids, which clears it
     if os.getppid() != supervisor:
@@ -272,7 +273,13 @@ def _read_into(descriptor: int, take: Callable[[bytes], None], over: asyncio.Fut
 def _adapted(spec: Spec, files: dict[str, str]) -> Spec:
     """The same container with its files where the stage has them."""
     rootfs = replace(
-        spec.rootfs, base=str(stage.LAYERS), upper=stage.UPPER, work=stage.WORK, target=stage.TARGET, volatile=False
+        spec.rootfs,
+        base=str(stage.LAYERS),
+        lower=stage.lower(spec.rootfs.lower),
+        upper=stage.UPPER,
+        work=stage.WORK,
+        target=stage.TARGET,
+        volatile=False,
     )
     seccomp = str(stage.FILES / "seccomp") if spec.process.seccomp else ""
     binds = tuple(Mount(type="bind", target=inside, source=source) for inside, source in files.items())

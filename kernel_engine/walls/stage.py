@@ -10,20 +10,21 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from kernel_engine.runtime import cgroups, plan, user_namespace
 from kernel_engine.runtime.observation import mounts as read_mounts
 from kernel_engine.runtime.spec import IdRange, Ids, Resources, Spec
-from kernel_engine.syscalls.mounts import MountAttribute, MountFlag, mount, mount_setattr, move_mount, open_tree
+from kernel_engine.syscalls.mounts import MountAttribute, MountFlag, chdir, mount, mount_setattr, move_mount, open_tree
 from kernel_engine.syscalls.process import CloneFlag, Prctl, join_session_keyring, prctl, unshare
 
 #: the machine's ids that root and the others are in a sandbox: far from those that distributions hand out
 FIRST_ID, IDS = 2_000_000_000, 65_536
 #: an empty directory that every machine has; covered in the sandbox's own mount namespace
 PLACE = Path("/mnt")
-LAYERS, FILES, QUEUES, OWN = (PLACE / name for name in ("layers", "files", "queues", "own"))
+LAYERS, IMAGE, FILES, QUEUES, OWN = (PLACE / name for name in ("layers", "image", "files", "queues", "own"))
 #: the container's own layer, by its way from LAYERS
 UPPER, WORK, TARGET = "../own/upper", "../own/work", str(OWN / "merged")
 #: the note that lies in the sandbox's IPC namespace
@@ -65,9 +66,15 @@ def go(path: str) -> None:
     cgroups.enter(path, _LAUNCHER)
 
 
-def build(layers: str, files: dict[str, str], seccomp: str, users: int | None) -> dict[str, str]:
+def lower(names: Sequence[str]) -> tuple[str, ...]:
+    """The container's lower directories, by their way from LAYERS: an image of several layers is one tree already."""
+    return tuple(names) if len(names) < 2 else (f"../{IMAGE.name}",)
+
+
+def build(layers: str, names: Sequence[str], files: dict[str, str], seccomp: str, users: int | None) -> dict[str, str]:
     """The sandbox's mount namespace, as the machine's root. Gives where each of `files` is: path inside → path here.
 
+    names: the image's directories below `layers`, the topmost first.
     users: the user namespace that the image's files shall belong to; None = the machine's own.
     """
     before = [found for found in read_mounts(Path("/proc/self/mountinfo").read_text()) if _is_kernels(found.target)]
@@ -82,6 +89,7 @@ def build(layers: str, files: dict[str, str], seccomp: str, users: int | None) -
     mount("tmpfs", str(PLACE), "tmpfs", data=f"mode=755,size={LIMITS.memory // 4}")
     for folder in (
         LAYERS,
+        IMAGE,
         FILES,
         QUEUES,
         PLACE / "own",
@@ -92,6 +100,8 @@ def build(layers: str, files: dict[str, str], seccomp: str, users: int | None) -
         if users is not None:
             os.chown(folder, FIRST_ID, FIRST_ID)
     _attach_layers(image, users)
+    if len(names) > 1:
+        _stack(names)
     if seccomp:
         shutil.copyfile(seccomp, FILES / "seccomp")
         os.chmod(FILES / "seccomp", 0o644)
@@ -149,6 +159,14 @@ def _attach_layers(image: int, users: int | None) -> None:
     move_mount(image, target, shown=str(LAYERS))
     os.close(target)
     os.close(image)
+
+
+def _stack(names: Sequence[str]) -> None:
+    """The image's layers as one tree, while the machine's root reads them: in the sandbox overlayfs may not read which
+    directories of a layer hide those below (trusted.overlay.opaque), and would show what the image has replaced."""
+    chdir(str(LAYERS))
+    mount("overlay", str(IMAGE), "overlay", MountFlag.MS_RDONLY, data=f"lowerdir={':'.join(names)}")
+    chdir("/")
 
 
 def _laid(number: int, text: str) -> str:

@@ -49,7 +49,7 @@ def assert_clean(daemon: Daemon) -> None:
     assert stage.left(daemon.instance.cgroup, PREFIX) == ()
     assert sandboxed(daemon) == []
     mounted = {line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()}
-    assert not mounted & {str(path) for path in (stage.LAYERS, stage.QUEUES)}
+    assert not mounted & {str(path) for path in (stage.LAYERS, stage.IMAGE, stage.QUEUES)}
 
 
 def sandboxed(daemon: Daemon) -> list[str]:
@@ -204,6 +204,22 @@ def victim() -> Iterator[subprocess.Popen[bytes]]:
             yield process
         finally:
             process.kill()
+
+
+def test_what_a_layer_has_replaced_stays_hidden(clean: Daemon, tmp_path: Path) -> None:
+    """A directory that was removed and made again hides the one below: whole, in both runs, as with docker run."""
+    (tmp_path / "Dockerfile").write_text(
+        "FROM busybox\nRUN mkdir /d && touch /d/old\nRUN rm -r /d && mkdir /d && touch /d/new && chown 7:8 /d/new\n"
+    )
+    clean.docker("build", "-q", "-t", "replaced", str(tmp_path))
+    clean.docker("run", "--rm", "replaced", "test", "!", "-e", "/d/old")
+    for wall in ("pid", "user"):
+        body = {"Image": "replaced", "Cmd": ["sh", "-c", "ls -n /d | tail -n +2; touch /d/mine && ls /d"]}
+        found = clean.api.post(f"/kernel-engine/without/{wall}", query={"seconds": "8"}, body=body).json()
+        for run in ("All", "Without"):
+            [row, *names] = found[run]["Output"].splitlines()
+            assert row.split()[2:4] == ["7", "8"] and names == ["mine", "new"], found[run]
+    assert_clean(clean)
 
 
 def test_the_machines_files_cannot_be_written(clean: Daemon) -> None:
