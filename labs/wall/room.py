@@ -34,7 +34,8 @@ CGROUPS = "/sys/fs/cgroup"
 DELEGATED = ("cgroup.procs", "cgroup.threads", "cgroup.subtree_control", "tasks")
 NAME = "wall-room"
 _CHUNK = 65536
-_SYS_ADMIN = 1 << 21
+#: CAP_SYS_ADMIN, and CAP_SETFCAP for one who is root and maps that, user_namespaces(7)
+_MAKES_ROOMS = 1 << 21 | 1 << 31
 
 
 def main() -> int:
@@ -102,9 +103,9 @@ def _only_look_at(place: str) -> None:
 
 
 def _open_container(uid: int, gid: int) -> None:
-    """Root of a container lays out what a room needs, then becomes the learner, with the one power that it takes to
-    make a user namespace where the kernel refuses that to ordinary users. So the namespace is the learner's, files of
-    the learner's folder are the room's root's, and checks may read of it what they may of a room without a container.
+    """Root of a container lays out what a room needs, then becomes the learner, with what it takes to make a user
+    namespace where the kernel refuses that to ordinary users. So the namespace is the learner's, files of the
+    learner's folder are the room's root's, and checks may read of it what they may of a room without a container.
     """
     os.makedirs(DESK, exist_ok=True)
     _open_cgroups(uid, gid)
@@ -112,7 +113,7 @@ def _open_container(uid: int, gid: int) -> None:
     process.setgroups([])
     process.setresgid(gid)
     process.setresuid(uid)
-    process.capset(_SYS_ADMIN, _SYS_ADMIN, 0)
+    process.capset(_MAKES_ROOMS, _MAKES_ROOMS, 0)
     process.prctl(Prctl.PR_SET_DUMPABLE, 1)  # another uid took it away, and with it one's own /proc/self
 
 
