@@ -1,7 +1,8 @@
 """A notebook that came back, made whole again: what the teacher gave is the teacher's, what the learner wrote stays.
 
 Pure. Every cell that was given is put back in its place with its source, outputs and marks; of a learner's cell only
-the source is taken; cells that the learner added stay after the one that they stood behind, without tags.
+the source is taken; cells that the learner added stay after the one that they stood behind, without tags. What clears
+up behind the exercises (tagged `cleanup`) stays there as text: the checks come after the last cell.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ nbformat: Any = untyped
 #: a notebook beyond is no learner's work
 MOST_BYTES = 20 << 20
 MOST_CELLS = 2000
+CLEANUP = "cleanup"
 
 
 class Unreadable(Exception):
@@ -145,6 +147,8 @@ def _changed(given: NotebookNode, own: NotebookNode, name: str) -> Iterator[Find
 
 
 def _mended(given: NotebookNode, own: NotebookNode | None) -> NotebookNode:
+    if CLEANUP in given.metadata.get("tags", ()):
+        return nbformat.v4.new_raw_cell(given.source, id=given.id)
     made: NotebookNode = nbformat.from_dict(given)
     if own is not None and marks.kind(given) is Kind.WORK and own.cell_type == given.cell_type:
         made.source = own.source

@@ -176,3 +176,11 @@ def test_what_is_mended_can_be_written() -> None:
     made: NotebookNode = returned(lambda cells: cells.extend(cells[:3])).notebook
     nbformat.validate(made)
     assert len({cell.id for cell in made.cells}) == len(made.cells)
+
+
+def test_what_clears_up_behind_the_exercises_is_not_run() -> None:
+    lab = sheet.sheet(catalogue.lab("04")).notebook
+    cleared = [cell.id for cell in lab.cells if mending.CLEANUP in cell.metadata.get("tags", ())]
+    mended = mending.mend(lab, mending.read(nbformat.writes(lab).encode())[0])
+    assert mended.findings == ()
+    assert [cell.id for cell in mended.notebook.cells if cell.cell_type == "raw"] == cleared != []
