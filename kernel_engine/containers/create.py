@@ -69,7 +69,7 @@ def _check(house: House, options: ContainerOptions) -> None:
     check_share(house.limits, host)
     check_room(house.limits, len(house.roster.all()))
     if house.ids is not None and host.userns_mode != "host":
-        check_remapped(host)
+        check_remapped(host, own_network=house.restriction is not None and house.restriction.own_network)
     capabilities.resolve(host.cap_add, host.cap_drop, host.privileged)  # refuses unknown names
     parse_security_options(host.security_opt)
 

@@ -61,14 +61,14 @@ def check_room(limits: Limits, there: int) -> None:
         raise Forbidden(f"this engine may have {limits.containers} containers: remove one that is not needed")
 
 
-def check_remapped(host: HostOptions) -> None:
-    """What cannot be had in a user namespace. InvalidRequest."""
+def check_remapped(host: HostOptions, *, own_network: bool = False) -> None:
+    """What cannot be had in a user namespace. InvalidRequest. `own_network`: see Restriction."""
     if host.privileged:
         raise InvalidRequest(
             "privileged mode is incompatible with user namespaces.  You must run the container in the host namespace "
             "when running privileged mode"
         )
-    if host.network_mode == "host":
+    if host.network_mode == "host" and not own_network:
         raise InvalidRequest("cannot share the host's network namespace when user namespaces are enabled")
     if host.pid_mode == "host":
         raise InvalidRequest("cannot share the host PID namespace when user namespaces are enabled")

@@ -25,6 +25,7 @@ _ULIMITS = frozenset({"rtprio", "nice", "rttime"})
 _DEVICES = {"Devices": "--device", "DeviceRequests": "--gpus", "DeviceCgroupRules": "--device-cgroup-rule"}
 _SECURITY = ("no-new-privileges", "no-new-privileges=true", "no-new-privileges:true", "seccomp=default")
 _NO_SSH = ("ssh://", "git@")
+HOST_NETWORK = "--network host"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,11 @@ class Folder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restriction:
+    """`own_network`: the engine stands in a network namespace that is its users' own, so that "host" leads no further.
+    No capability comes with it: that namespace belongs to no user namespace of a container."""
+
     folders: tuple[Folder, ...] = ()
+    own_network: bool = False
 
     def check(self, options: ContainerOptions) -> None:
         self.check_host(options.host)
@@ -83,7 +88,7 @@ class Restriction:
     def check_host(self, host: HostOptions) -> None:
         """Of a container, or of the containers of a build."""
         for asked, what in _flags(host):
-            if asked:
+            if asked and not (self.own_network and what == HOST_NETWORK):
                 raise refused(what)
         added = [name for name in capabilities.normalize(host.cap_add, "CapAdd") if name not in capabilities.DEFAULT]
         if added:
@@ -157,7 +162,7 @@ def _flags(host: HostOptions) -> Iterable[tuple[object, str]]:
         "--cgroupns": host.cgroupns_mode,
     }
     for option, mode in modes.items():
-        yield mode == "host", f"{option} host"
+        yield mode == "host", f"{option} host"  # HOST_NETWORK is one of them
     for key, option in _DEVICES.items():
         yield host.raw.get(key), option
     yield host.raw.get("CgroupParent"), "--cgroup-parent"

@@ -71,6 +71,7 @@ def _run(options: argparse.Namespace, words: list[str]) -> int:
                 **_tcp(options),
                 restrict=options.restrict,
                 restrict_binds=tuple(options.restrict_binds),
+                own_network=options.own_network,
                 limits=Limits(
                     memory=options.limit_memory,
                     nano_cpus=options.limit_cpus,
@@ -199,6 +200,11 @@ def _add_restriction(serve: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="what lies in this folder may be mounted, and nothing else of this machine; repeatable",
+    )
+    serve.add_argument(
+        "--own-network",
+        action="store_true",
+        help="with --restrict: the network namespace that this runs in is its users' own; allow --network host",
     )
     limits = (
         ("memory", _bytes, "BYTES[k|m|g]", "memory of all containers together, with swap"),

@@ -55,6 +55,7 @@ class Settings:
     tls: Certificates | None = None  #: whom `tcp` serves; None: loopback addresses only
     restrict: bool = False
     restrict_binds: tuple[Path, ...] = ()
+    own_network: bool = False  #: this process's network namespace is its clients' own
     limits: Limits = NO_LIMITS
     limit_disk: int = 0  #: bytes; 0 = what the file system of the root has
     limit_servers: int | None = None  #: servers beside this one; None = one where `restrict`, else as many as wanted
@@ -123,7 +124,8 @@ def _guard(settings: Settings) -> Guard:
     if settings.restrict:
         if ids is None:
             raise InvalidRequest("--restrict needs containers' users to be others than this machine's: not root")
-        restriction = Restriction(folders=tuple(find_folder(path, ids) for path in settings.restrict_binds))
+        folders = tuple(find_folder(path, ids) for path in settings.restrict_binds)
+        restriction = Restriction(folders=folders, own_network=settings.own_network)
     elif settings.restrict_binds:
         raise InvalidRequest("--restrict-binds means nothing without --restrict")
     most = 1 if settings.restrict and settings.limit_servers is None else settings.limit_servers
@@ -145,6 +147,8 @@ def _guard_words(settings: Settings) -> tuple[str, ...]:
     words = [word for name, value in given.items() if value for word in (name, str(value))]
     for folder in settings.restrict_binds:
         words += ["--restrict-binds", str(folder)]
+    if settings.own_network:
+        words.append("--own-network")
     return (*words, "--restrict", "--limit-servers", "0") if settings.restrict else tuple(words)
 
 

@@ -253,7 +253,8 @@ def _lay(spec: Spec, parts: _Parts, ground: Ground) -> tuple[Root, tuple[Source,
 def _enter_user_namespace(
     spec: Spec, parts: _Parts, streams: Streams, user_namespace: int, owners: Mapping[tuple[int, int], int]
 ) -> tuple[Source, ...]:
-    """The same, and /proc, in a mount namespace of the host's; then this process has no rights on the host any more.
+    """The same, and what only the host may mount, in a mount namespace of the host's; then this process has no rights
+    on the host any more.
 
     The overlay is its working directory, and stays so in the mount namespace that belongs to the user namespace.
     """
@@ -266,13 +267,19 @@ def _enter_user_namespace(
     user_namespaces.own_files(spec.ids, security.AVAILABLE)
     sources += rootfs.open_inside([mount for mount in parts.mounts if mount.mapped], spec.rootfs.target)
     root = rootfs.mount_overlay(spec.rootfs)
-    # its processes' namespace is the launcher's gift, which the user namespace's root could not mount
-    rootfs.mount_standard(root, [system for system in parts.systems if system.type == "proc"])
+    rootfs.mount_standard(root, [system for system in parts.systems if _is_the_hosts(system, spec)])
     os.fchdir(root.fd)
     root.close()
     security.own_streams(*spec.ids.root, streams.descriptors())
     user_namespaces.enter(user_namespace)
     return sources
+
+
+def _is_the_hosts(system: FileSystem, spec: Spec) -> bool:
+    """Whether the root of a user namespace could not mount it: the namespace of processes is the launcher's gift, and
+    that of the network the engine's own where the container has none."""
+    own_network = "net" in spec.namespaces or any(each.namespace == "net" for each in spec.joined)
+    return system.type == "proc" or (system.type == "sysfs" and not own_network)
 
 
 def _furnish(
@@ -288,9 +295,9 @@ def _furnish(
     """Everything about mounts above the overlay, in the one order that works. Gives the terminal (master, slave)
     where one is asked.
 
-    memory: another container's /dev/shm. mapped: /proc is there already.
+    memory: another container's /dev/shm. mapped: what only the host may mount is there already.
     """
-    systems = [system for system in parts.systems if not (mapped and system.type == "proc")]
+    systems = [system for system in parts.systems if not (mapped and _is_the_hosts(system, spec))]
     rootfs.mount_standard(root, systems)
     if memory is not None:
         rootfs.attach_memory(root, memory)

@@ -38,7 +38,7 @@ def command(learner: Learner, folder: str, mirrors: Sequence[str], dns: Sequence
     """The whole command line, through nsenter(1) into the learner's network."""
     words = [
         "nsenter", f"--net=/run/netns/{learner.namespace}", *_PROGRAM, "serve", "--root", str(learner.root),
-        "--run", str(learner.run), "--group", learner.name, "--restrict", "--restrict-binds", folder,
+        "--run", str(learner.run), "--group", learner.name, "--restrict", "--own-network", "--restrict-binds", folder,
         "--limit-memory", limits.memory, "--limit-cpus", str(limits.cpus), "--limit-pids", str(limits.processes),
         "--limit-containers", str(limits.containers),
     ]  # fmt: skip

@@ -213,7 +213,7 @@ def engine_options(booth: Booth) -> tuple[str, ...]:
     learner's folder, and have limits all together."""
     limits = booth.limits
     return (
-        *("--restrict", "--restrict-binds", str(booth.work), "--socket-user", str(LEARNER)),
+        *("--restrict", "--restrict-binds", str(booth.work), "--own-network", "--socket-user", str(LEARNER)),
         *("--limit-memory", str(limits.memory), "--limit-cpus", f"{limits.processors:g}"),
         *(("--limit-disk", str(limits.disk)) if limits.disk else ()),
         *("--limit-pids", str(limits.processes), "--limit-containers", str(limits.containers)),

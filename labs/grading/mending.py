@@ -147,9 +147,9 @@ def _changed(given: NotebookNode, own: NotebookNode, name: str) -> Iterator[Find
 
 
 def _mended(given: NotebookNode, own: NotebookNode | None) -> NotebookNode:
-    if CLEANUP in given.metadata.get("tags", ()):
-        return nbformat.v4.new_raw_cell(given.source, id=given.id)
     made: NotebookNode = nbformat.from_dict(given)
+    if CLEANUP in given.metadata.get("tags", ()):
+        made = nbformat.v4.new_raw_cell(given.source, id=given.id)
     if own is not None and marks.kind(given) is Kind.WORK and own.cell_type == given.cell_type:
         made.source = own.source
     return made

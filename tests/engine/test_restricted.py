@@ -166,6 +166,23 @@ def test_a_server_that_it_makes_is_as_restricted_and_the_only_one(busybox_mirror
             assert one.refused("/kernel-engine/servers", {"Name": "third"}) == (403, text)
 
 
+def test_its_own_network_may_be_shared_and_gives_no_right_over_it(busybox_mirror: str) -> None:
+    words = ("--restrict", "--own-network")
+    with (
+        tempfile.TemporaryDirectory(prefix="ke-test-") as place,
+        running_daemon(Path(place), (busybox_mirror,), *words) as engine,
+    ):
+        engine.docker("pull", "-q", "busybox")
+        inside = Class(engine, Path(place))
+        tries = "ip link set lo mtu 1400; echo $?; echo 0 > /sys/class/net/lo/mtu; echo $?"
+        script = f"readlink /proc/self/ns/net; cat /proc/self/uid_map; {tries}"
+        network, ids, changed, written = inside.shell(script, "--network", "host").splitlines()
+        assert network == os.readlink("/proc/self/ns/net") and ids.split()[1] != "0"
+        assert changed != "0" and written != "0"
+        assert "ok" in engine.docker("build", "--network", "host", "-", input="FROM busybox\nRUN echo ok\n").stdout
+        assert inside.refused("/containers/create", {"Image": "busybox", "HostConfig": {"PidMode": "host"}})[0] == 403
+
+
 def test_builds(room: Class) -> None:
     for query, text in (
         ({"networkmode": "host"}, "--network host is not allowed"),

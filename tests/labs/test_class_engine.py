@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -27,21 +28,22 @@ LEARNER = 61001
 LABS = [lab for lab in catalogue.labs() if not why_not(lab)]
 
 
+@dataclass(frozen=True, slots=True)
 class Desk:
     """A learner's workspace, and the engine that mounts nothing else."""
 
-    def __init__(self, engine: Daemon, workspace: Path) -> None:
-        self.engine, self.workspace = engine, workspace
+    engine: Daemon
+    workspace: Path
 
 
 @pytest.fixture
 def desk(hub: str, hub_maker: str) -> Iterator[Desk]:
-    with build.fixed_ports(), tempfile.TemporaryDirectory(prefix="ke-test-") as place:
+    with build.fixed_ports(), tempfile.TemporaryDirectory(prefix="docker-labs-") as place:
         os.chmod(place, 0o755)
         workspace = Path(place, "home")
         workspace.mkdir()
         os.chown(workspace, LEARNER, LEARNER)
-        words = ("--restrict", "--restrict-binds", str(workspace), "--socket-user", str(LEARNER))
+        words = ("--restrict", "--own-network", "--restrict-binds", str(workspace), "--socket-user", str(LEARNER))
         limits = ("--limit-memory", "2g", "--limit-cpus", "2", "--limit-pids", "512", "--limit-containers", "50")
         with running_daemon(Path(place), (hub, hub_maker), *words, *limits) as engine:
             yield Desk(engine, workspace)
@@ -57,6 +59,9 @@ def replayed(lab: Lab, desk: Desk) -> subprocess.CompletedProcess[str]:
     """`pytest --nbval` of the learner's own copy, as the learner."""
     home = desk.workspace
     profile = home / "ipython" / "profile_default"
+    settings = home.with_name("docker")  # where the course's own replays have it
+    settings.mkdir()
+    os.chown(settings, LEARNER, LEARNER)
     environment = {
         "HOME": str(home),
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin:/usr/sbin",
@@ -64,7 +69,7 @@ def replayed(lab: Lab, desk: Desk) -> subprocess.CompletedProcess[str]:
         "IPYTHONDIR": str(profile.parent),
         "DOCKER_HOST": desk.engine.host,
         "DOCKER_LABS_HOST": desk.engine.host,
-        "DOCKER_CONFIG": str(home / "docker"),
+        "DOCKER_CONFIG": str(settings),
         "DOCKER_LABS_STILL": "1",
         "DOCKER_LABS_WORKSPACE": str(home / "labs"),
     }
