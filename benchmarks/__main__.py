@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import builds, debian, wiki
+from benchmarks import builds, debian, many, wiki
 from benchmarks.rivals import Engine, buildah, kernel_engine, podman, real_docker
 from benchmarks.timing import Figure, interleaved, table, timed
 from tests.dockerd import Unavailable
@@ -57,19 +57,6 @@ BUILDS: dict[str, tuple[Callable[[Engine, Path], float], int]] = {
 }
 
 
-def fifty_detached(engine: Engine) -> float:
-    """Seconds for 50 containers one after another."""
-    names = [f"many{number}" for number in range(50)]
-
-    def start() -> None:
-        for name in names:
-            engine.command("run", "-d", "--name", name, "busybox", "sleep", "1000")
-
-    seconds = timed(start)
-    engine.command("rm", "-f", *(("-t", "0") if engine.name == "podman" else ()), *names)
-    return seconds / 1000
-
-
 def measure_runs(engines: list[Engine], quick: bool) -> dict[str, dict[str, Figure]]:
     results: dict[str, dict[str, Figure]] = {}
     for engine in engines:
@@ -77,12 +64,9 @@ def measure_runs(engines: list[Engine], quick: bool) -> dict[str, dict[str, Figu
     for label, (measure, rounds) in RUNS.items():
         measures = {engine.name: functools.partial(measure, engine) for engine in engines}
         results[f"{label} (ms)"] = interleaved(label, measures, rounds // 3 if quick else rounds)
-    if not quick:
-        seconds = {engine.name: fifty_detached(engine) for engine in engines}
-        results["50 detached, one after another (s)"] = {n: Figure(s, s) for n, s in seconds.items()}
     for engine in engines:
-        engine.command("rm", "-f", "steady")
-    return results
+        engine.command("rm", "-f", *(("-t", "0") if engine.name == "podman" else ()), "steady")
+    return results if quick else results | many.rows(engines, 50)
 
 
 def measure_builds(engines: list[Engine], quick: bool, scratch: Path) -> dict[str, dict[str, Figure]]:
@@ -125,7 +109,7 @@ def opened(scratch: Path) -> Iterator[list[Engine]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("what", nargs="*", choices=["run", "build", []], help="only these")
+    parser.add_argument("what", nargs="*", choices=["run", "build", "many", []], help="only these")
     parser.add_argument("--quick", action="store_true", help="a third of the rounds, and no 50 containers")
     words = parser.parse_args()
     what = words.what or ["run", "build"]
@@ -135,6 +119,9 @@ def main() -> None:
             if "run" in what:
                 runners = [engine for engine in engines if engine.runs]
                 print(table([engine.name for engine in runners], measure_runs(runners, words.quick)), end="\n\n")
+            if "many" in what:
+                runners = [engine for engine in engines if engine.runs]
+                print(table([engine.name for engine in runners], many.rows(runners, 500)), end="\n\n")
             if "build" in what:
                 builders = [engine for engine in engines if engine.builds]
                 print(table([engine.name for engine in builders], measure_builds(builders, words.quick, scratch)))

@@ -86,6 +86,7 @@ class Engine:
     builds: bool = True
     build_words: tuple[str, ...] = ()  #: what it wants to hear besides, to build as the others do
     tag: str = "bench"
+    state: str = ""  #: a path that the words of each of its processes hold
     enter: tuple[str, ...] = ()  #: what a command begins with that runs in the network of the engine's ports
 
     def build(self, context: Path, *words: str) -> None:
@@ -154,7 +155,9 @@ def kernel_engine(scratch: Path) -> Iterator[Engine]:
         try:
             with _served([*base, "serve", *places, "--registry-mirror", mirror], path, scratch / "ke.log"):
                 os.environ["DOCKER_LABS_LANG"] = "off"
-                engine = Engine("kernel-engine", prefix, functools.partial(_pull, prefix), Api(str(path)))
+                engine = Engine(
+                    "kernel-engine", prefix, functools.partial(_pull, prefix), Api(str(path)), state=str(run)
+                )
                 engine.command("pull", "busybox")
                 yield engine
         finally:
@@ -170,7 +173,8 @@ def real_docker(scratch: Path) -> Iterator[Engine]:
         prefix = (client or running.command[0], *running.command[1:])
         pid = (running.socket.parent / "pid").read_text().strip()
         enter = ("nsenter", f"--net=/proc/{pid}/ns/net")
-        engine = Engine("docker", prefix, functools.partial(_load, prefix), Api(str(running.socket)), enter=enter)
+        api, state = Api(str(running.socket)), str(running.socket.parent)
+        engine = Engine("docker", prefix, functools.partial(_load, prefix), api, state=state, enter=enter)
         engine.load(busybox(), "busybox:latest")
         yield engine
 
@@ -196,7 +200,7 @@ def podman(scratch: Path) -> Iterator[Engine]:
     # crun refuses mixed cgroup hierarchies
     prefix = (client, *places, "--cgroup-manager", "cgroupfs", "--runtime", "runc")
     # its builder is buildah's
-    engine = Engine("podman", prefix, functools.partial(_load, prefix), builds=False)
+    engine = Engine("podman", prefix, functools.partial(_load, prefix), builds=False, state=str(state))
     state.mkdir()
     _limit(state)
     try:

@@ -22,6 +22,10 @@ class Figure(NamedTuple):
 _NONE = Figure(float("nan"), float("nan"))
 
 
+def figure(samples: Sequence[float]) -> Figure:
+    return Figure(statistics.median(samples), min(samples))
+
+
 def timed(work: Callable[[], object]) -> float:
     """Milliseconds."""
     start = time.perf_counter()
@@ -39,7 +43,7 @@ def interleaved(
             sample = measure()
             if number >= warm_up:
                 samples[name].append(sample)
-    row = {name: Figure(statistics.median(values), min(values)) for name, values in samples.items()}
+    row = {name: figure(values) for name, values in samples.items()}
     print(label, {name: str(figure) for name, figure in row.items()}, file=sys.stderr)
     return row
 

@@ -239,13 +239,13 @@ def ordinary_work(daemon: Daemon, number: int) -> str:
 def test_clients_at_once(clean: Daemon, clients: int, rounds: int) -> None:
     start_idle(client(clean), "steady")
     listener = client(clean).get("/events")
-    with ThreadPoolExecutor(clients) as pool:
-        told = pool.map(lambda number: ordinary_work(clean, number), range(clients * rounds))
+    wanted = sum(number % 4 in (0, 3) for number in range(clients * rounds))
+    with ThreadPoolExecutor(1) as other, ThreadPoolExecutor(clients) as pool:
+        ended = (event for event in listener.objects() if event.get("Action") == "destroy")
+        heard = other.submit(lambda: [next(ended)["Actor"]["ID"] for _ in range(wanted)])
+        told = list(pool.map(lambda number: ordinary_work(clean, number), range(clients * rounds)))
         assert not [sentence for sentence in told if sentence]
-    wanted = sum(number % 4 == 0 for number in range(clients * rounds))
-    ended = (event for event in listener.objects() if event.get("Action") == "destroy")
-    for _ in range(wanted):  # who listens to the events hears of every one
-        next(ended)
+        assert len(set(heard.result(120))) == wanted  # who listens to the events hears of every one
     listener.close()
 
 
