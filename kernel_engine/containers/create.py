@@ -120,7 +120,7 @@ async def _make(
             )
         )
         undo.callback(house.roster.forget, live)
-        if not config.host.auto_remove:  # whose start waits for it; before that, nothing of it need survive
+        if not config.host.auto_remove:  # whose program waits for it; before that, nothing of it need survive
             await recorded(live)
         undo.pop_all()
     adopt(house.traces.keep(container_id, trace.whole))

@@ -62,13 +62,12 @@ async def start_locked(house: House, live: Live, stepping: Stepping | None = Non
     trace = Trace("daemon")
     steps: Sequence[Step] = ()
     try:
-        await recorded(live)
-    except sqlite3.Error as error:
-        await remove_locked(house, live, WaitResult(exit_code=128, error=str(error)))
-        raise
-    try:
         started, endpoints = await _launch(house, live, trace, stepping)
         steps = started.trace
+    except sqlite3.Error as error:
+        await house.log_writer.release(record.id)
+        await remove_locked(house, live, WaitResult(exit_code=128, error=str(error)))
+        raise
     except EngineError as error:
         steps = getattr(error, "trace", ())
         await _remember_failure(house, live, error)
@@ -122,6 +121,7 @@ async def _launch(
             await adopted
         if endpoints:
             write_hosts(house, replace(record, endpoints=endpoints))
+        await recorded(live)  # before the program runs; until here the disk had time
 
     try:
         with recording(trace):

@@ -25,6 +25,22 @@ _libc = ctypes.PyDLL(None, use_errno=True)
 _syscall = _libc.syscall
 _syscall.restype = ctypes.c_long
 
+#: found once, by whoever imports this, and not again by each child that is forked
+_OFTEN = (
+    "capset",
+    "mount",
+    "pivot_root",
+    "prctl",
+    "sethostname",
+    "setns",
+    "setresgid",
+    "setresuid",
+    "umount2",
+    "unshare",
+)
+for _name in _OFTEN:
+    getattr(_libc, _name)
+
 #: calls that the oldest C library we run on has no function for. From 424 on, numbers are the same on every machine.
 _NUMBERS = {
     "pidfd_send_signal": 424,

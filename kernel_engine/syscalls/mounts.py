@@ -11,6 +11,7 @@ import os
 import stat
 import struct
 from enum import IntFlag
+from functools import cache
 
 from kernel_engine.syscalls.libc import call, recorded
 
@@ -111,9 +112,9 @@ def pivot_root(new_root: str, put_old: str) -> None:
 def open_tree(path: str, *, recursive: bool = True, directory: int = AT_FDCWD, shown: str = "") -> int:
     """A detached copy of the mount (or mounts) at `path`: what a bind mount is before it is attached."""
     flags = _CLONE_TREE_RECURSIVE if recursive else _CLONE_TREE
-    real = flags if path else flags | TreeFlag.AT_EMPTY_PATH
+    real = int(flags) if path else flags | AT_EMPTY_PATH
     shown = shown or path
-    return call("open_tree", directory, os.fsencode(path), real, show=f"{shown} {flags.name}", path=shown)
+    return call("open_tree", directory, os.fsencode(path), int(real), show=f"{shown} {flags.name}", path=shown)
 
 
 def move_mount(tree: int, target: int, *, shown: str) -> None:
@@ -144,8 +145,14 @@ def mount_setattr(
 
 def openat2(directory: int, path: str, flags: int, resolve: ResolveFlag, *, mode: int = 0) -> int:
     """A descriptor, close-on-exec. With RESOLVE_IN_ROOT no link leads out of `directory`."""
-    how = ctypes.create_string_buffer(_open_how.pack(flags | os.O_CLOEXEC, mode, resolve))
+    how = _how(flags | os.O_CLOEXEC, mode, resolve)
     return call("openat2", directory, os.fsencode(path), how, _open_how.size, path=path, traced=False)
+
+
+@cache
+def _how(flags: int, mode: int, resolve: int) -> ctypes.Array[ctypes.c_char]:
+    """struct open_how, which the kernel only reads."""
+    return ctypes.create_string_buffer(_open_how.pack(flags, mode, resolve))
 
 
 def chdir(path: str) -> None:
