@@ -90,6 +90,30 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "정지하거나, -p에 다른 호스트 포트를 써 보세요. "
         "방금 만든 컨테이너는 Created 상태로 남아 있으니 docker rm으로 지워 주세요.",
     ),
+    # an ordinary user's engine --------------------------------------------------------------------------------------
+    (
+        r"cannot expose privileged port (?P<port>\d+), .*currently (?P<start>\d+)",
+        "root 없이 켠 엔진은 {start}보다 작은 포트를 열 수 없어요. -p에 8080처럼 더 큰 호스트 포트를 써 보세요. "
+        "컴퓨터 주인이라면 sudo sysctl net.ipv4.ip_unprivileged_port_start={port}로 열어 줄 수도 있어요.",
+    ),
+    (
+        r"try increasing the number of subordinate IDs in /etc/subuid",
+        "이 이미지에는 root 말고 다른 사용자의 파일이 있는데, root 없이 켠 엔진에 그 번호가 없어요. "
+        "/etc/subuid와 /etc/subgid에 번호를 더하고 kernel-engine doctor --rootless로 살펴보세요.",
+    ),
+    (
+        r"a rootless engine without cgroups has no freezer",
+        "root 없이 켠 엔진은 cgroup을 쓸 수 없어서 컨테이너를 멈춰 둘(pause) 수 없어요. "
+        "docker stop과 docker start를 써 보세요.",
+    ),
+    (
+        r"NanoCPUs can not be set, as your kernel does not support",
+        "root 없이 켠 엔진은 cgroup을 쓸 수 없어서 --cpus를 지킬 수 없어요. --cpus를 빼고 실행하세요.",
+    ),
+    (
+        r"is not for a rootless engine|a rootless engine (makes no servers|leaves no wall out)",
+        "root 없이 켠 엔진에서는 할 수 없는 일이에요. root로 켠 엔진(./lab up)에서 해 보세요.",
+    ),
     (
         r"listen (tcp|udp|sctp)\d? \S*?:(?P<port>\d+): bind: address already in use",
         "호스트의 {port}번 포트를 이미 다른 프로그램이 쓰고 있어요. sudo ss -lntup으로 어느 프로그램인지 보고, "

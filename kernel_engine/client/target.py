@@ -89,8 +89,18 @@ def context_name(hosts: Sequence[str] = (), context: str = "") -> str:
 
 
 def default_host() -> str:
-    """The engine of the context `default`: $DOCKER_HOST, else the engine of this machine."""
-    return addressed(os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_LABS_HOST") or DEFAULT_HOST)
+    """The engine of the context `default`: $DOCKER_HOST, else the engine of this machine or user."""
+    return addressed(os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_LABS_HOST") or own_host())
+
+
+def own_host() -> str:
+    """The engine of this machine; the user's own, which needs no root, where the machine's is not or is not for him."""
+    folder = os.environ.get("XDG_RUNTIME_DIR")
+    if folder and not os.access(DEFAULT_HOST.removeprefix("unix://"), os.W_OK):
+        place = f"{folder}/kernel-engine/engine.sock"
+        if os.access(place, os.W_OK):
+            return f"unix://{place}"
+    return DEFAULT_HOST
 
 
 def overriding_host() -> str:

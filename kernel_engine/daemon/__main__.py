@@ -27,8 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _instance(options: argparse.Namespace) -> Instance:
-    """Of root, or of an ordinary user."""
-    if options.inside or not (options.rootless or os.geteuid()):
+    """Of root, or of an ordinary user. The doctor looks at the machine's engine, whoever asks, unless told to."""
+    if options.inside or not (options.rootless or (os.geteuid() and options.verb != "doctor")):
         root, run = options.root or DEFAULT_ROOT, options.run or DEFAULT_RUN
         return Instance.at(root, run, rootless=options.inside)
     from kernel_engine.daemon import rootless

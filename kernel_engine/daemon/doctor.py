@@ -37,24 +37,45 @@ def doctor(instance: Instance, group: str, form: str = "text") -> int:
 
 def examine(instance: Instance, group: str) -> Iterator[Finding]:
     """Each check's findings under its name."""
-    checks: list[Callable[[], Iterator[Finding]]] = [
+    for check in _rootless_checks(instance) if instance.rootless else _checks(instance, group):
+        function = check.func if isinstance(check, partial) else check
+        for finding in check():
+            yield replace(finding, name=function.__name__.removeprefix("check_"))
+
+
+def _checks(instance: Instance, group: str) -> list[Callable[[], Iterator[Finding]]]:
+    return [
         *_CHECKS,
         partial(check_directory, instance.root),
         partial(check_restricted, instance.root),
         partial(check_group, group),
         partial(check_firewalls, instance.bridge),
     ]
-    for check in checks:
-        function = check.func if isinstance(check, partial) else check
-        for finding in check():
-            yield replace(finding, name=function.__name__.removeprefix("check_"))
+
+
+def _rootless_checks(instance: Instance) -> list[Callable[[], Iterator[Finding]]]:
+    from kernel_engine.daemon import rootless_needs
+
+    return [
+        *rootless_needs.CHECKS,
+        partial(rootless_needs.check_overlay, instance.root),
+        surroundings.check_architecture,
+        surroundings.check_memory,
+        partial(check_directory, instance.root),
+        check_libraries,
+        check_programs,
+    ]
 
 
 def check_root() -> Iterator[Finding]:
     if os.geteuid() == 0:
         yield Finding(grade="ok", text="관리자(root) 권한이 있어요.")
     else:
-        yield Finding(grade="missing", text="관리자(root) 권한이 없어요.", advice="sudo를 앞에 붙여 다시 실행하세요.")
+        yield Finding(
+            grade="missing",
+            text="관리자(root) 권한이 없어요.",
+            advice="sudo를 앞에 붙여 다시 실행하세요. root 없이 쓰려면: kernel-engine doctor --rootless",
+        )
 
 
 def check_kernel() -> Iterator[Finding]:

@@ -64,6 +64,9 @@ class _Streams:
         self._listening = listening
         self._tasks: set[asyncio.Task[None]] = set()
         listening.setblocking(False)
+        # connections in TIME_WAIT, those that come to it too, keep the port from nobody (inet_csk_get_port); that it
+        # listens keeps it to itself
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.listen(_BACKLOG)
         self._accepting = asyncio.get_running_loop().create_task(self._accept())
 

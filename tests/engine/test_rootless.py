@@ -63,16 +63,24 @@ def eventually(done: Callable[[], bool], seconds: float = 30) -> bool:
 
 
 def fetch(port: int) -> str:
-    """What a web server on this machine's loopback says; "" where nobody listens."""
+    """What a web server on this machine's loopback says; "" where there is none, or its container has just gone."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=20) as end:
             end.sendall(b"GET / HTTP/1.0\r\n\r\n")
             pieces = b""
             while piece := end.recv(4096):
                 pieces += piece
-    except ConnectionRefusedError:
+    except ConnectionError:
         return ""
     return pieces.decode().rpartition("\r\n\r\n")[2].strip()
+
+
+def is_closed(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=20).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def published(engine: Daemon, name: str) -> int:
@@ -115,7 +123,7 @@ def test_a_port_a_name_an_exec_and_a_commit(engine: Daemon) -> None:
         engine.docker("commit", "web", "mine")
         assert engine.out("run", "--rm", "mine", "cat", "/www/index.html") == "hello"
         engine.docker("stop", "-t", "0", "web")
-        assert fetch(port) == ""
+        assert is_closed(port)
     finally:
         engine.docker("rm", "-f", "web", check=False)
         engine.docker("network", "rm", "own", check=False)
@@ -134,7 +142,7 @@ def test_a_daemon_that_is_killed_leaves_containers_and_their_ports(engine: Daemo
         assert engine.out("exec", "lasting", "id", "-u") == "0"
     finally:
         engine.docker("rm", "-f", "lasting", check=False)
-    assert fetch(port) == ""
+    assert is_closed(port)
 
 
 def test_root_of_the_machine_is_told_to_leave_sudo_out(place: Path) -> None:
@@ -142,3 +150,103 @@ def test_root_of_the_machine_is_told_to_leave_sudo_out(place: Path) -> None:
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=REPOSITORY)
     assert done.returncode == 1
     assert "--rootless is for an ordinary user, and this is root" in done.stderr
+
+
+def test_a_build_a_copy_and_a_volume(engine: Daemon, place: Path) -> None:
+    context = place / "context"
+    context.mkdir()
+    (context / "seed").write_text("grown\n")
+    lines = ("FROM busybox", "COPY --chown=7:8 seed /seed", "RUN mkdir /x && touch /x/a", "RUN rm -r /x && mkdir /x")
+    (context / "Dockerfile").write_text("\n".join(lines))
+    try:
+        engine.docker("build", "-t", "built", str(context))
+        assert engine.out("run", "--rm", "built", "sh", "-c", "stat -c %u:%g /seed; ls /x").split() == ["7:8"]
+        engine.docker("run", "-d", "--name", "keeps", "-v", "kept:/data", "built", "sleep", "600")
+        engine.docker("cp", str(context / "seed"), "keeps:/data/copied")
+        assert engine.out("run", "--rm", "-v", "kept:/data", "busybox", "cat", "/data/copied") == "grown"
+        assert engine.docker("cp", "keeps:/seed", "-").stdout.startswith("seed")
+        assert (place / "root/volumes").stat().st_uid == rootless.UID
+    finally:
+        engine.docker("rm", "-f", "keeps", check=False)
+        engine.docker("volume", "rm", "kept", check=False)
+
+
+def own_address() -> str:
+    """Of this machine on the way out of it; "" where there is none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.200", 9))
+        except OSError:
+            return ""
+        return str(probe.getsockname()[0])
+
+
+def test_the_way_out_leads_to_the_machine_but_not_to_its_loopback(engine: Daemon) -> None:
+    address = own_address()
+    if not address:
+        pytest.skip("needs a network card with a way out")
+    with socket.create_server((address, 0)) as listening:
+        listening.settimeout(60)
+        words = ["run", "-d", "--name", "caller", "busybox", "sh", "-c", f"nc {address} {listening.getsockname()[1]}"]
+        engine.docker(*words)
+        try:
+            listening.accept()[0].close()
+        finally:
+            engine.docker("rm", "-f", "caller", check=False)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        refused = engine.docker("run", "--rm", "busybox", "nc", "-w", "5", "10.0.2.2", str(port), check=False)
+        assert refused.returncode == 1
+        listening.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listening.accept()
+
+
+def gate(engine: Daemon) -> int:
+    words = f"-m\0kernel_engine.gate.process\0--run\0{engine.instance.run}\0"
+    for pid in processes():
+        if words in Path(f"/proc/{pid}/cmdline").read_text():
+            return pid
+    return 0
+
+
+def test_a_gate_that_is_killed_is_replaced_and_opens_the_ports_again(engine: Daemon) -> None:
+    engine.docker("run", "-d", "--name", "open", "-p", "80", "busybox", "sh", "-c", SERVER)
+    try:
+        port, killed = published(engine, "open"), gate(engine)
+        assert eventually(lambda: fetch(port) == "hello")
+        os.kill(killed, 9)
+        assert eventually(lambda: gate(engine) not in (0, killed))
+        assert eventually(lambda: fetch(port) == "hello")
+    finally:
+        engine.docker("rm", "-f", "open", check=False)
+    assert is_closed(port)
+
+
+def test_a_port_closes_with_its_container_while_no_daemon_lives(engine: Daemon) -> None:
+    engine.docker("run", "-d", "--name", "short", "-p", "80", "busybox", "sh", "-c", SERVER)
+    try:
+        port, pid = published(engine, "short"), engine.inspect("short")["State"]["Pid"]
+        assert eventually(lambda: fetch(port) == "hello")
+        engine.kill()
+        os.kill(pid, 9)
+        assert eventually(lambda: is_closed(port))
+        engine.start()
+        assert engine.inspect("short")["State"]["Status"] == "exited"
+    finally:
+        engine.docker("rm", "-f", "short", check=False)
+
+
+@pytest.mark.full
+def test_without_ids_of_his_own_he_is_root_and_there_is_nobody_else(place: Path, busybox_mirror: str) -> None:
+    alone = place / "alone"
+    with running_daemon(alone, (busybox_mirror,), program=rootless.program(alone, ids=False)) as engine:
+        assert "there is one user and one group only" in engine.log.read_text()
+        engine.docker("pull", "busybox")
+        assert engine.out("run", "--rm", "busybox", "id", "-u") == "0"
+        refused = engine.docker("run", "--rm", "-u", "1000", "busybox", "true", check=False)
+        assert "to unmapped user in user namespace" in refused.stderr
+        refused = engine.docker("run", "--rm", "--group-add", "5", "busybox", "true", check=False)
+        assert "cannot set any additional groups in a rootless container" in refused.stderr
+        refused = engine.docker("build", "-", input="FROM busybox\nRUN chown 7 /bin\n", check=False)
+        assert refused.returncode
