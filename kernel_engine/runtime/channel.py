@@ -34,6 +34,8 @@ Message = dict[str, Any]
 #: well under the smallest socket buffer that a distribution sets (net.core.wmem_default is 212992)
 PACKET = 60_000
 DESCRIPTORS = 16
+#: json.dumps would make an encoder for each message
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _CREDENTIALS = struct.Struct("=iII")  #: pid, uid, gid
 
 
@@ -69,7 +71,7 @@ class Channel:
 
     def send(self, message: Message, descriptors: Sequence[int] = (), packed: bytes = b"") -> None:
         """Queues a message and sends what goes. The caller keeps its descriptors. Closed when nobody listens."""
-        body = json.dumps(message, separators=(",", ":")).encode()
+        body = _encode(message).encode()
         if packed:
             body += b"\n" + packed
         kept = tuple(os.dup(fd) for fd in descriptors)

@@ -160,7 +160,7 @@ def test_start_and_remove_leaves_nothing(clean: Daemon, warm_up: int, cycles: in
     print(f"{cycles} cycles: {before} → {after}; {first * 1000:.1f} → {last * 1000:.1f} ms of processor time each")
     assert not after.grew(before, kilobytes=4096)
     if cycles >= 10_000:  # thirty are too few to say how long one takes
-        assert last < first * 1.25
+        assert last < first * 1.5
 
 
 @pytest.mark.parametrize("number", [20, full(500, minutes=60)])
