@@ -47,7 +47,19 @@ class Server:
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def place() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="ke-test-") as folder:
+        try:
+            yield Path(folder)
+        finally:
+            for each in Path(folder).iterdir():
+                if each.is_dir():
+                    words = [*PROGRAM, *_words("cleanup", _instance(Path(folder), each.name), "--all")]
+                    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, timeout=_PATIENCE)
+
+
+@pytest.fixture
+def server(place: Path) -> Iterator[Server]:
     made = Server()
     try:
         yield made
@@ -57,9 +69,15 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def place() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="ke-test-") as folder:
-        yield Path(folder)
+def network() -> Iterator[str]:
+    """Another one than this process has."""
+    with subprocess.Popen(["unshare", "--net", "sh", "-c", "echo; exec sleep 1000"], stdout=subprocess.PIPE) as other:
+        try:
+            assert other.stdout is not None
+            other.stdout.readline()
+            yield f"/proc/{other.pid}/ns/net"
+        finally:
+            other.kill()
 
 
 def _instance(place: Path, name: str) -> Instance:
@@ -82,29 +100,22 @@ def _serving(of: Instance, log: Path) -> int:
             return holder(of)
 
 
-def test_each_is_an_engine_of_its_own_in_the_network_that_was_named(server: Server, place: Path) -> None:
+def test_each_is_an_engine_of_its_own_in_the_network_that_was_named(server: Server, place: Path, network: str) -> None:
     here, there = _instance(place, "here"), _instance(place, "there")
     log = place / "log"
-    with subprocess.Popen(["unshare", "--net", "sh", "-c", "echo; exec sleep 1000"], stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None
-        other.stdout.readline()
-        network = f"/proc/{other.pid}/ns/net"
-        server.ask(id=1, words=_words("serve", here), log=str(log))
-        server.ask(id=2, words=_words("serve", there), log=str(log), network=network)
-        pids = [_serving(each, log) for each in (here, there)]
-        assert len({*pids, server.process.pid}) == 3
-        mine, its = (os.readlink(f"/proc/{pid}/ns/net") for pid in pids)
-        assert (mine, its) == (os.readlink("/proc/self/ns/net"), os.readlink(network))
-        assert all(os.getsid(pid) == pid for pid in pids)
-        server.ask(id=1, signal=15)
-        assert server.hear() == {"id": 1, "code": 0}
-        for number, (each, where) in enumerate(((here, ""), (there, network)), 3):
-            server.ask(id=number, words=_words("cleanup", each, "--all"), log=str(log), network=where)
-        ended = [server.hear() for _ in range(3)]  # the second engine was ended by its cleanup
-        other.kill()
-    assert sorted(each["id"] for each in ended) == [2, 3, 4] and not any(each["code"] for each in ended), (
-        log.read_text()
-    )
+    server.ask(id=1, words=_words("serve", here), log=str(log))
+    server.ask(id=2, words=_words("serve", there), log=str(log), network=network)
+    pids = [_serving(each, log) for each in (here, there)]
+    assert len({*pids, server.process.pid}) == 3
+    mine, its = (os.readlink(f"/proc/{pid}/ns/net") for pid in pids)
+    assert (mine, its) == (os.readlink("/proc/self/ns/net"), os.readlink(network))
+    assert all(os.getsid(pid) == pid for pid in pids)
+    server.ask(id=1, signal=15)
+    assert server.hear() == {"id": 1, "code": 0}
+    for number, (each, where) in enumerate(((here, ""), (there, network)), 3):
+        server.ask(id=number, words=_words("cleanup", each, "--all"), log=str(log), network=where)
+    ended = [server.hear() for _ in range(3)]  # the second engine was ended by its cleanup
+    assert {each["id"]: each["code"] for each in ended} == {2: 0, 3: 0, 4: 0}, log.read_text()
     assert not here.root.exists() and not there.run.exists()
     assert server.end() == 0
 
@@ -127,6 +138,3 @@ def test_whoever_asked_is_gone_and_so_are_the_engines(server: Server, place: Pat
     _serving(here, place / "log")
     assert server.end() == 0
     assert holder(here) == 0
-    subprocess.run(
-        [*PROGRAM, *_words("cleanup", here, "--all")], check=True, stdout=subprocess.DEVNULL, timeout=_PATIENCE
-    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -14,6 +16,7 @@ import pytest
 
 from tests.conftest import needs_root
 from tests.daemon import running_daemon
+from tests.labs import submitted
 from tests.labs.test_notebooks import replay
 
 ROOT = Path(__file__).parents[2]
@@ -133,3 +136,51 @@ def test_docker_runs_from_anywhere_and_through_a_link(installed: Path, tmp_path:
         said = run(installed, command, "--version", cwd=tmp_path)
         assert said.returncode == 0, said.stderr
         assert said.stdout.startswith("Docker version "), said.stdout
+
+
+@pytest.fixture(scope="module")
+def product(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh venv with the wheel and all that it needs, nothing editable: as `./lab up` makes it."""
+    venv = tmp_path_factory.mktemp("product") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    subprocess.run([venv / "bin/pip", "--quiet", "--disable-pip-version-check", "install", wheel], check=True)
+    return venv
+
+
+@pytest.mark.full
+@needs_root
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("network", [False, True])
+def test_a_submission_is_graded_by_the_installed_product(
+    product: Path, busybox_mirror: str, tmp_path: Path, network: bool
+) -> None:
+    """Also of a lab with `network: true`, whose kernel then has a way out."""
+    course, name = tmp_path / "course", "90_practice"
+    shutil.copytree(ROOT / "tests/testdata/grading", course, ignore=shutil.ignore_patterns("__pycache__"))
+    source = course / name / "lab.md"
+    source.write_text(source.read_text().replace("minutes: 5", f"minutes: 5\n  network: {str(network).lower()}"))
+    program = (str(product / "bin/python3"), "-I", "-m", "kernel_engine.daemon")
+    with (
+        tempfile.TemporaryDirectory(prefix="ke-test-") as place,
+        running_daemon(Path(place), (busybox_mirror,), program=program) as engine,
+    ):
+        environment = {"DOCKER_HOST": engine.host, "DOCKER_LABS_COURSE": str(course)}
+        _labs(product, tmp_path, environment, "assign", "90", "-o", "out")
+        routes = "assert open('/proc/net/route').read().count('\\n') {} 1"
+        cell = submitted.first(routes.format(">" if network else "=="))
+        (tmp_path / "in").mkdir()
+        made = submitted.notebook(tmp_path / "out/release" / name, submitted.right("apple"), cell)
+        (tmp_path / "in/kim.ipynb").write_bytes(made)
+        _labs(product, tmp_path, environment, "grade", "in", "-o", "book", "--assigned", "out")
+        assert engine.api.get("/containers/json", query={"all": "1"}).json() == []
+    with sqlite3.connect(tmp_path / "book/gradebook.db") as book:
+        assert book.execute("SELECT line, why FROM cells").fetchall() == []
+    rows = list(csv.DictReader((tmp_path / "book/exercises.csv").read_text(encoding="utf-8").splitlines()))
+    assert {row["exercise"]: float(row["score"]) for row in rows} == submitted.POINTS
+
+
+def _labs(product: Path, folder: Path, environment: dict[str, str], *words: str) -> None:
+    given = {"PATH": f"{product}/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8", **environment}
+    command = [product / "bin/labs", *words]
+    done = subprocess.run(command, cwd=folder, env=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
