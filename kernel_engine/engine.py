@@ -256,13 +256,16 @@ def _again(
 ) -> Callable[[], None]:
     """What to do when a process of ours has died: start it anew, then put right what it left."""
 
-    async def restart() -> None:
-        await connect(house)
+    async def restart(replaced: Callable[[], None]) -> None:
+        try:
+            await connect(house)
+        finally:
+            replaced()
         await mend(house)
 
     def lost() -> None:
         if not house.closing:
-            house.later(restart())
+            house.later(restart(house.lose()))
 
     return lost
 

@@ -21,6 +21,7 @@ from kernel_engine.images.pack import pack_file, pack_tree
 from kernel_engine.images.tar_reader import Stream, TarReader
 from kernel_engine.runtime import accounts, user_namespace
 from kernel_engine.storage import copying
+from kernel_engine.syscalls.files import syncfs
 from kernel_engine.syscalls.process import CloneFlag, setns
 from kernel_engine.workers.pool import Say
 
@@ -100,6 +101,8 @@ def seed_volume(order: dict[str, Any], descriptors: Sequence[int], say: Say) -> 
         source = os.path.realpath(order["path"])
         if os.path.isdir(source):
             copying.copy_tree(source, volume)
+            if os.listdir(source):
+                syncfs(".")  # which is the volume now: what it holds is on the disk before it is on record
     return {}
 
 

@@ -36,6 +36,7 @@ async def attach(
             await _replay(record.log_path, options, client, multiplexed)
         if not options.stream:
             return
+        await house.whole()
         attachment = await house.log_writer.attach(
             record.id,
             client,

@@ -10,13 +10,14 @@ import socket
 import time
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kernel_engine.containers.house import House
 from kernel_engine.containers.limits import check_options, check_remapped, check_room, check_share
 from kernel_engine.containers.links import settled_links
 from kernel_engine.containers.merge import arguments, merge
-from kernel_engine.containers.mounting import points, provide
+from kernel_engine.containers.mounting import points, provide, volumes_of
 from kernel_engine.containers.networking import port_wishes, settled
 from kernel_engine.containers.options import ContainerOptions
 from kernel_engine.containers.publishing import DISCARDED
@@ -26,6 +27,7 @@ from kernel_engine.containers.sharing import settled_modes
 from kernel_engine.containers.spec import Provisions, cgroup_namespace, hostname_of, parse_security_options
 from kernel_engine.errors import NotFound
 from kernel_engine.runtime import capabilities, cgroups
+from kernel_engine.syscalls.files import fsync_directory
 from kernel_engine.syscalls.trace import Trace, adopt, recording
 
 if TYPE_CHECKING:
@@ -101,7 +103,8 @@ async def _make(
             undo.push_async_callback(house.snapshots.remove, container_id)
             is_there = house.restriction.has if house.restriction is not None else os.path.exists
             wanted = () if transient else points(config, lambda word: house.roster.find(word).record, is_there)
-            mounts = await provide(house, container_id, wanted) if wanted else ()
+            mounts = await provide(house, container_id, wanted, undo) if wanted else ()
+        volumes = volumes_of(mounts)
         live = house.roster.add(
             Container(
                 id=container_id,
@@ -117,19 +120,29 @@ async def _make(
                 mounts=mounts,
                 links=links,
                 transient=transient,
-            )
+            ),
+            beside=partial(house.volumes.record, names=volumes) if volumes else None,
         )
         undo.callback(house.roster.forget, live)
         if not config.host.auto_remove:  # whose program waits for it; before that, nothing of it need survive
-            await recorded(live)
+            await recorded(house, live)
+            if not transient:
+                await asyncio.to_thread(_sync, house, container_id)
         undo.pop_all()
     adopt(house.traces.keep(container_id, trace.whole))
     house.announce(live, "create")
     return live
 
 
-async def recorded(live: Live) -> None:
+def _sync(house: House, container_id: str) -> None:
+    """What a record without it would mean: that the container is to be removed."""
+    house.snapshots.sync(container_id)
+    fsync_directory(str(house.instance.containers))
+
+
+async def recorded(house: House, live: Live) -> None:
     """Returns when the container is on disk, so that no process ever runs that a new daemon would not know."""
     if live.recorded is not None:
         await asyncio.shield(live.recorded)
         live.recorded = None
+        house.volumes.kept(volumes_of(live.record.mounts))

@@ -123,6 +123,7 @@ async def begin(
 ) -> None:
     """Starts what is remembered, its output going to `client` too. The EngineError that says why it does not."""
     options = running.record.options
+    await house.whole()
     running.record = replace(running.record, running=True)
     house.announce(live, f"exec_start: {_words(running.record)}", execID=running.record.id)
     if client is not None:

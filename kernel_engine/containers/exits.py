@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sqlite3
+import time
 from dataclasses import replace
 
 from kernel_engine.containers import probing
@@ -15,13 +17,16 @@ from kernel_engine.containers.record import Container, WaitResult
 from kernel_engine.containers.remove import remove_locked
 from kernel_engine.containers.restart import next_delay
 from kernel_engine.containers.roster import Live, ended
-from kernel_engine.containers.start import start_locked
-from kernel_engine.errors import EngineError
+from kernel_engine.containers.start import log_file, start_locked
+from kernel_engine.errors import EngineError, NotFound, Unavailable
 from kernel_engine.runtime.events import Exited
+from kernel_engine.runtime.log_writer.client import LogFile
 from kernel_engine.syscalls.trace import Trace, recording
 
 #: how long output may still come after the process ended, before the container counts as ended anyway
 _DRAIN = 3.0
+#: seconds that a dead log writer's successor may take to come, and between looks whether it has
+_SUCCESSION, _LOOK_AGAIN = 30.0, 0.05
 #: seconds between attempts to record an end on a full disk
 _AGAIN = 2.0
 _log = logging.getLogger(__name__)
@@ -46,7 +51,7 @@ async def container_ended(house: House, live: Live, exited: Exited) -> None:
             await house.launcher.forget(exited.id)
             return
         probing.stop(live)
-        await house.log_writer.drained(record.id, _DRAIN)
+        await _drained(house, record.id, log=log_file(record), stdin_once=record.config.stdin_once)
         delay = next_delay(
             record.config.host.restart,
             exit_code=exited.exit_code,
@@ -89,6 +94,37 @@ async def container_ended(house: House, live: Live, exited: Exited) -> None:
         live.settle("not-running", result)  # also where it is started again: it has not been running for a moment
         if delay is not None:
             live.restart = house.later(_restart_after(house, live, delay))
+
+
+async def adopt_again(house: House, process_id: str, *, log: LogFile | None, stdin_once: bool) -> None:
+    """Gives a new log writer the streams that the launcher still holds; nothing for a process that it has forgotten."""
+    try:
+        stdio = await house.launcher.stdio(process_id)
+    except NotFound:
+        return
+    try:
+        await house.log_writer.adopt(process_id, stdio, log=log, stdin_once=stdin_once)
+    finally:
+        for descriptor in stdio.descriptors():
+            os.close(descriptor)
+
+
+async def _drained(house: House, process_id: str, *, log: LogFile | None, stdin_once: bool) -> None:
+    """What it has written is in the log, also where the log writer dies meanwhile: the next one reads the rest."""
+    asked = house.log_writer
+    try:
+        await asked.drained(process_id, _DRAIN)
+        return
+    except Unavailable:
+        _log.info("the log writer died before it had read all of %s", process_id)
+    until = time.monotonic() + _SUCCESSION
+    while house.log_writer is asked and time.monotonic() < until:
+        await asyncio.sleep(_LOOK_AGAIN)
+    try:
+        await adopt_again(house, process_id, log=log, stdin_once=stdin_once)
+        await house.log_writer.drained(process_id, _DRAIN)
+    except EngineError as error:  # its end is no less true
+        _log.warning("the last output of %s may be lost: %s", process_id, error)
 
 
 async def _detach(house: House, record: Container) -> None:
@@ -145,7 +181,7 @@ async def _restart_after(house: House, live: Live, delay: float) -> None:
 
 
 async def _exec_ended(house: House, running: LiveExec, exited: Exited) -> None:
-    await house.log_writer.drained(exited.id, _DRAIN)
+    await _drained(house, exited.id, log=None, stdin_once=True)
     running.record = replace(running.record, running=False, exit_code=exited.exit_code, pid=0)
     live = house.roster.by_id(running.record.container_id)
     if live is not None:

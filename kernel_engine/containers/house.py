@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from kernel_engine.storage.snapshots import Snapshots
     from kernel_engine.storage.volumes import Volumes
     from kernel_engine.workers.pool import Workers
+
+
+#: seconds in which a process of ours that has died is replaced on any machine
+_PATIENCE = 30.0
 
 
 @dataclass(slots=True, eq=False)
@@ -59,6 +64,27 @@ class House:
     execs: OrderedDict[str, LiveExec] = field(default_factory=OrderedDict)
     background: set[asyncio.Task[Any]] = field(default_factory=set)
     closing: bool = False
+    _missing: int = 0
+    _whole: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def lose(self) -> Callable[[], None]:
+        """The launcher or the log writer has died. What is returned is to be called when a new one is connected."""
+        self._missing += 1
+        self._whole.clear()
+
+        def replaced() -> None:
+            self._missing -= 1
+            if not self._missing:
+                self._whole.set()
+
+        return replaced
+
+    async def whole(self) -> None:
+        """Returns when launcher and log writer are there: a request need not fail because one died a moment ago."""
+        if self._missing:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PATIENCE):
+                    await self._whole.wait()
 
     def later(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Runs `work` beside the rest; kept, so that it is neither collected half-way nor lost at close."""

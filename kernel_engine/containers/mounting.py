@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from kernel_engine.containers.house import House
@@ -187,34 +188,38 @@ def _inherited(word: str, find: Callable[[str], Container]) -> Iterable[MountPoi
             yield replace(point, read_only=mode == "ro" or point.read_only, copy=False)
 
 
-async def provide(house: House, container_id: str, wanted: tuple[MountPoint, ...]) -> tuple[MountPoint, ...]:
-    """The same with every volume there, new ones filled from the image. What this makes is undone where it fails."""
-    made: list[str] = []
+async def provide(
+    house: House, container_id: str, wanted: tuple[MountPoint, ...], undo: AsyncExitStack
+) -> tuple[MountPoint, ...]:
+    """The same with every volume there, new ones filled from the image.
+
+    undo: takes the new ones away again. They get to the disk with the container's record (`volumes_of`): one that
+    is half filled, or has no container, is none.
+    """
     ready: list[MountPoint] = []
-    try:
-        for point in wanted:
-            if point.type != "volume":
-                ready.append(point)
-                continue
-            volume, new = await house.volumes.create(
-                point.name, driver=point.driver, labels=point.labels, options=point.options
-            )
-            if new:
-                made.append(volume.name)
-                house.events.publish("volume", "create", volume.name, {"driver": "local"})
-            await house.volumes.prepare(volume.name)
-            path = house.volumes.path(volume.name)
-            if point.copy and not any(path.iterdir()):
-                await _seed(house, house.snapshots.rootfs(container_id), point.destination, str(path))
-            # named on the command line it stays, even where nobody else has ever given it a name
-            unnamed = point.anonymous or not point.name
-            foreign = bool(volume.options)
-            ready.append(replace(point, name=volume.name, source=str(path), anonymous=unnamed, foreign=foreign))
-    except BaseException:
-        for name in made:
-            await house.volumes.remove(name)
-        raise
+    for point in wanted:
+        if point.type != "volume":
+            ready.append(point)
+            continue
+        volume, new = await house.volumes.create(
+            point.name, driver=point.driver, labels=point.labels, options=point.options, recorded=False
+        )
+        if new:
+            undo.push_async_callback(house.volumes.take_back, volume.name)
+            house.events.publish("volume", "create", volume.name, {"driver": "local"})
+        await house.volumes.prepare(volume.name)
+        path = house.volumes.path(volume.name)
+        if point.copy and not any(path.iterdir()):
+            await _seed(house, house.snapshots.rootfs(container_id), point.destination, str(path))
+        # named on the command line it stays, even where nobody else has ever given it a name
+        unnamed = point.anonymous or not point.name
+        foreign = bool(volume.options)
+        ready.append(replace(point, name=volume.name, source=str(path), anonymous=unnamed, foreign=foreign))
     return tuple(ready)
+
+
+def volumes_of(mounts: Iterable[MountPoint]) -> tuple[str, ...]:
+    return tuple(point.name for point in mounts if point.type == "volume")
 
 
 async def _seed(house: House, plan: OverlayPlan, destination: str, path: str) -> None:
@@ -237,10 +242,12 @@ def users(house: House, name: str) -> tuple[str, ...]:
 
 
 async def leave(house: House, record: Container, *, anonymous: bool) -> None:
-    """After the container's record is gone. anonymous: its unnamed volumes go too, where nobody else uses them."""
+    """When the container goes. anonymous: its unnamed volumes go too, where nobody else uses them."""
     for point in record.mounts:
-        if point.type != "volume" or users(house, point.name):
+        if point.type != "volume" or set(users(house, point.name)) - {record.id}:
             continue
+        if all(volume.name != point.name for volume in house.volumes.all()):
+            continue  # a removal that was cut off has come so far
         if anonymous and point.anonymous:
             await house.volumes.remove(point.name)
             house.events.publish("volume", "destroy", point.name, {"driver": "local"})

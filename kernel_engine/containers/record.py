@@ -112,6 +112,8 @@ class Container:
     transient: bool = False
     #: made for a start that is looked at step by step, and not started yet: a new daemon removes it
     provisional: bool = False
+    #: it is being removed with its unnamed volumes: a new daemon takes them, too
+    with_volumes: bool = False
 
     @property
     def endpoint(self) -> Endpoint | None:

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kernel_engine.containers import health, probing
-from kernel_engine.containers.exits import container_ended, process_ended
+from kernel_engine.containers.exits import adopt_again, container_ended, process_ended
 from kernel_engine.containers.house import House
 from kernel_engine.containers.networking import detach_all, names_again
+from kernel_engine.containers.reconcile import as_recorded
 from kernel_engine.containers.record import WaitResult
 from kernel_engine.containers.remove import remove_locked
 from kernel_engine.containers.restart import starts_with_daemon
@@ -20,7 +21,7 @@ from kernel_engine.containers.roster import Live, Roster, ended
 from kernel_engine.containers.sharing import in_order
 from kernel_engine.containers.start import log_file, start_locked
 from kernel_engine.containers.traces import read_trace
-from kernel_engine.errors import EngineError, NotFound
+from kernel_engine.errors import EngineError
 from kernel_engine.formats.frozen import revive
 from kernel_engine.network.endpoint import Endpoint
 from kernel_engine.runtime import cgroups
@@ -45,6 +46,8 @@ def remember(roster: Roster, notes: Mapping[str, str]) -> tuple[Endpoint, ...]:
 
 async def recover(house: House) -> None:
     """At the daemon's start: the launcher's word against the records."""
+    if await house.snapshots.keep_only({live.record.id for live in house.roster.all()}):
+        await house.images.collect()  # layers that only they stood on
     known = {item.id: item for item in await house.launcher.known()}
     held = await house.log_writer.holds()
     for record in in_order(live.record for live in house.roster.all()):
@@ -81,13 +84,7 @@ async def log_writer_lost(house: House) -> None:
                 await _adopt_again(house, live)
     for running in house.execs.values():
         if running.record.running:
-            try:
-                stdio = await house.launcher.stdio(running.record.id)
-            except NotFound:
-                continue
-            await house.log_writer.adopt(running.record.id, stdio, log=None, stdin_once=True)
-            for descriptor in stdio.descriptors():
-                os.close(descriptor)
+            await adopt_again(house, running.record.id, log=None, stdin_once=True)
 
 
 async def gate_lost(house: House) -> None:
@@ -123,6 +120,7 @@ async def _recover_one(house: House, live: Live, known: Known | None, held: froz
         if known.exited is not None:
             await container_ended(house, live, known.exited)
         else:
+            await as_recorded(house, live)
             await names_again(house, live)
             if live.record.state.status == "running":
                 probing.begin(house, live)
@@ -140,23 +138,14 @@ async def _recover_one(house: House, live: Live, known: Known | None, held: froz
                 await start_locked(house, live)
             except EngineError:
                 return  # recorded in the container's state
-    elif was_running and record.config.host.auto_remove:
+    elif record.config.host.auto_remove:  # also one that was never started, as Docker: who made it for this is gone
         async with live.lock:
             await remove_locked(house, live, WaitResult(exit_code=137))
 
 
 async def _adopt_again(house: House, live: Live) -> None:
-    try:
-        stdio = await house.launcher.stdio(live.record.id)
-    except NotFound:
-        return
-    try:
-        await house.log_writer.adopt(
-            live.record.id, stdio, log=log_file(live.record), stdin_once=live.record.config.stdin_once
-        )
-    finally:
-        for descriptor in stdio.descriptors():
-            os.close(descriptor)
+    record = live.record
+    await adopt_again(house, record.id, log=log_file(record), stdin_once=record.config.stdin_once)
 
 
 async def _end_unknown(house: House, item: Known) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 from kernel_engine.containers.house import House
 from kernel_engine.containers.mounting import leave
-from kernel_engine.containers.record import WaitResult
+from kernel_engine.containers.record import Container, WaitResult
 from kernel_engine.containers.roster import Live
 from kernel_engine.containers.stop import end
 from kernel_engine.errors import Conflict, NotFound
@@ -49,29 +50,46 @@ async def remove(house: House, live: Live, *, force: bool, volumes: bool = False
 async def remove_locked(house: House, live: Live, result: WaitResult, *, volumes: bool = False) -> None:
     """The caller holds the lock; the container does not run.
 
-    The file system goes first: without it a new daemon finishes what was cut off. So only `docker rm` waits until the
-    record is gone from the disk too; with --rm nobody can tell.
+    The file system goes first, the record last: without the one and with the other a new daemon finishes what was cut
+    off. So only `docker rm` waits until the record is gone from the disk too; with --rm nobody can tell.
     """
     record = live.record
+    anonymous = volumes or record.with_volumes or record.config.host.auto_remove
+    if volumes and not record.with_volumes and any(point.anonymous for point in record.mounts):
+        await _on_disk(house, live)
     house.roster.note(live, status="removing")
     for exec_id in [key for key, item in house.execs.items() if item.record.container_id == record.id]:
         house.execs.pop(exec_id)
     await house.snapshots.remove(record.id)
     house.snapshots.discard(Path(record.directory))
+    if record.mounts:
+        await _leave(house, record, anonymous=anonymous)
     deleted = house.roster.delete(live, waited_for=not record.config.host.auto_remove)
     if record.config.host.auto_remove:
         house.later(_finished(deleted))
     else:
         await _deleted(house, live, deleted)
     house.roster.forget(live)
-    if record.mounts:
-        await leave(house, record, anonymous=volumes or record.config.host.auto_remove)
     if not record.transient and _is_gone(house, record.image_id):
         house.later(house.images.collect())  # its layers stayed for this container's sake
     house.announce(record, "destroy")
     live.settle("removed", result)
     live.settle("not-running", result)
     live.settle("next-exit", result)
+
+
+async def _on_disk(house: House, live: Live) -> None:
+    """That its volumes go, too. On a full disk only this daemon knows."""
+    with suppress(sqlite3.Error):
+        await house.roster.save(live, with_volumes=True)
+
+
+async def _leave(house: House, record: Container, *, anonymous: bool) -> None:
+    try:
+        await leave(house, record, anonymous=anonymous)
+    except sqlite3.Error:  # as below
+        await house.layers.trash.emptied()
+        await leave(house, record, anonymous=anonymous)
 
 
 async def _deleted(house: House, live: Live, deleted: asyncio.Future[None]) -> None:

@@ -104,10 +104,17 @@ class Roster:
     def forget_name(self, name: str) -> None:
         self._id_by_name.pop(name, None)
 
-    def add(self, record: Container) -> Live:
-        """Known at once, and on disk when its `recorded` is done (`forget` where that failed)."""
+    def add(self, record: Container, *, beside: Callable[[sqlite3.Connection], None] | None = None) -> Live:
+        """Known at once, and on disk when its `recorded` is done (`forget` where that failed). beside: what is written
+        in the same transaction."""
+
+        def insert(connection: sqlite3.Connection, record: Container) -> None:
+            if beside is not None:
+                beside(connection)
+            _insert(connection, record)
+
         self.version += 1
-        live = Live(record, recorded=self._submit(record, _insert, True))
+        live = Live(record, recorded=self._submit(record, insert, True))
         self._by_id[record.id] = live
         return live
 

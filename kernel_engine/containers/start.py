@@ -18,7 +18,7 @@ from kernel_engine.containers.create import recorded
 from kernel_engine.containers.filtering import seccomp_program
 from kernel_engine.containers.house import House
 from kernel_engine.containers.links import check_links, tell_others, variables, write_hosts
-from kernel_engine.containers.mounting import check_sources
+from kernel_engine.containers.mounting import check_sources, volumes_of
 from kernel_engine.containers.record import Container, WaitResult
 from kernel_engine.containers.remove import remove_locked
 from kernel_engine.containers.restriction import Folder
@@ -61,12 +61,15 @@ async def start_locked(house: House, live: Live, stepping: Stepping | None = Non
         raise Conflict("container is marked for removal and cannot be started")
     trace = Trace("daemon")
     steps: Sequence[Step] = ()
+    await house.whole()
     try:
         started, endpoints = await _launch(house, live, trace, stepping)
         steps = started.trace
     except sqlite3.Error as error:
         await house.log_writer.release(record.id)
         await remove_locked(house, live, WaitResult(exit_code=128, error=str(error)))
+        for name in volumes_of(record.mounts):
+            await house.volumes.take_back(name)
         raise
     except EngineError as error:
         steps = getattr(error, "trace", ())
@@ -121,7 +124,7 @@ async def _launch(
             await adopted
         if endpoints:
             write_hosts(house, replace(record, endpoints=endpoints))
-        await recorded(live)  # before the program runs; until here the disk had time
+        await recorded(house, live)  # before the program runs; until here the disk had time
 
     try:
         with recording(trace):
@@ -229,8 +232,14 @@ async def _attach_networks(
 
 async def _adopt(house: House, record: Container, stdio: Stdio) -> None:
     """Gives the log writer the process's ends: pipes before the exec, a terminal after it."""
-    if stdio.descriptors():
-        await house.log_writer.adopt(record.id, stdio, log=log_file(record), stdin_once=record.config.stdin_once)
+    if not stdio.descriptors():
+        return
+    log = log_file(record)
+    try:
+        await house.log_writer.adopt(record.id, stdio, log=log, stdin_once=record.config.stdin_once)
+    except Unavailable:  # it died in this moment: the next one gets them
+        await house.whole()
+        await house.log_writer.adopt(record.id, stdio, log=log, stdin_once=record.config.stdin_once)
 
 
 def log_file(record: Container) -> LogFile | None:

@@ -88,6 +88,8 @@ def lay(
             default = Plan(interface=instance.bridge, gateway=gateway)
             plans = (default, *others)
             standing = [_stand_up(netlink, instance, links, plan) for plan in plans]
+            planned = {plan.interface for plan in plans}  # others: of a network whose making or end was cut off
+            unplug(netlink, [name for name in bridges(netlink, instance) if name not in planned])
         except OSError as error:
             raise KernelRefused("netlink", error.errno or 0, f"make bridge {instance.bridge}: {error}") from error
         try:

@@ -112,7 +112,7 @@ class Networks:
         known = tuple(endpoints)
         self._leases.keep_only(known)
         await self.open_again((endpoint, 0) for endpoint in known)
-        self._later(self._wiring.sweep(self._leases.interfaces))
+        await self._wiring.sweep(self._leases.interfaces)
 
     async def close(self) -> None:
         """Finishes what was begun. The bridges and those on them stay."""
@@ -316,6 +316,25 @@ class Networks:
             await self._wiring.inside(pid, turn)
         except OSError as error:
             text = f"add a route through {' and '.join(new for _, new in found)}: {error}"
+            raise KernelRefused("netlink", error.errno or 0, text) from error
+
+    def stands(self, endpoint: Endpoint) -> bool:
+        """Whether its cable is there."""
+        return self._wiring.stands(endpoint.host_interface)
+
+    async def lead_again(self, pid: int, gateways: Iterable[str]) -> None:
+        """After a death in the middle of a change: a running container's ways out that may be missing."""
+
+        def turn() -> None:
+            with Netlink() as netlink:
+                for gateway in gateways:
+                    with suppress(FileExistsError):
+                        netlink.add_route(gateway=gateway)
+
+        try:
+            await self._wiring.inside(pid, turn)
+        except OSError as error:
+            text = f"find the way out of process {pid}: {error}"
             raise KernelRefused("netlink", error.errno or 0, text) from error
 
     async def _give_up(self, endpoint: Endpoint) -> None:

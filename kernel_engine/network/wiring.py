@@ -81,6 +81,9 @@ class Wiring:
         except OSError as error:
             raise KernelRefused("netlink", error.errno or 0, f"failed to move published ports: {error}") from error
 
+    def stands(self, outside: str) -> bool:
+        return _exists(outside)
+
     async def gone(self, outside: str) -> None:
         """Returns when the host's end is gone. OSError.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -22,6 +23,7 @@ from kernel_engine.storage.layers import Layers
 from kernel_engine.storage.origins import Origin, origins
 from kernel_engine.storage.overlay import PLAIN
 from kernel_engine.storage.refusal import refusal
+from kernel_engine.syscalls.files import fsync_directory
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS snapshots (
@@ -96,6 +98,13 @@ class Snapshots:
             if name not in known:
                 self._layers.trash.discard(self._root / name)
 
+    async def keep_only(self, container_ids: Collection[str]) -> bool:
+        """Removes those of other containers: of a create that was cut off. Whether there were any."""
+        lost = [container_id for container_id in self._snapshots if container_id not in container_ids]
+        for container_id in lost:
+            await self.remove(container_id)
+        return bool(lost)
+
     async def create(self, container_id: str, chain_id: str | None, *, recorded: bool = True) -> None:
         """An empty writable layer on the image whose topmost layer is `chain_id` (None: on nothing).
 
@@ -123,6 +132,14 @@ class Snapshots:
             "INSERT INTO snapshots (number, container_id, chain_id) VALUES (?, ?, ?)",
             (snapshot.number, container_id, chain_id),
         )
+
+    def sync(self, container_id: str) -> None:
+        """Its directories survive a power cut when this returns. Blocks: to be called in a thread. NoSpace."""
+        try:
+            for path in (self._root / str(self._get(container_id).number), self._root):
+                fsync_directory(str(path))
+        except OSError as error:
+            raise refusal("create the container's file system", error) from error
 
     def has(self, container_id: str) -> bool:
         """False after `remove`, also after one that a crash cut off: the container is to be removed too."""

@@ -13,7 +13,7 @@ import re
 import secrets
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,6 +69,7 @@ class Volumes:
         self._records = records
         self._trash = trash
         self._volumes: dict[str, Volume] = {}
+        self._fresh: set[str] = set()
         self._changing = asyncio.Lock()
 
     async def load(self) -> None:
@@ -84,6 +85,7 @@ class Volumes:
             self._make(volume)
         for name in os.listdir(self._root):
             if name not in self._volumes:
+                self._unmount(name)  # or what it was made of would be deleted
                 self._trash.discard(self._root / name)
 
     def all(self) -> tuple[Volume, ...]:
@@ -106,9 +108,13 @@ class Volumes:
         driver: str = "local",
         labels: Mapping[str, str] | None = None,
         options: Mapping[str, str] | None = None,
+        recorded: bool = True,
     ) -> tuple[Volume, bool]:
         """The volume, and whether it is new: an old one of that name is as good. Without a name it gets one of 64 hex
-        digits. InvalidRequest, NotFound (driver), NoSpace."""
+        digits. InvalidRequest, NotFound (driver), NoSpace.
+
+        A new one that is not recorded is swept by the next daemon, until `record` has it: it is being filled.
+        """
         if driver not in ("", "local"):
             raise NotFound(f'create {name}: error looking up volume plugin {driver}: plugin "{driver}" not found')
         if len(name) == 1:
@@ -123,6 +129,9 @@ class Volumes:
         _check(name, options or {})
         async with self._changing:
             if name in self._volumes:
+                if recorded and name in self._fresh:  # from now on somebody relies on it
+                    await self._records.transact(lambda connection: self.record(connection, (name,)))
+                    self._fresh.discard(name)
                 return self._volumes[name], False
             marks = {} if name else {ANONYMOUS: ""}
             volume = Volume(
@@ -134,23 +143,46 @@ class Volumes:
             )
             try:
                 self._make(volume)
-                await self._records.transact(lambda connection: _insert(connection, volume))
+                if recorded:
+                    await self._records.transact(lambda connection: _insert(connection, volume))
             except (OSError, sqlite3.Error) as error:
                 self._trash.discard(self._root / volume.name)
                 raise refusal(f"create volume {volume.name}", error) from error
             self._volumes[volume.name] = volume
+            if not recorded:
+                self._fresh.add(volume.name)
             return volume, True
+
+    def record(self, connection: sqlite3.Connection, names: Iterable[str]) -> None:
+        """Writes those that are not on disk yet, in the transaction of whoever has them. In the records' thread."""
+        for volume in (self._volumes.get(name) for name in names):
+            if volume is not None:
+                _insert(connection, volume)
+
+    def kept(self, names: Iterable[str]) -> None:
+        """They are on disk now."""
+        self._fresh.difference_update(names)
+
+    async def take_back(self, name: str) -> None:
+        """Removes one that was made without a record, unless somebody else has come to rely on it."""
+        async with self._changing:
+            if name in self._fresh:
+                self._fresh.discard(name)
+                del self._volumes[name]
+                await asyncio.to_thread(self._unmount, name)
+                self._trash.discard(self._root / name)
 
     async def remove(self, name: str) -> None:
         """The caller knows that nobody uses it. NotFound."""
         async with self._changing:
             volume = self.get(name)
             if volume.options:
-                await asyncio.to_thread(self._unmount, volume)
+                await asyncio.to_thread(self._unmount, name)
             await self._records.transact(
                 lambda connection: connection.execute("DELETE FROM volumes WHERE name = ?", (name,))
             )
             del self._volumes[name]
+            self._fresh.discard(name)
             self._trash.discard(self._root / name)
 
     def size(self, name: str) -> int:
@@ -169,7 +201,7 @@ class Volumes:
         volume = self._volumes.get(name)
         if volume is not None and volume.options:
             async with self._changing:
-                await asyncio.to_thread(self._unmount, volume)
+                await asyncio.to_thread(self._unmount, name)
 
     def _make(self, volume: Volume) -> None:
         """The directory as a fresh image's root would be, whatever the umask."""
@@ -194,8 +226,8 @@ class Volumes:
                 f"flags: 0x{int(flags):x}: {os.strerror(error.errno or 0).lower()}"
             ) from None
 
-    def _unmount(self, volume: Volume) -> None:
-        place = str(self.path(volume.name))
+    def _unmount(self, name: str) -> None:
+        place = str(self.path(name))
         if os.path.ismount(place):
             mounts.umount2(place, UmountFlag.MNT_DETACH)
 
@@ -223,4 +255,4 @@ def _parsed(words: str) -> tuple[MountFlag, str]:
 
 
 def _insert(connection: sqlite3.Connection, volume: Volume) -> None:
-    connection.execute("INSERT INTO volumes (name, record) VALUES (?, ?)", (volume.name, to_json(volume)))
+    connection.execute("INSERT OR IGNORE INTO volumes (name, record) VALUES (?, ?)", (volume.name, to_json(volume)))

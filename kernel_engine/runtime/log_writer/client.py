@@ -131,9 +131,11 @@ class LogWriter:
         return bool((await self._ask({"verb": "settled", "id": id}))["settled"])
 
     async def release(self, id: str, message: bytes = b"") -> None:
-        """The process is gone: its streams are closed, its clients let go (after `message`)."""
+        """The process is gone: its streams are closed, its clients let go (after `message`). A log writer that has died
+        holds nothing."""
         self._drained.discard(id)
-        await self._ask({"verb": "release", "id": id, "message": base64.b64encode(message).decode()})
+        with suppress(Unavailable):
+            await self._ask({"verb": "release", "id": id, "message": base64.b64encode(message).decode()})
 
     async def resize(self, id: str, rows: int, columns: int) -> None:
         await self._ask({"verb": "resize", "id": id, "rows": rows, "columns": columns})

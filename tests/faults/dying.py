@@ -1,0 +1,245 @@
+"""Runs a module of the engine so that its process can be killed at the N-th step of an operation.
+
+    python -I dying.py MODULE PAGE ARGUMENTS…
+
+A program for itself, started instead of `python -m MODULE`; nothing in the engine knows of it. Steps are the kernel
+calls that `syscalls/libc.py` makes (before and after each), writes of the records (before and after COMMIT), messages
+between the engine's processes, and changes of files (audit events of Python, before each). Which step of which process
+is deadly stands in PAGE, a file that all processes of an instance map (`Page`). The daemon starts others so.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import signal
+import struct
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+SIZE = 8192
+_PROGRAMS = {
+    "kernel_engine.daemon": "daemon",
+    "kernel_engine.runtime.launcher": "launcher",
+    "kernel_engine.runtime.log_writer": "writer",
+    "kernel_engine.workers": "workers",
+}
+#: what a fork of these is
+_FORKS = {"launcher": "child", "workers": "job"}
+ROLES = ("daemon", "launcher", "writer", "workers")
+#: role, is a kill wanted, of all processes, target, count, was it done
+_HEAD = struct.Struct("=16sBBQQB")
+_PIDS, _WORDS, _WHAT = 64, 256, 1024
+_TEXT = 700
+_CHANGES = frozenset(
+    ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod", "os.chown")
+)
+_QUIET = ("/dev/", "/proc/", "/sys/")
+
+
+class Page:
+    """What the test and the processes of one engine share."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = str(path)
+        with open(path, "a+b") as file:
+            os.ftruncate(file.fileno(), SIZE)
+            self._bytes = mmap.mmap(file.fileno(), SIZE)
+
+    def arm(self, role: str, target: int, *, whole: bool = False, words: str = "") -> None:
+        """role: whose steps count. words: only steps that begin with them. whole: all processes die, not only it."""
+        self._bytes[_WORDS : _WORDS + _TEXT] = words.encode()[: _TEXT - 1].ljust(_TEXT, b"\0")
+        self._bytes[_WHAT : _WHAT + _TEXT] = bytes(_TEXT)
+        _HEAD.pack_into(self._bytes, 0, role.encode(), 1, whole, target, 0, 0)
+
+    def disarm(self) -> tuple[int, bool, str]:
+        """How many steps there were, whether the kill was done, and where."""
+        role, _, whole, target, count, done = _HEAD.unpack_from(self._bytes)
+        _HEAD.pack_into(self._bytes, 0, role, 0, whole, target, count, done)
+        return count, bool(done), self._text(_WHAT)
+
+    def enter(self, role: str, pid: int) -> None:
+        struct.pack_into("=Q", self._bytes, _PIDS + 8 * ROLES.index(role), pid)
+
+    def pids(self) -> dict[str, int]:
+        return dict(zip(ROLES, struct.unpack_from(f"={len(ROLES)}Q", self._bytes, _PIDS), strict=True))
+
+    def pass_by(self, role: str, what: str) -> None:
+        """One step of a process. It may not come back."""
+        wanted, armed, whole, target, count, done = _HEAD.unpack_from(self._bytes)
+        if not armed or done or wanted.rstrip(b"\0").decode() != role or not what.startswith(self._text(_WORDS)):
+            return
+        count += 1
+        if count == target:
+            self._bytes[_WHAT : _WHAT + _TEXT] = what.encode(errors="replace")[: _TEXT - 1].ljust(_TEXT, b"\0")
+        _HEAD.pack_into(self._bytes, 0, wanted, armed, whole, target, count, count == target)
+        if count == target:
+            self._die(role, whole)
+
+    def _die(self, role: str, whole: bool) -> None:
+        for name, pid in self.pids().items():
+            if whole and pid and name != role:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+        if os.getpid() == 1:  # the first process of a namespace hears no signal of its own
+            os._exit(137)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def _text(self, at: int) -> str:
+        return self._bytes[at : at + _TEXT].rstrip(b"\0").decode(errors="replace")
+
+
+class Steps:
+    """This process, seen step by step."""
+
+    def __init__(self, page: Page, role: str) -> None:
+        self._page = page
+        self._role = role
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+
+    def step(self, what: str) -> None:
+        role = self._role if os.getpid() == self._pid else _FORKS.get(self._role, "other")
+        if role in _FORKS.values():
+            self._page.pass_by(role, what)
+            return
+        with self._lock:
+            self._page.pass_by(role, what)
+
+    def hook_calls(self) -> None:
+        """Before any other module of ours is loaded: they import these functions by name."""
+        from kernel_engine.syscalls import libc
+
+        for name, shown in (("call", "show"), ("recorded", ""), ("announce", "")):
+            setattr(libc, name, self._around(getattr(libc, name), shown))
+
+    def _around(self, function: Any, keyword: str) -> Any:
+        def around(name: str, *arguments: Any, **more: Any) -> Any:
+            shown = more.get(keyword, "") if keyword else (arguments[0] if arguments else "")
+            self.step(f"before {name} {shown}")
+            try:
+                return function(name, *arguments, **more)
+            finally:
+                self.step(f"after {name} {shown}")
+
+        return around
+
+    def hook_netlink(self) -> None:
+        from kernel_engine.syscalls.netlink import Netlink
+        from kernel_engine.syscalls.nfnetlink import Nfnetlink
+
+        for kind, method in ((Netlink, "_request"), (Nfnetlink, "_change")):
+            setattr(kind, method, self._around_message(getattr(kind, method)))
+
+    def _around_message(self, function: Any) -> Any:
+        def around(end: Any, *words: Any) -> Any:
+            what = f"netlink {getattr(words[0], 'name', '')} {words[-1]}"
+            self.step(f"before {what}")
+            try:
+                return function(end, *words)
+            finally:
+                self.step(f"after {what}")
+
+        return around
+
+    def hook_messages(self) -> None:
+        from kernel_engine.runtime.channel import Channel
+
+        send = Channel.send
+
+        def sending(channel: Channel, message: dict[str, Any], *more: Any, **named: Any) -> None:
+            words = f"message {message.get('verb') or message.get('say') or message.get('event') or 'reply'}"
+            self.step(f"before {words}")
+            send(channel, message, *more, **named)
+            self.step(f"after {words}")
+
+        Channel.send = sending  # type: ignore[method-assign,assignment]
+
+    def hook_background(self) -> None:
+        """The launcher and the log writer become daemons by a fork: the child is the one that is meant."""
+        from kernel_engine.runtime import companion
+
+        become = companion.become_daemon
+
+        def becoming(*words: Any) -> None:
+            become(*words)
+            self._pid = os.getpid()
+            self._page.enter(self._role, self._pid)
+
+        companion.become_daemon = becoming  # type: ignore[assignment]
+
+    def hook_records(self) -> None:
+        import sqlite3
+
+        steps, connect = self, sqlite3.connect
+
+        class Connection(sqlite3.Connection):
+            def execute(self, sql: str, *more: Any) -> sqlite3.Cursor:
+                if sql != "COMMIT":
+                    return super().execute(sql, *more)
+                steps.step("before COMMIT")
+                done = super().execute(sql, *more)
+                steps.step("after COMMIT")
+                return done
+
+        sqlite3.connect = lambda *words, **named: connect(*words, factory=Connection, **named)  # type: ignore[assignment]
+
+    def hook_files(self) -> None:
+        def heard(event: str, arguments: tuple[Any, ...]) -> None:
+            if event == "open":
+                path, _, flags = arguments
+                if not isinstance(flags, int) or not flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+                    return
+            elif event in _CHANGES:
+                path = arguments[0]
+            else:
+                return
+            if isinstance(path, bytes):
+                path = os.fsdecode(path)
+            if not str(path).startswith(_QUIET):
+                self.step(f"before {event} {path}")
+
+        sys.addaudithook(heard)
+
+
+def _start_alike(page: str) -> None:
+    """What the daemon starts with `python -I -m MODULE` is started by this program, too."""
+    wrapper = Path(f"{page}.python")
+    with open(wrapper.with_suffix(".lock"), "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wrapper.write_text(f'#!/bin/sh\nexec {sys.executable} -I {Path(__file__).resolve()} "$3" {page} "$@"\n')
+        wrapper.chmod(0o755)
+    sys.executable = str(wrapper)
+
+
+def main() -> None:
+    module, place, *arguments = sys.argv[1:]
+    if arguments[:2] == ["-I", "-m"]:
+        arguments = arguments[3:]
+    role = _PROGRAMS[module]
+    page = Page(place)
+    page.enter(role, os.getpid())
+    steps = Steps(page, role)
+    steps.hook_calls()
+    if role == "daemon":
+        _start_alike(place)
+        steps.hook_netlink()
+        steps.hook_records()
+    if role != "workers":
+        steps.hook_messages()
+    if role in ("launcher", "writer"):
+        steps.hook_background()
+    steps.hook_files()
+    import runpy
+
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()
