@@ -9,15 +9,19 @@ that the loop has to give.
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 Result = TypeVar("Result")
+#: bytes: SQLite begins the journal anew after 1000 pages of 4 KiB; a large transaction more
+_JOURNAL = 5 << 20
 
 #: seconds that work may wait which nobody waits for
 _PAUSE = 0.02
@@ -41,10 +45,18 @@ class _Work:
             self.future.set_result(self.value)
 
 
+def _make_room(path: Path) -> None:
+    """On a disk that is full later, removals can still be written: the journal has its place already. Zeros behind its
+    last frame mean nothing to SQLite (fileformat2, "WAL File Format")."""
+    with suppress(OSError), open(f"{path}-wal", "r+b") as journal:  # full already, or a file system without the call
+        os.posix_fallocate(journal.fileno(), 0, _JOURNAL)
+
+
 class Records:
     """`await records.transact(work)` runs `work(connection)` in the writer thread; it is on disk when it returns."""
 
     def __init__(self, path: Path, schemas: tuple[str, ...]) -> None:
+        self.closed = False
         self._queue: queue.SimpleQueue[list[_Work] | None] = queue.SimpleQueue()
         self._gathered: list[_Work] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -54,6 +66,7 @@ class Records:
             self._connection.execute(statement)
         for schema in schemas:
             self._connection.executescript(schema)
+        _make_room(path)
         self._thread = threading.Thread(target=self._write_until_closed, name="records", daemon=True)
         self._thread.start()
 
@@ -76,6 +89,7 @@ class Records:
 
     def close(self) -> None:
         """When everything that was asked for is on disk."""
+        self.closed = True
         self._hand_over()
         self._queue.put(None)
         self._thread.join()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import sqlite3
 
 from kernel_engine import errors
 from kernel_engine.formats.dockerfile.errors import DockerfileError
@@ -39,6 +40,8 @@ def message_of(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno is not None:
         text = "no space left on device" if error.errno == errno.ENOSPC else str(error.strerror or error)
         return f"{error.filename}: {text}" if error.filename else text
+    if isinstance(error, sqlite3.Error):
+        return f"write the records: {'no space left on device' if 'disk is full' in str(error) else error}"
     return f"{type(error).__name__}: {error}"
 
 
@@ -46,7 +49,7 @@ def note_failure(method: str, path: str, error: BaseException) -> None:
     """One line in the log for what is not the caller's fault, and the traceback where it is a mistake of ours."""
     if status_of(error) != 500:
         return
-    foreseen = isinstance(error, errors.EngineError | OSError)
+    foreseen = isinstance(error, errors.EngineError | OSError | sqlite3.Error)
     log.error("%s %s: %s", method, path, message_of(error), exc_info=None if foreseen else error)
 
 

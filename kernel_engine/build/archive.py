@@ -9,11 +9,10 @@ from typing import Any
 
 from kernel_engine.containers.extraction import extract
 from kernel_engine.errors import EngineError, NoSpace
+from kernel_engine.formats.room import room
 from kernel_engine.images.compression import CHUNK, inflated, translated
 from kernel_engine.images.tar_reader import Stream, TarReader
 from kernel_engine.storage.copying import File
-
-_RESERVE = 64 << 20
 
 
 def is_archive(file: File) -> bool:
@@ -48,8 +47,7 @@ class _Part(io.RawIOBase):
 
 
 def _chunks(file: File) -> Iterator[bytes]:
-    disk = os.fstatvfs(file.descriptor)
-    left = max(0, disk.f_bavail * disk.f_frsize - _RESERVE)
+    left = room(os.fstatvfs(file.descriptor))
     stream = inflated(_Part(file))
     while True:
         try:

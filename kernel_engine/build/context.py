@@ -21,6 +21,7 @@ from kernel_engine.build.tree import Node, Tree, readable, walk
 from kernel_engine.containers.extraction import KINDS
 from kernel_engine.errors import CorruptData, EngineError, InvalidRequest, NoSpace
 from kernel_engine.formats import ignore
+from kernel_engine.formats.room import room
 from kernel_engine.images import tar_reader
 from kernel_engine.images.compression import CHUNK, inflated, translated
 from kernel_engine.images.tar_reader import Entry, Stream, TarReader
@@ -29,8 +30,6 @@ from kernel_engine.images.tar_reader import Entry, Stream, TarReader
 _AHEAD = 16
 #: files of a context; each costs about half a kilobyte of the daemon's memory
 _FILES = 1_000_000
-#: what a spool leaves free on the disk
-_RESERVE = 64 << 20
 _DOCKERFILE_LIMIT = 16 << 20
 
 
@@ -166,8 +165,7 @@ class _Reader:
         self._pending = bytearray()
         self._written = 0
         self._count = 0  #: entries so far
-        disk = os.fstatvfs(spool)
-        self._limit = max(0, disk.f_bavail * disk.f_frsize - _RESERVE)
+        self._limit = room(os.fstatvfs(spool))
 
     def read(self, pipe: _Pipe) -> Tree:
         stream = inflated(pipe)

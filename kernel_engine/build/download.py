@@ -14,10 +14,8 @@ from aiohttp import ClientResponse
 
 from kernel_engine.build.spool import open_spool
 from kernel_engine.errors import NoSpace
+from kernel_engine.formats.room import room
 from kernel_engine.images import sites
-
-#: what a download leaves free on the disk
-_RESERVE = 64 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +54,7 @@ async def download(url: str, directory: Path, progress: Callable[[int, int], Non
 
 
 async def _save(response: ClientResponse, file: int, progress: Callable[[int, int], None] | None) -> tuple[int, str]:
-    disk = os.fstatvfs(file)
-    limit = max(0, disk.f_bavail * disk.f_frsize - _RESERVE)
+    limit = room(os.fstatvfs(file))
     total, size, digest = response.content_length or 0, 0, hashlib.sha256()
     async for piece in response.content.iter_any():
         size += len(piece)

@@ -16,6 +16,7 @@ from typing import Any
 
 from kernel_engine.containers.extraction import extract
 from kernel_engine.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from kernel_engine.formats.room import room
 from kernel_engine.images.compression import CHUNK, plain_chunks
 from kernel_engine.images.pack import pack_file, pack_tree
 from kernel_engine.images.tar_reader import Stream, TarReader
@@ -24,8 +25,6 @@ from kernel_engine.storage import copying
 from kernel_engine.syscalls.files import syncfs
 from kernel_engine.syscalls.process import CloneFlag, setns
 from kernel_engine.workers.pool import Say
-
-_RESERVE = 64 << 20
 
 
 def stat_path(order: dict[str, Any], descriptors: Sequence[int], say: Say) -> dict[str, Any]:
@@ -83,8 +82,7 @@ def unpack_into(order: dict[str, Any], descriptors: Sequence[int], say: Say) -> 
             owner = accounts.find_owner(
                 order["user"], accounts.read_file("/etc/passwd"), accounts.read_file("/etc/group")
             )
-        disk = os.statvfs(place)
-        limit = max(0, disk.f_bavail * disk.f_frsize - _RESERVE)
+        limit = room(os.statvfs(place))
         try:
             extract(TarReader(Stream(plain_chunks(source, limit))), place, owner=owner, keep_kinds=order["keep_kinds"])
         except OSError as error:

@@ -176,7 +176,7 @@ async def _restart_after(house: House, live: Live, delay: float) -> None:
         try:
             await start_locked(house, live)
         except EngineError as error:
-            await house.roster.save_state(live, status="exited", error=error.message)
+            await house.roster.keep(live, state=replace(live.record.state, status="exited", error=error.message))
             live.settle("not-running", WaitResult(exit_code=live.record.state.exit_code, error=error.message))
 
 

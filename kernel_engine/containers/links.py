@@ -127,7 +127,7 @@ async def remove_link(house: House, reference: str) -> None:
         left = tuple(link for link in live.record.links if link.alias != alias)
         if left == live.record.links:
             raise NotFound(f"No such container: {reference}")
-        await house.roster.save(live, links=left)
+        await house.roster.change(live, links=left)
         if live.record.endpoints:
             write_hosts(house, live.record)
 

@@ -152,7 +152,7 @@ async def connect(house: House, live: Live, network: Network, options: EndpointO
         check(network, options)
         config = replace(record.config, networks={**record.config.networks, network.name: options})
         if not record.state.running or not record.state.pid:
-            await house.roster.save(live, config=config)
+            await house.roster.change(live, config=config)
             return
         netlink = await house.networks.open_netlink(record.state.pid)
         try:
@@ -161,7 +161,7 @@ async def connect(house: House, live: Live, network: Network, options: EndpointO
         finally:
             os.close(netlink)
         endpoints = await settle(house, replace(record, config=config), (*record.endpoints, endpoint))
-        await house.roster.save(live, config=config, endpoints=endpoints)
+        await house.roster.keep(live, config=config, endpoints=endpoints)
         if network.resolves_names and not house.networks.names.has(record.id):
             await _open_names(house, record.id, record.state.pid, record.endpoints)
             identity.write_resolvers(Path(record.directory), record.config.host, house.dns, named=True)
@@ -188,7 +188,7 @@ async def disconnect(house: House, live: Live, network: Network, *, force: bool)
             endpoint, left = await bequeath(house, record, endpoint, left)
             await house.networks.detach(endpoint, running=True)
             left = await settle(house, record, left)
-        await house.roster.save(live, config=config, endpoints=left)
+        await house.roster.keep(live, config=config, endpoints=left)
         if endpoint is not None:
             write_hosts(house, live.record)
         house.events.publish("network", "disconnect", network.id, _attributes(network, record))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from kernel_engine.containers import probing
 from kernel_engine.containers.house import House
@@ -23,7 +24,13 @@ async def pause(house: House, live: Live) -> None:
             raise not_running(live.record)
         await asyncio.to_thread(cgroups.freeze, house.instance.cgroup, live.record.id)
         probing.stop(live)
-        await house.roster.save_state(live, status="paused", health=live.record.state.unwatched)
+        state = live.record.state
+        try:
+            await house.roster.change(live, state=replace(state, status="paused", health=state.unwatched))
+        except BaseException:
+            await asyncio.to_thread(cgroups.thaw, house.instance.cgroup, live.record.id)
+            probing.begin(house, live)
+            raise
         house.announce(live, "pause")
 
 
@@ -32,6 +39,6 @@ async def unpause(house: House, live: Live) -> None:
         if live.record.state.status != "paused":
             raise Conflict(f"Container {live.record.id} is not paused")
         await asyncio.to_thread(cgroups.thaw, house.instance.cgroup, live.record.id)
-        await house.roster.save_state(live, status="running")
+        await house.roster.keep(live, state=replace(live.record.state, status="running"))
         probing.begin(house, live)
         house.announce(live, "unpause")

@@ -58,6 +58,6 @@ async def _networks(house: House, live: Live) -> None:
             record.config, networks={name: item for name, item in record.config.networks.items() if name not in left}
         )
         kept = await settle(house, replace(record, config=config), kept)
-        await house.roster.save(live, config=config, endpoints=kept)
+        await house.roster.keep(live, config=config, endpoints=kept)
     ways = [item.gateway for item in kept if item.routes] + [item.gateway6 for item in kept if item.routes6]
     await house.networks.lead_again(record.state.pid, [gateway for gateway in ways if gateway])

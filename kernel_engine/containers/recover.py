@@ -131,7 +131,7 @@ async def _recover_one(house: House, live: Live, known: Known | None, held: froz
         if record.endpoints:  # its ports are open again since the networks are
             await detach_all(house, record.id, record.endpoints)
         state = ended(record.state, exit_code=137, finished_at=time.time(), oom_killed=False, error=MACHINE_RESTARTED)
-        await house.roster.save(live, state=state, endpoints=())
+        await house.roster.keep(live, state=state, endpoints=())
     if starts_with_daemon(record.config.host.restart, was_running=was_running, stopped_by_user=record.stopped_by_user):
         async with live.lock:
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from kernel_engine.containers.house import House
@@ -12,7 +12,7 @@ from kernel_engine.containers.mounting import leave
 from kernel_engine.containers.record import Container, WaitResult
 from kernel_engine.containers.roster import Live
 from kernel_engine.containers.stop import end
-from kernel_engine.errors import Conflict, NotFound
+from kernel_engine.errors import Conflict, NoSpace, NotFound
 
 #: why a start that is looked at step by step ends
 REMOVED = "the container is being removed"
@@ -64,9 +64,9 @@ async def remove_locked(house: House, live: Live, result: WaitResult, *, volumes
     house.snapshots.discard(Path(record.directory))
     if record.mounts:
         await _leave(house, record, anonymous=anonymous)
-    deleted = house.roster.delete(live, waited_for=not record.config.host.auto_remove)
+    deleted = _delete(house, live)
     if record.config.host.auto_remove:
-        house.later(_finished(deleted))
+        house.later(_deleted(house, live, deleted))
     else:
         await _deleted(house, live, deleted)
     house.roster.forget(live)
@@ -80,14 +80,13 @@ async def remove_locked(house: House, live: Live, result: WaitResult, *, volumes
 
 async def _on_disk(house: House, live: Live) -> None:
     """That its volumes go, too. On a full disk only this daemon knows."""
-    with suppress(sqlite3.Error):
-        await house.roster.save(live, with_volumes=True)
+    await house.roster.keep(live, with_volumes=True)
 
 
 async def _leave(house: House, record: Container, *, anonymous: bool) -> None:
     try:
         await leave(house, record, anonymous=anonymous)
-    except sqlite3.Error:  # as below
+    except NoSpace:  # as below
         await house.layers.trash.emptied()
         await leave(house, record, anonymous=anonymous)
 
@@ -98,7 +97,13 @@ async def _deleted(house: House, live: Live, deleted: asyncio.Future[None]) -> N
         await deleted
     except sqlite3.Error:
         await house.layers.trash.emptied()
-        await house.roster.delete(live)
+        await _delete(house, live)
+
+
+def _delete(house: House, live: Live) -> asyncio.Future[None]:
+    record = live.record
+    forget = partial(house.snapshots.unrecord, container_id=record.id)
+    return house.roster.delete(live, waited_for=not record.config.host.auto_remove, beside=forget)
 
 
 def _is_gone(house: House, image_id: str) -> bool:
@@ -107,7 +112,3 @@ def _is_gone(house: House, image_id: str) -> bool:
     except NotFound:
         return True
     return False
-
-
-async def _finished(pending: asyncio.Future[None]) -> None:
-    await pending

@@ -9,7 +9,9 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from kernel_engine.containers.names import check_name, find, invent_name
@@ -18,6 +20,7 @@ from kernel_engine.containers.spec import Provisions
 from kernel_engine.errors import Conflict, NotFound
 from kernel_engine.formats.frozen import revive, to_json
 from kernel_engine.records import Records
+from kernel_engine.storage.refusal import refusal
 
 if TYPE_CHECKING:
     from kernel_engine.containers.stepping import Stepping
@@ -29,6 +32,9 @@ CREATE TABLE IF NOT EXISTS containers (
     record TEXT NOT NULL
 );
 """
+
+#: seconds until a full disk gets a record again
+_AGAIN = 2.0
 
 Condition = Literal["not-running", "next-exit", "removed"]
 
@@ -123,12 +129,42 @@ class Roster:
         live.record = replace(live.record, state=replace(live.record.state, **changes))
 
     def save(self, live: Live, *, waited_for: bool = True, **changes: Any) -> asyncio.Future[None]:
-        """Changes the record now; the future is done when the change is on disk. waited_for: False for what a
-        restarted daemon finds out by itself, which takes its time then."""
+        """Changes the record now, because it is so; the future is done when that is on disk. A full disk refuses, and
+        gets it again later. waited_for: False for what a restarted daemon finds out by itself, which takes its time
+        then."""
         record = replace(live.record, **changes)
         live.record = record
         self.version += 1
-        return self._submit(record, _update, waited_for)
+        saved = self._submit(record, _update, waited_for)
+        saved.add_done_callback(partial(self._again, live))
+        return saved
+
+    async def keep(self, live: Live, **changes: Any) -> None:
+        """As `save`; returns when it is on disk, or when the disk is too full for it now."""
+        with suppress(sqlite3.Error):
+            await self.save(live, **changes)
+
+    async def change(self, live: Live, **changes: Any) -> None:
+        """What somebody wants: it is so, and on disk, when this returns; else nothing has changed. NoSpace."""
+        before = {name: getattr(live.record, name) for name in changes}
+        live.record = replace(live.record, **changes)
+        self.version += 1
+        try:
+            await self._submit(live.record, _update, True)
+        except sqlite3.Error as error:
+            live.record = replace(live.record, **before)
+            self.version += 1
+            raise refusal(f"write the record of container {live.record.name}", error) from error
+
+    def _again(self, live: Live, saved: asyncio.Future[None]) -> None:
+        if saved.cancelled() or not isinstance(saved.exception(), sqlite3.Error):
+            return
+
+        def again() -> None:
+            if self._by_id.get(live.record.id) is live and not self._records.closed:
+                self.save(live)
+
+        asyncio.get_running_loop().call_later(_AGAIN, again)
 
     def save_state(self, live: Live, **changes: Any) -> asyncio.Future[None]:
         return self.save(live, state=replace(live.record.state, **changes))
@@ -141,17 +177,25 @@ class Roster:
         self._refuse_taken(chosen)
         self._id_by_name[chosen] = live.record.id
         try:
-            await self.save(live, name=chosen)
+            await self.change(live, name=chosen)
         except BaseException:
             self.forget_name(chosen)
-            live.record = replace(live.record, name=old)
             raise
         self.forget_name(old)
         return old
 
-    def delete(self, live: Live, *, waited_for: bool = True) -> asyncio.Future[None]:
-        """Queues the end of the record; `forget` makes the container unknown. waited_for: as for `save`."""
-        return self._submit(live.record, _delete, waited_for)
+    def delete(
+        self, live: Live, *, waited_for: bool = True, beside: Callable[[sqlite3.Connection], None] | None = None
+    ) -> asyncio.Future[None]:
+        """Queues the end of the record; `forget` makes the container unknown. waited_for: as for `save`; beside: as
+        with `add`."""
+
+        def delete(connection: sqlite3.Connection, record: Container) -> None:
+            if beside is not None:
+                beside(connection)
+            _delete(connection, record)
+
+        return self._submit(live.record, delete, waited_for)
 
     def forget(self, live: Live) -> None:
         self._by_id.pop(live.record.id, None)

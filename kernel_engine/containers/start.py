@@ -303,7 +303,7 @@ def _keep_trace(house: House, record: Container, steps: Steps) -> None:
 async def _write_trace(directory: Path, steps: Steps) -> None:
     await asyncio.sleep(_TRACE_DELAY)
     if directory.exists():
-        with suppress(FileNotFoundError):  # removed meanwhile (--rm); the trace stays in memory
+        with suppress(OSError):  # removed meanwhile (--rm), or a full disk; the trace stays in memory
             await asyncio.to_thread(write_trace, directory / "trace.json", steps)
 
 
@@ -314,6 +314,7 @@ async def _remember_failure(house: House, live: Live, error: EngineError) -> Non
     """
     exit_code = error.exit_code if isinstance(error, StartFailed) else 128
     await house.log_writer.release(live.record.id)
-    await house.roster.save_state(live, exit_code=exit_code, error=error.message, pid=0)
+    state = replace(live.record.state, exit_code=exit_code, error=error.message, pid=0)
+    await house.roster.keep(live, state=state)
     if live.record.config.host.auto_remove:
         await remove_locked(house, live, WaitResult(exit_code=exit_code))

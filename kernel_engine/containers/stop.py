@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal as signals
 from contextlib import suppress
+from dataclasses import replace
 
 from kernel_engine.containers.house import House
 from kernel_engine.containers.record import WaitResult
@@ -107,5 +108,5 @@ async def _give_up_restart(house: House, live: Live) -> None:
             live.restart = None
         if live.record.state.status == "restarting":
             house.roster.save(live, stopped_by_user=True)
-            await house.roster.save_state(live, status="exited")
+            await house.roster.keep(live, state=replace(live.record.state, status="exited"))
             live.settle("not-running", WaitResult(exit_code=live.record.state.exit_code))

@@ -43,13 +43,13 @@ async def update(house: House, live: Live, wanted: HostOptions) -> tuple[str, ..
         check_share(house.limits, host)
         if house.restriction is not None:
             house.restriction.check(config)
-        await house.roster.save(live, config=config)  # first: a new daemon does what was cut off
+        await house.roster.change(live, config=config)  # first: a new daemon does what was cut off
         if record.state.status in ("running", "paused"):
             try:
                 changed = resources(host)
                 await asyncio.to_thread(cgroups.update, house.instance.cgroup, record.id, changed)
             except OSError as error:
-                await house.roster.save(live, config=record.config)
+                await house.roster.keep(live, config=record.config)
                 await _put_back(house, live)
                 raise EngineError(f"Cannot update container {record.id}: {error}") from error
         house.announce(live, "update")

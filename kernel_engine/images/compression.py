@@ -97,7 +97,7 @@ def _limited(stream: IO[bytes] | io.BufferedReader, limit: int) -> Iterator[byte
             return
         total += len(chunk)
         if total > limit:
-            raise NoSpace(f"the archive holds more than the {limit} bytes that are free on the disk")
+            raise NoSpace(f"no space left on device: the archive holds more than the {limit} bytes that are free")
         yield chunk
 
 

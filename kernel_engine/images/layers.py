@@ -17,15 +17,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from kernel_engine.errors import EngineError, KernelRefused, NoSpace, Unavailable
+from kernel_engine.formats.room import room
 from kernel_engine.images.archive import Contents, Spooled
 from kernel_engine.images.arrival import Arrival
 from kernel_engine.images.digest import Digest, parse
 from kernel_engine.workers.feeding import feed
 from kernel_engine.workers.pool import Workers
 
-#: what unpacking leaves free on the disk: this many bytes, or this part of a small disk
-_RESERVE = 64 << 20
-_RESERVE_PART = 20
 #: bytes on their way to a worker: fewer turns between it and the daemon's loop
 _PIPE = 1 << 20
 
@@ -178,10 +176,7 @@ async def _fed(workers: Workers, job: str, source: AsyncIterator[bytes], folder:
 
 
 def _room(root: int) -> int:
-    """How many bytes an archive may unpack to: what is free, but for a reserve. A bomb stops there."""
-    disk = os.fstatvfs(root)
-    reserve = min(_RESERVE, disk.f_blocks * disk.f_frsize // _RESERVE_PART)
-    return max(0, disk.f_bavail * disk.f_frsize - reserve)
+    return room(os.fstatvfs(root))
 
 
 def _open(opened: ExitStack, path: Path, flags: int) -> int:

@@ -28,9 +28,9 @@ from kernel_engine.images.manifest import Descriptor, Index, Manifest
 from kernel_engine.images.platforms import Platform
 from kernel_engine.images.registry import Fetched, Remote, Session, Timeouts
 from kernel_engine.images.sharing import Shared
-from kernel_engine.images.stock import Stock
+from kernel_engine.images.stock import UNPACKING, Stock
 
-#: Docker's max-concurrent-downloads
+#: Docker's max-concurrent-downloads, here of one registry
 _DOWNLOADS = 3
 #: seconds between two lines about the same layer
 _EVERY = 0.1
@@ -63,6 +63,14 @@ class _Wanted:
     failed: dict[int, Exception] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """What one registry may have under way: one that stalls keeps no other one's pulls waiting."""
+
+    downloads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_DOWNLOADS))
+    unpacking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UNPACKING))
+
+
 class _Failed(Exception):
     """One endpoint did not work out. `serious`: it knows the image, so its error says more than silence elsewhere."""
 
@@ -87,7 +95,7 @@ class Pulls:
     def __init__(self, stock: Stock, timeouts: Timeouts) -> None:
         self._stock = stock
         self._timeouts = timeouts
-        self._downloading = asyncio.Semaphore(_DOWNLOADS)
+        self._lanes: dict[str, _Lane] = {}
         self._downloads: Shared[None] = Shared()
         self._layers: Shared[None] = Shared()
 
@@ -255,6 +263,7 @@ class Pulls:
             chain_id=layer.chain_id,
             parent=layers[number - 1].chain_id if number else None,
             before_commit=lambda: self._ensure(remote, wanted, number - 1, _nobody),
+            turns=self._lane(remote).unpacking,
             on_progress=extracting,
         )
         extracting(total)
@@ -262,9 +271,10 @@ class Pulls:
 
     async def _download(self, remote: Remote, blob: Descriptor, early: Early, report: Listener) -> None:
         name = short(blob.digest)
-        if self._downloading.locked():
+        downloads = self._lane(remote).downloads
+        if downloads.locked():
             report(Progress(status="Waiting", id=name))
-        async with self._downloading:
+        async with downloads:
             attempt = 1
             while True:
                 try:
@@ -275,6 +285,9 @@ class Pulls:
                         raise
                     await retry_pause(self._timeouts, attempt, name, report)
                     attempt += 1
+
+    def _lane(self, remote: Remote) -> _Lane:
+        return self._lanes.setdefault(remote.endpoint.url, _Lane())
 
     async def _attempt(self, remote: Remote, blob: Descriptor, early: Early, report: Listener) -> None:
         name = short(blob.digest)

@@ -21,8 +21,8 @@ from kernel_engine.images.digest import Digest
 from kernel_engine.images.layers import LayerStore
 from kernel_engine.workers.pool import Workers
 
-#: workers that unpack at the same time: one more than there are downloads, because each of those may keep one waiting
-_UNPACKING = 4
+#: workers that unpack at the same time for one source: one more than it has downloads, each of which may keep one busy
+UNPACKING = 4
 
 
 class Stock:
@@ -36,7 +36,7 @@ class Stock:
         #: held by whoever changes names or images
         self.changing = asyncio.Lock()
         self._held: Counter[str] = Counter()  # chain ids, and digests of blobs
-        self._unpacking = asyncio.Semaphore(_UNPACKING)
+        self._unpacking = asyncio.Semaphore(UNPACKING)
 
     async def load(self) -> None:
         await self.catalogue.load()
@@ -63,17 +63,19 @@ class Stock:
         chain_id: str,
         parent: str | None,
         before_commit: Callable[[], Awaitable[None]] | None = None,
+        turns: asyncio.Semaphore | None = None,
         on_progress: Callable[[int], None] = lambda count: None,
     ) -> None:
         """Unpacks a blob and makes it a layer. `before_commit` puts the parent in place.
 
+        turns: of the source that the blob comes from; None = of what is here already.
         hashed: whoever writes the blob answers for that digest, so its bytes are not hashed again. CorruptData where
         blob or content is not what digest and diff id promise; nothing is left then, unless an image has the blob, or
         it still grows: then it is its writer's to `refuse`.
         """
         staged = self.layers.stage()
         try:
-            async with self._unpacking:
+            async with turns or self._unpacking:
                 unpacked = await work.unpack(
                     self.workers,
                     blob,

@@ -5,6 +5,7 @@ cables tells as much.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_address
 from typing import Any
@@ -19,6 +20,9 @@ from kernel_engine.network.rows import Lease
 from kernel_engine.records import Records
 
 __all__ = ["Lease", "Leases"]
+
+#: seconds until a full disk gets a row again
+_AGAIN = 2.0
 
 
 class Leases:
@@ -46,9 +50,10 @@ class Leases:
                 known = self._leases.get(address)
                 owner = known.container_id if known else ""
                 kept[address] = Lease(address=address, host_interface=endpoint.host_interface, container_id=owner)
-        for address in self._leases.keys() - kept.keys():
-            self._end(address)
+        gone = self._leases.keys() - kept.keys()
         self._leases = kept
+        for address in gone:
+            self._write(address)
 
     def take(
         self, network: Network, ground: Ground, container_id: str, host_interface: str, *, fixed: tuple[str, str]
@@ -87,7 +92,7 @@ class Leases:
 
     def _note(self, lease: Lease) -> Lease:
         self._leases[lease.address] = lease
-        self._keep(self._records.follow(lambda connection: rows.lease(connection, lease)))
+        self._write(lease.address)
         return lease
 
     def give_back(self, lease: Lease) -> None:
@@ -95,7 +100,7 @@ class Leases:
         known = self._leases.get(lease.address)
         if known is not None and known.host_interface == lease.host_interface:
             del self._leases[lease.address]
-            self._end(lease.address)
+            self._write(lease.address)
 
     def _fixed(self, network: Network, gateway: IPv4Interface | IPv6Interface, container_id: str, text: str) -> str:
         """One that the same container had is still its own: the former cable may be on its way out (a restart)."""
@@ -109,8 +114,24 @@ class Leases:
             raise Forbidden("Address already in use")
         return str(address)
 
-    def _end(self, address: str) -> None:
-        self._keep(self._records.follow(lambda connection: rows.end_lease(connection, address)))
+    def _write(self, address: str) -> None:
+        """Whose it is now; on a full disk again later."""
+        lease = self._leases.get(address)
+
+        def write(connection: sqlite3.Connection) -> None:
+            if lease is None:
+                rows.end_lease(connection, address)
+            else:
+                rows.lease(connection, lease)
+
+        def written(done: asyncio.Future[None]) -> None:
+            refused = not done.cancelled() and isinstance(done.exception(), sqlite3.Error)
+            if refused and not self._records.closed:
+                done.get_loop().call_later(_AGAIN, self._write, address)
+
+        writing = self._records.follow(write)
+        writing.add_done_callback(written)
+        self._keep(writing)
 
 
 def _all_given(network: Network, kind: str) -> Unavailable:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import secrets
+import sqlite3
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
@@ -44,6 +46,7 @@ from kernel_engine.paths import Instance
 from kernel_engine.records import Records
 from kernel_engine.syscalls.netlink import Netlink
 
+_log = logging.getLogger(__name__)
 #: seconds between tries for a port that was given back a moment ago
 _AGAIN = 0.005
 
@@ -355,7 +358,11 @@ class Networks:
 
     def _done(self, future: asyncio.Future[Any]) -> None:
         self._background.discard(future)
-        if not future.cancelled() and (error := future.exception()) is not None:
+        if future.cancelled() or (error := future.exception()) is None:
+            return
+        if isinstance(error, sqlite3.Error):
+            _log.warning("a lease could not be written: %s", error)
+        else:
             context = {"message": "work of the network beside a request failed", "exception": error, "future": future}
             future.get_loop().call_exception_handler(context)
 

@@ -7,6 +7,7 @@ mounted, and the container mounts it inside its own namespace.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sqlite3
 from collections.abc import Collection
@@ -25,6 +26,7 @@ from kernel_engine.storage.overlay import PLAIN
 from kernel_engine.storage.refusal import refusal
 from kernel_engine.syscalls.files import fsync_directory
 
+_log = logging.getLogger(__name__)
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS snapshots (
     number INTEGER PRIMARY KEY,
@@ -184,6 +186,11 @@ class Snapshots:
         self._layers.let_go(snapshot.chain_id)
         self._write("DELETE FROM snapshots WHERE number = ?", (snapshot.number,))
 
+    @staticmethod
+    def unrecord(connection: sqlite3.Connection, container_id: str) -> None:
+        """For the transaction that ends the container's record: `remove` may have met a full disk."""
+        connection.execute("DELETE FROM snapshots WHERE container_id = ?", (container_id,))
+
     def discard(self, directory: Path) -> None:
         """Takes a directory of the instance from its place now; its bytes are deleted by a thread."""
         self._layers.trash.discard(directory)
@@ -224,6 +231,10 @@ class Snapshots:
     def _written(self, future: asyncio.Future[Any]) -> None:
         """A row that was refused: the container's own record, next in the queue, meets the same disk and tells."""
         self._writing.discard(future)
-        if not future.cancelled() and (error := future.exception()) is not None:
+        if future.cancelled() or (error := future.exception()) is None:
+            return
+        if isinstance(error, sqlite3.Error):
+            _log.warning("a snapshot's row could not be written: %s", error)
+        else:
             context = {"message": "a snapshot's row could not be written", "exception": error}
             future.get_loop().call_exception_handler(context)

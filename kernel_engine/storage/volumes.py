@@ -178,9 +178,12 @@ class Volumes:
             volume = self.get(name)
             if volume.options:
                 await asyncio.to_thread(self._unmount, name)
-            await self._records.transact(
-                lambda connection: connection.execute("DELETE FROM volumes WHERE name = ?", (name,))
-            )
+            try:
+                await self._records.transact(
+                    lambda connection: connection.execute("DELETE FROM volumes WHERE name = ?", (name,))
+                )
+            except sqlite3.Error as error:
+                raise refusal(f"remove {name}", error) from error
             del self._volumes[name]
             self._fresh.discard(name)
             self._trash.discard(self._root / name)

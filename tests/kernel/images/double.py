@@ -26,6 +26,7 @@ class Double:
     corrupt: set[str] = field(default_factory=set)
     stall: set[str] = field(default_factory=set)  #: digests that stop half-way
     silent: bool = False  #: accepts and never answers
+    halting: str = ""  #: answers to requests whose path holds this word stop in the middle
     ranges: bool = True
     error: tuple[int, dict[str, Any]] | None = None  #: for manifests
     making: list[str] = field(default_factory=list)  #: what it says, in turn, until a manifest is made
@@ -59,6 +60,8 @@ class Double:
         self.requests.append((request.method, request.path, dict(request.headers)))
         if self.silent:
             await asyncio.sleep(60)
+        if self.halting and self.halting in request.path:
+            return await self._halt(request)
         if request.path == "/token":
             return self._give_token(request)
         if refusal := self._refusal(request):
@@ -85,6 +88,14 @@ class Double:
         if kind == "manifests":
             return self._manifest(name, last)
         return await self._blob(request, last)
+
+    async def _halt(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.content_length = 100
+        await response.prepare(request)
+        await response.write(b'{"token": "')
+        await asyncio.sleep(60)
+        return response
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         word = request.headers.get("Authorization", "")

@@ -243,6 +243,56 @@ async def test_a_layer_that_stalls_half_way(shop: Shop, double: Double) -> None:
     assert (found["layers"], found["staging"]) == ([], [])
 
 
+@pytest.mark.parametrize("word", ["/manifests/", "/token", "/blobs/"])
+async def test_an_answer_that_stalls_half_way(tmp_path: Path, double: Double, word: str) -> None:
+    """The manifest, the token, the configuration."""
+    double.serve("library/demo:latest", two_layers())
+    double.token = "secret"
+    double.halting = word
+    async with opened(tmp_path / "root", hub=double.address) as shop:
+        async with asyncio.timeout(60):
+            with pytest.raises(Unavailable, match=r"Client\.Timeout"):
+                await shop.images.pull("demo")
+        assert empty(await shop.settled())
+        double.halting = ""
+        await shop.images.pull("demo")
+
+
+async def test_a_registry_that_shakes_no_hands(tmp_path: Path) -> None:
+    """It accepts, and the handshake of TLS is not answered."""
+    ends: list[asyncio.StreamWriter] = []
+    async with await asyncio.start_server(lambda _, end: ends.append(end), "127.0.0.1") as server:
+        port = server.sockets[0].getsockname()[1]
+        async with opened(tmp_path / "root", hub=f"https://127.0.0.1:{port}") as shop, asyncio.timeout(60):
+            with pytest.raises(Unavailable, match=r"Client\.Timeout"):
+                await shop.images.pull("demo")
+            assert empty(await shop.settled())
+        for end in ends:
+            end.close()
+
+
+async def test_a_registry_that_stalls_keeps_no_other_waiting(tmp_path: Path, double: Double) -> None:
+    slow = [image(tar(file(str(number), NOISE[number:]))) for number in range(4)]
+    for number, made in enumerate(slow):
+        double.serve(f"slow:{number}", made)
+        double.stall.add(made.layers[0])
+    async with running() as other, opened(tmp_path / "root", timeouts=Timeouts(idle=60)) as shop:
+        other.serve("quick:latest", two_layers())
+        address = double.address.removeprefix("http://")
+        stalled = [asyncio.create_task(shop.images.pull(f"{address}/slow:{number}")) for number in range(4)]
+        async with asyncio.timeout(60):
+            while len(list(shop.root.glob("staging/*/*"))) < 3:  # as many as it may have
+                await asyncio.sleep(0.02)
+            await shop.images.pull(f"{other.address.removeprefix('http://')}/quick")
+        assert not any(pulling.done() for pulling in stalled)
+        for pulling in stalled:
+            pulling.cancel()
+        await asyncio.gather(*stalled, return_exceptions=True)
+        assert [found.tags for found in shop.images.list()] == [
+            (f"{other.address.removeprefix('http://')}/quick:latest",)
+        ]
+
+
 async def test_a_cancelled_pull_leaves_nothing_to_be_seen(shop: Shop, double: Double) -> None:
     made = double.serve("library/demo:latest", two_layers())
     double.stall.add(made.layers[0])

@@ -1,0 +1,71 @@
+"""Small disks for an engine: an ext4 file system in a file, to be filled, and to be copied while it is in use."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_STEP = 4096
+
+
+@contextmanager
+def ext4(image: Path, place: Path, megabytes: int) -> Iterator[Path]:
+    """A new file system in the file `image`, mounted at `place`."""
+    with image.open("wb") as file:
+        file.truncate(megabytes << 20)
+    _run("mkfs.ext4", "-q", "-F", "-m", "0", "-O", "^resize_inode", str(image))
+    with mounted(image, place):
+        yield place
+
+
+@contextmanager
+def mounted(image: Path, place: Path) -> Iterator[Path]:
+    place.mkdir(exist_ok=True)
+    _run("mount", "-o", "loop", str(image), str(place))
+    try:
+        yield place
+    finally:
+        _run("umount", "-l", str(place))
+
+
+def cut_off(image: Path, copy: Path) -> None:
+    """What a power cut at this moment leaves of a disk: what the kernel has written to it so far, and no more. The copy
+    is read beneath the file system that is mounted, so nothing is flushed for it."""
+    _run("cp", "--sparse=always", "--reflink=never", str(image), str(copy))
+    found = subprocess.run(("e2fsck", "-p", "-f", str(copy)), capture_output=True, text=True, check=False)
+    assert found.returncode in (0, 1), found.stdout  # 1: the journal was replayed
+
+
+@contextmanager
+def filled(disk: Path, left: int = 0) -> Iterator[None]:
+    """All but `left` bytes of the disk are somebody else's."""
+    ballast = disk / "ballast"
+    descriptor = os.open(ballast, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC)
+    try:
+        room = os.statvfs(disk)
+        for size in (room.f_bavail * room.f_bsize, 1 << 20, 1 << 16, _STEP):
+            _grow(descriptor, size)
+        if left:
+            os.ftruncate(descriptor, max(0, os.fstat(descriptor).st_size - left))
+        os.fsync(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+        ballast.unlink()
+
+
+def _grow(descriptor: int, step: int) -> None:
+    while True:
+        size = os.fstat(descriptor).st_size
+        try:
+            os.posix_fallocate(descriptor, size, step)
+        except OSError:
+            os.ftruncate(descriptor, size)
+            return
+
+
+def _run(*words: str) -> None:
+    subprocess.run(words, check=True, capture_output=True, timeout=120)
