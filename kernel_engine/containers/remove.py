@@ -56,7 +56,7 @@ async def remove_locked(house: House, live: Live, result: WaitResult, *, volumes
     record = live.record
     anonymous = volumes or record.with_volumes or record.config.host.auto_remove
     if volumes and not record.with_volumes and any(point.anonymous for point in record.mounts):
-        await _on_disk(house, live)
+        await house.roster.keep(live, with_volumes=True)  # on a full disk only this daemon knows
     house.roster.note(live, status="removing")
     for exec_id in [key for key, item in house.execs.items() if item.record.container_id == record.id]:
         house.execs.pop(exec_id)
@@ -76,11 +76,6 @@ async def remove_locked(house: House, live: Live, result: WaitResult, *, volumes
     live.settle("removed", result)
     live.settle("not-running", result)
     live.settle("next-exit", result)
-
-
-async def _on_disk(house: House, live: Live) -> None:
-    """That its volumes go, too. On a full disk only this daemon knows."""
-    await house.roster.keep(live, with_volumes=True)
 
 
 async def _leave(house: House, record: Container, *, anonymous: bool) -> None:

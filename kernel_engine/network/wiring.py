@@ -82,7 +82,7 @@ class Wiring:
             raise KernelRefused("netlink", error.errno or 0, f"failed to move published ports: {error}") from error
 
     def stands(self, outside: str) -> bool:
-        return _exists(outside)
+        return self._host.has_link(outside)
 
     async def gone(self, outside: str) -> None:
         """Returns when the host's end is gone. OSError.

@@ -154,11 +154,11 @@ class Look:
 
     def _groups(self) -> Iterator[str]:
         found: dict[str, list[Path]] = {}
-        for place in (_GROUPS, *_GROUPS.iterdir()):
+        for place in (_GROUPS, *(_GROUPS / name for name in _names(_GROUPS))):
             own = place / self.instance.cgroup
-            for path in own.glob("*") if own.is_dir() else ():
-                if path.is_dir() and _ID.fullmatch(path.name):
-                    found.setdefault(path.name, []).append(path)
+            for name in _names(own):
+                if _ID.fullmatch(name):
+                    found.setdefault(name, []).append(own / name)
         yield from _same("running containers and their control groups", set(self.running), set(found))
         for key, paths in found.items():
             frozen = any(_frozen(path) for path in paths)
@@ -279,7 +279,10 @@ def _same(what: str, one: set[str] | set[int], other: set[str] | set[int]) -> It
 
 
 def _names(directory: Path) -> set[str]:
-    return set(os.listdir(directory)) if directory.is_dir() else set()
+    try:
+        return set(os.listdir(directory))
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
 
 
 def _frozen(group: Path) -> bool:
@@ -298,9 +301,11 @@ def _mounted(instance: Instance) -> list[str]:
 
 
 def _commands() -> Iterator[str]:
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
         try:
-            yield path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            yield Path(f"/proc/{name}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
 
