@@ -332,22 +332,22 @@ def _fill(directory: str, cgroup: str, id: str) -> None:
 def freeze(cgroup: str, id: str, *, timeout: float = 2.0) -> None:
     """Stops every process of the container and returns when they stand still (blocks for milliseconds).
 
-    KernelRefused where there are no groups.
+    KernelRefused where they do not in time, and go on, and where there are no groups.
     """
     if mode() == "none":
         text = f"Cannot pause container {id}: a rootless engine without cgroups has no freezer"
         raise KernelRefused("write", errno.EOPNOTSUPP, text)
     if mode() == "v2":
         directory = f"{ROOT}/{cgroup}/{id}"
-        cgroupfs.write(f"{directory}/cgroup.freeze", "1")
-        _until(lambda: "frozen 1" in cgroupfs.read(f"{directory}/cgroup.events"), timeout, id)
-        return
-    state = f"{hierarchies()['freezer']}/{cgroup}/{id}/freezer.state"
-    cgroupfs.write(state, "FROZEN")
+        file, word, told, still = f"{directory}/cgroup.freeze", "1", f"{directory}/cgroup.events", "frozen 1"
+    else:
+        file = told = f"{hierarchies()['freezer']}/{cgroup}/{id}/freezer.state"
+        word = still = "FROZEN"
+    cgroupfs.write(file, word)
     try:
-        _until(lambda: cgroupfs.read(state).strip() == "FROZEN", timeout, id)
+        _until(lambda: still in cgroupfs.read(told).splitlines(), timeout, id)
     except KernelRefused:
-        cgroupfs.write(state, "THAWED")
+        thaw(cgroup, id)
         raise
 
 

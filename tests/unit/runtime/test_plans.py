@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel_engine.errors import InvalidRequest
+from kernel_engine.errors import InvalidRequest, KernelRefused
 from kernel_engine.runtime import capabilities, cgroups, seccomp
 from kernel_engine.runtime.channel import Channel, Closed, as_json, spec_from_json
 from kernel_engine.runtime.plan import device_rules, has_own_dev, standard
@@ -197,3 +198,15 @@ def test_an_instance_without_limits_takes_former_ones_away() -> None:
     assert {v1[name] for name in ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "cpu.cfs_quota_us")} == {"-1"}
     v2 = {setting.file: setting.value for setting in cgroups.plan_limits_v2(cgroups.NO_LIMITS)}
     assert v2 == {"memory.max": "max", "memory.swap.max": "max", "cpu.max": "max 100000", "pids.max": "max"}
+
+
+def test_what_does_not_stand_still_in_time_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    group = tmp_path / "ke/ab"
+    group.mkdir(parents=True)
+    (group / "cgroup.freeze").touch()
+    (group / "cgroup.events").write_text("populated 1\nfrozen 0\n")
+    monkeypatch.setattr(cgroups, "mode", lambda: "v2")
+    monkeypatch.setattr(cgroups, "ROOT", str(tmp_path))
+    with pytest.raises(KernelRefused, match="unable to freeze container ab"):
+        cgroups.freeze("ke", "ab", timeout=0)
+    assert (group / "cgroup.freeze").read_text()[-1] == "0"
