@@ -24,6 +24,8 @@ from tests import docker_schema
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROGRAM = (sys.executable, "-m", "kernel_engine.daemon")
+#: by how much longer everything may take: a machine in software emulation says so of itself
+SLOWNESS = float(os.environ.get("DOCKER_LABS_SLOWNESS") or 1)
 
 
 class JudgingClient(Client):
@@ -83,7 +85,7 @@ class Daemon:
         self.wait_until_serving()
 
     def wait_until_serving(self, seconds: float = 20) -> None:
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * SLOWNESS
         while time.monotonic() < deadline:
             if self.process is not None and self.process.poll() is not None:
                 break
@@ -98,19 +100,19 @@ class Daemon:
     def stop(self) -> None:
         if self.process is not None:
             self.process.send_signal(signal.SIGTERM)
-            self.process.wait(30)
+            self.process.wait(30 * SLOWNESS)
             self.process = None
 
     def kill(self) -> None:
         """kill -9, as a crash would."""
         assert self.process is not None
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(10 * SLOWNESS)
         self.process = None
 
     def cleanup(self) -> None:
         words = [*self.program, "cleanup", *self.places(), "--all"]
-        subprocess.run(words, check=True, cwd=REPOSITORY, stdout=subprocess.DEVNULL, timeout=120)
+        subprocess.run(words, check=True, cwd=REPOSITORY, stdout=subprocess.DEVNULL, timeout=120 * SLOWNESS)
 
     def places(self) -> tuple[str, ...]:
         return ("--root", str(self.instance.root), "--run", str(self.instance.run))
@@ -125,7 +127,7 @@ class Daemon:
             stdin=subprocess.DEVNULL if input is None else None,
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=timeout * SLOWNESS,
             cwd=REPOSITORY,
             env={**os.environ, "DOCKER_HOST": self.host, **self.environment},
             check=False,

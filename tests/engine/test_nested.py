@@ -18,7 +18,7 @@ import pytest
 from tests import machine_image
 from tests.busybox_registry import BUSYBOX, root_tar
 from tests.conftest import needs_root
-from tests.daemon import Daemon, running_daemon
+from tests.daemon import SLOWNESS, Daemon, running_daemon
 
 pytestmark = [
     needs_root,
@@ -71,7 +71,7 @@ def inside(daemon: Daemon, name: str, *words: str) -> str | None:
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * SLOWNESS
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} seconds"
         time.sleep(0.2)

@@ -15,9 +15,9 @@ import pytest
 
 from kernel_engine.client import APIError, Response
 from kernel_engine.runtime import cgroups
-from tests.daemon import Daemon
+from tests.daemon import SLOWNESS, Daemon
 
-PATIENCE = 60.0
+PATIENCE = 60.0 * SLOWNESS
 BODY = {
     "Image": "busybox",
     "Cmd": ["sleep", "100"],

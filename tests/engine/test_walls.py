@@ -25,9 +25,9 @@ from kernel_engine.walls.wall import WALLS
 from kernel_engine.walls.walls import PREFIX
 from labs.without.table import CLEAN
 from tests import remapping
-from tests.daemon import REPOSITORY, Daemon
+from tests.daemon import REPOSITORY, SLOWNESS, Daemon
 
-PATIENCE = 30.0
+PATIENCE = 30.0 * SLOWNESS
 
 
 @pytest.fixture(scope="module", autouse=True)

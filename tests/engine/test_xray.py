@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kernel_engine.client import APIError
-from tests.daemon import Daemon
+from tests.daemon import SLOWNESS, Daemon
 
 WORK = "echo own > /new; rm /bin/dd; echo more >> /etc/group; nc -l -p 80; true"
 
@@ -19,7 +19,7 @@ WORK = "echo own > /new; rm /bin/dd; echo more >> /etc/group; nc -l -p 80; true"
 @pytest.fixture
 def seen(clean: Daemon) -> Any:
     clean.docker("run", "-d", "--name", "seen", "-m", "64m", "-p", "127.0.0.1::80", "busybox", "sh", "-c", WORK)
-    until = time.monotonic() + 10
+    until = time.monotonic() + 10 * SLOWNESS
     while time.monotonic() < until:
         found = clean.api.get("/kernel-engine/containers/seen/kernel").json()
         if found["Ways"][0]["Listener"]:

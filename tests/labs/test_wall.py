@@ -21,9 +21,9 @@ from labs import build
 from labs.engine_view import CommandFailed, EngineView
 from labs.notebook import wall_cell
 from labs.wall import door, view, words
-from tests.daemon import Daemon
+from tests.daemon import SLOWNESS, Daemon
 
-PATIENCE = 60
+PATIENCE = 60 * SLOWNESS
 NOWHERE = "unix:///nowhere"
 FLAGS = "from kernel_engine.syscalls import mounts, process\nfrom kernel_engine.syscalls.process import CloneFlag\n"
 #: a child of the worker that stays

@@ -11,6 +11,8 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
+import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,15 @@ BASE_PACKAGES = (
     "systemd-sysv,dbus,udev,iproute2,linux-image-cloud-amd64,initramfs-tools,kmod,ca-certificates,git,procps"
 )
 NEEDS = ("mmdebstrap", "qemu-system-x86_64", "mke2fs")
+#: the Python of Debian 12: with another one the host's packages are of no use in the machine
+PYTHON = (3, 11)
+#: of the host's Python packages, what no engine's test needs, and the product itself, of which the machine has a copy
+LEFT_OUT = (
+    "__editable__*", "kernel_engine", "labs", "playwright*", "kubernetes_validate*", "mypy*", "babel*",
+    "debugpy*", "pip", "pip-*", "ruff*",
+)  # fmt: skip
+#: the product's own commands
+COMMANDS = ("docker", "docker-compose", "kernel-engine", "labs")
 #: how the host's programs reach the world
 SHARED = ("http_proxy", "https_proxy", "no_proxy", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_DEFAULT_TIMEOUT")
 BEGIN, END = "=== script begins ===", "=== script ends: "
@@ -58,9 +69,10 @@ def missing() -> str:
     return ", ".join([*(tool for tool in NEEDS if shutil.which(tool) is None), *processor])
 
 
-def make_root(directory: Path) -> None:
-    """A bare Debian 12 with a kernel and systemd; nothing else of use."""
-    command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={BASE_PACKAGES}", "bookworm", str(directory)]
+def make_root(directory: Path, *packages: str) -> None:
+    """A bare Debian 12 with a kernel and systemd; nothing else of use but `packages`."""
+    included = f"--include={','.join((BASE_PACKAGES, *packages))}"
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", included, "bookworm", str(directory)]
     subprocess.run(command, check=True)
     (directory / "etc/systemd/network/10-wired.network").write_text(_NETWORK)
     (directory / "etc/hostname").write_text("machine\n")
@@ -74,6 +86,24 @@ def make_root(directory: Path) -> None:
         ["systemctl", f"--root={directory}", "mask", "serial-getty@ttyS0.service"], check=True, capture_output=True
     )
     _share_trust(directory)
+
+
+def copy_environment(root: Path, place: str, project: str) -> None:
+    """A virtual environment at `place` in the machine, with the packages of this Python's; the product itself is read
+    from `project`, a path in the machine too. For a machine that has python3, of PYTHON."""
+    target = root / place.lstrip("/")
+    here, site = sysconfig.get_path("purelib"), target / "lib/python{}.{}/site-packages".format(*PYTHON)
+    left_out = shutil.ignore_patterns(*LEFT_OUT)
+    shutil.copytree(here, site, symlinks=True, ignore=lambda at, names: left_out(at, names) if at == here else ())
+    (site / "project.pth").write_text(f"{project}\n")
+    (target / "pyvenv.cfg").write_text("home = /usr/bin\ninclude-system-site-packages = false\n")
+    (target / "bin").mkdir()
+    for name in ("python", "python3"):
+        (target / "bin" / name).symlink_to("/usr/bin/python3")
+    for name in COMMANDS:
+        written = Path(sysconfig.get_path("scripts"), name).read_text()
+        (target / "bin" / name).write_text(written.replace(sys.prefix, place))
+        (target / "bin" / name).chmod(0o755)
 
 
 def _share_trust(directory: Path) -> None:
