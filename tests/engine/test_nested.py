@@ -25,13 +25,15 @@ pytestmark = [
     pytest.mark.skipif(bool(machine_image.missing()), reason=f"needs {', '.join(machine_image.missing())}"),
     pytest.mark.skipif(not shutil.which(BUSYBOX), reason="needs busybox-static"),
 ]
-#: on cgroup v2 the topmost group may hold no process once it gives controllers away (cgroups(7)): as Docker's own
-#: image of a nested dockerd does it
+#: on cgroup v2 the topmost group may hold no process once it gives controllers away (cgroups(7)), nor one that is
+#: executed meanwhile
 START = """
 if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
     mkdir -p /sys/fs/cgroup/init
-    xargs -rn1 < /sys/fs/cgroup/cgroup.procs > /sys/fs/cgroup/init/cgroup.procs || :
-    sed -e 's/ / +/g' -e 's/^/+/' < /sys/fs/cgroup/cgroup.controllers > /sys/fs/cgroup/cgroup.subtree_control
+    controllers=$(sed -e 's/ / +/g' -e 's/^/+/' /sys/fs/cgroup/cgroup.controllers)
+    until echo "$controllers" >/sys/fs/cgroup/cgroup.subtree_control; do
+        xargs -rn1 </sys/fs/cgroup/cgroup.procs >/sys/fs/cgroup/init/cgroup.procs
+    done 2>/dev/null
 fi
 exec dockerd
 """

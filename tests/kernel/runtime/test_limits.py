@@ -17,6 +17,11 @@ from tests.kernel.runtime.conftest import Machine, close
 MIB = 1024 * 1024
 EAT = "head -c 200m /dev/zero | tail"
 v1 = pytest.mark.skipif(cgroups.mode() != "v1", reason="the files of cgroup v1 are read")
+v2 = pytest.mark.skipif(cgroups.mode() != "v2", reason="the files of cgroup v2 are read")
+HELD = Resources(
+    memory=64 * MIB, memory_swap=128 * MIB, memory_reservation=32 * MIB, cpu_period=100_000, cpu_quota=50_000,
+    cpu_shares=512, cpuset_cpus="0", pids=77,
+)  # fmt: skip
 
 
 async def test_too_much_memory_kills_and_is_flagged(machine: Machine) -> None:
@@ -40,16 +45,21 @@ async def test_forks_end_at_the_limit(machine: Machine) -> None:
 
 @v1
 async def test_the_files_hold_what_was_asked(machine: Machine) -> None:
-    resources = Resources(
-        memory=64 * MIB, memory_swap=128 * MIB, memory_reservation=32 * MIB, cpu_period=100_000, cpu_quota=50_000,
-        cpu_shares=512, cpuset_cpus="0", pids=77,
-    )  # fmt: skip
     script = """cd /sys/fs/cgroup; cat memory/memory.limit_in_bytes memory/memory.memsw.limit_in_bytes
     cat memory/memory.soft_limit_in_bytes cpu/cpu.cfs_period_us cpu/cpu.cfs_quota_us cpu/cpu.shares
     cat cpuset/cpuset.cpus pids/pids.max; cat /proc/self/cgroup | cut -d: -f3 | sort -u | head -1"""
-    result = await machine.sh(script, resources=resources)
+    result = await machine.sh(script, resources=HELD)
     wanted = [64 * MIB, 128 * MIB, 32 * MIB, 100_000, 50_000, 512, 0, 77]
     assert result.out.split() == [str(number) for number in wanted] + ["/"]
+
+
+@v2
+async def test_the_files_of_the_one_tree_hold_what_was_asked(machine: Machine) -> None:
+    script = """cd /sys/fs/cgroup; cat memory.max memory.swap.max memory.low cpu.max cpu.weight cpuset.cpus pids.max
+    cat /proc/self/cgroup"""
+    result = await machine.sh(script, resources=HELD)
+    wanted = [64 * MIB, 64 * MIB, 32 * MIB, 50_000, 100_000, 20, 0, 77]
+    assert result.out.split() == [*map(str, wanted), "0::/"]
 
 
 async def test_devices_outside_the_list_are_refused(machine: Machine) -> None:
