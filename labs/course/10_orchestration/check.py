@@ -385,12 +385,24 @@ END
 """
 BACKEND = f"{M} network create --driver=overlay --attachable backend\n"
 DEPLOY = "docker container exec -i manager docker stack deploy -c - pair < pair.yml\n"
-#: a network goes when the last task has left it, and on a node only when the tasks' containers are gone. Its name is
-#: free when it can be taken: nothing else that a manager says is proof of that
+#: `stack rm` answers before the tasks have ended, and a network is on a node until its last task's container has gone
+#: from there: meanwhile a new one of the same name is refused, on the manager as a duplicate, on a worker together with
+#: the task that wants it. The manager lists none while one is just going: there the name is free when it can be taken
 NO_PAIR = (
-    f"{M} stack rm pair >/dev/null 2>&1; for i in $(seq 120); do "
-    f"{M} network create --driver=overlay backend >/dev/null 2>&1 && {M} network rm backend >/dev/null && break; "
-    f"{M} network rm backend >/dev/null 2>&1; sleep 0.5; done; true"
+    f"{M} stack rm pair >/dev/null 2>&1\n"
+    f"for node in {' '.join(WORKERS)} manager; do\n"
+    f"    for i in $(seq 120); do\n"
+    f"        {M} network rm backend >/dev/null 2>&1\n"
+    '        [ "$(docker container exec $node docker network ls -q --filter name=^backend$ --filter name=^pair_ '
+    '2>/dev/null)" ] || break\n'
+    f"        sleep 0.5\n"
+    f"    done\n"
+    f"done\n"
+    f"for i in $(seq 120); do\n"
+    f"    {M} network create --driver=overlay backend >/dev/null 2>&1 && {M} network rm backend >/dev/null && break\n"
+    f"    {M} node ls >/dev/null 2>&1 || break\n"
+    f"    sleep 0.5\n"
+    f"done; true"
 )
 
 ONCE = """from engine import api
