@@ -1,7 +1,7 @@
 """A real dockerd, and a swarm of two, in `--privileged` containers: machines that our engine gives to Docker's.
 
 Each has overlay2 on a volume, control groups, a bridge and rules of its own; their overlay networks (VXLAN) cross our
-user network. A machine is killed, cut off and comes back.
+user network. A machine is stopped, killed, paused, cut off and comes back.
 """
 
 from __future__ import annotations
@@ -110,6 +110,10 @@ def test_a_swarm_over_our_network(cluster: Daemon) -> None:
     answers = {cluster.out(*ask, "nc", "-w", "5", address, "80") for address in addresses}
     assert len(answers) == 2, "one on each machine"
 
+    cluster.docker("stop", "m2")  # dockerd ends its containers and takes its leave
+    until(lambda: status(cluster) == "down", "the leave of m2")
+    cluster.docker("start", "m2")
+    until(lambda: status(cluster) == "ready" and running(cluster) == 2, "m2's second beginning")
     cluster.docker("kill", "m2")
     until(lambda: status(cluster) == "down", "the loss of m2")
     cluster.docker("start", "m2")

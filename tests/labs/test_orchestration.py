@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import shutil
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -23,7 +24,9 @@ from labs.notebook import command_cell
 from labs.progress import FOLDER, Progress
 from labs.swarm_view import Swarm
 from labs.workspace import WITHHELD
-from tests.daemon import Daemon
+from tests import remapping
+from tests.conftest import needs_root
+from tests.daemon import Daemon, running_daemon
 
 LAB = catalogue.lab("10")
 ALL = checks.exercises(LAB)
@@ -63,7 +66,23 @@ def only_the_ground(view: EngineView, ground: Ground) -> bool:
     return names <= set(ground.containers) and left == ((), [])
 
 
+@needs_root
+def test_an_engine_of_a_class_says_that_this_lab_needs_another_one(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="ke-test-") as place:
+        remapping.needed(Path(place))
+        words = ("--restrict", "--userns-remap", remapping.USER)
+        with running_daemon(Path(place), (), *words, program=remapping.program(Path(place, "etc"))) as engine:
+            view = EngineView(engine.host, workspace=materials(tmp_path))
+            result = ALL["10-1"].check(view)
+            assert isinstance(result, NotYet)
+            assert "제한된 엔진" in result.found and "./lab up" in result.hints[0]
+            code, said = view.shell("bash ready.sh")
+            assert code == 1
+            assert "제한된 엔진" in said and len(said.splitlines()) == 1
+
+
 def test_nothing_done_is_not_yet(swarm: EngineView) -> None:
+    assert swarm.can_be_privileged()
     next(iter(ON_GROUND.values())).begin(swarm)  # they begin alike
     for name, exercise in ON_GROUND.items():
         assert not exercise.setup
@@ -116,13 +135,15 @@ M = "docker container exec manager docker"
 MI = "docker container exec -i manager docker"
 SHOP = f"""
 set -e
+mode=dnsrr publish=host
+if docker container exec manager sh -c 'modprobe ip_vs; test -e /proc/net/ip_vs'; then mode=vip publish=ingress; fi
 docker pull -q haproxy
 docker tag haproxy localhost:5000/haproxy
 docker push -q localhost:5000/haproxy
 {M} network create --driver=overlay --attachable shop
 {MI} config create haproxy.cfg - < lb/haproxy.cfg
-{MI} stack deploy -c - echo < echo.yml
-{MI} stack deploy -c - lb < lb/stack.yml
+docker container exec -i -e MODE=$mode manager docker stack deploy -c - echo < echo.yml
+docker container exec -i -e PUBLISH=$publish manager docker stack deploy -c - lb < lb/stack.yml
 """
 CLOSED = f"""
 {M} stack rm lb echo

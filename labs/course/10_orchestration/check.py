@@ -34,7 +34,16 @@ def _full(service: Service | None) -> bool:
     return service is not None and service.wanted > 0 and len(service.running) == service.wanted
 
 
-def _no_swarm(hints: tuple[str, ...]) -> NotYet:
+def _no_swarm(engine: EngineView, hints: tuple[str, ...]) -> NotYet:
+    if not engine.can_be_privileged():
+        return NotYet(
+            expected="권한 있는 컨테이너(privileged)를 띄울 수 있는, 여러분만의 엔진",
+            found="수업이나 채점을 위해 제한된 엔진이라서 노드(docker:dind)를 띄울 수 없어요.",
+            read_from="docker info (Security Options: userns)",
+            hints=(
+                "여러분의 컴퓨터나 가상 머신에서 ./lab up으로 연 실습실에서 해 보세요. 10-8은 여기에서도 할 수 있어요.",
+            ),
+        )
     return NotYet(
         expected="컨테이너 `manager`가 매니저인 스웜",
         found="스웜이 대답하지 않아요.",
@@ -54,7 +63,7 @@ def _service(
 
     swarm = _settled(engine, met)
     if swarm is None:
-        return _no_swarm(hints)
+        return _no_swarm(engine, hints)
     found = swarm.service(name)
     if found is None:
         return NotYet(expected=f"서비스 `{name}`", found="그런 서비스가 없어요.", read_from=LIST, hints=hints)
@@ -150,7 +159,7 @@ def back(engine: EngineView) -> Result:
         engine, lambda swarm: (service := swarm.service("api")) is not None and service.update == "rollback_completed"
     )
     if swarm is None:
-        return _no_swarm(BACK)
+        return _no_swarm(engine, BACK)
     service = swarm.service("api")
     if service is None:
         return NotYet(expected="서비스 `api`", found="그런 서비스가 없어요.", read_from=LIST, hints=BACK)
@@ -251,7 +260,7 @@ def stacked(engine: EngineView) -> Result:
         ),
     )
     if swarm is None:
-        return _no_swarm(STACKED)
+        return _no_swarm(engine, STACKED)
     mine = [service for service in swarm.services if service.stack == "pair"]
     if len(mine) < 2 or not all(map(_full, mine)):
         said = ", ".join(f"{service.name} {len(service.running)}/{service.wanted}" for service in mine)

@@ -1,6 +1,10 @@
 #!/bin/bash
 # 과제의 바탕: 노드 넷의 스웜과 레지스트리의 이미지. 이미 있는 것은 그대로 둬요
 set -e
+if docker info --format '{{.SecurityOptions}}' | grep -q name=userns; then
+    echo "수업이나 채점을 위해 제한된 엔진이라서 노드를 띄울 수 없어요. 여러분의 컴퓨터나 가상 머신에서 ./lab up으로 연 실습실에서 해 보세요."
+    exit 1
+fi
 compose="docker compose -p swarm -f compose.yaml"
 $compose up -d --wait --no-recreate >/dev/null 2>&1 || $compose up -d --wait --no-recreate
 

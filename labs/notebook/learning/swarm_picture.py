@@ -12,7 +12,7 @@ from html import escape
 from labs.notebook.learning import markup
 from labs.notebook.learning.markup import KEYS
 from labs.notebook.learning.picture import LINES, sign
-from labs.swarm_view import Node, Service, Swarm, Task
+from labs.swarm_view import OVER, Node, Service, Swarm, Task
 
 TITLE = "스웜의 모습"
 READ_FROM = "매니저의 GET /nodes, GET /services, GET /tasks"
@@ -143,11 +143,16 @@ def _nowhere(tasks: Sequence[Task], manager: str) -> str:
     if not waiting:
         return ""
     drawn = "".join(_task(task, manager) for task in waiting)
-    return f'<section class="dl-waiting" aria-label="자리를 찾지 못한 태스크"><h5>자리를 찾는 중</h5>{drawn}</section>'
+    return (
+        '<section class="dl-waiting" aria-label="자리를 찾지 못한 태스크"><h5>자리를 찾는 중</h5>'
+        f'<div class="dl-row">{drawn}</div></section>'
+    )
 
 
 def _history(swarm: Swarm) -> str:
-    over = sorted((task for service in swarm.services for task in service.history), key=lambda task: task.changed)
+    past = (task for service in swarm.services for task in service.history)
+    ended = (task for task in past if task.state in OVER or task.on_lost_node)  # the others are drawn on their nodes
+    over = sorted(ended, key=lambda task: task.changed)
     if not over:
         return ""
     rows = "".join(

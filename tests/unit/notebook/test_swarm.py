@@ -119,6 +119,15 @@ def test_the_picture_shows_tasks_where_they_are_and_what_is_over(swarm: Swarm, m
     assert 'data-show="swarm:manager:tasks/api-1-worker01-running"' in html
 
 
+def test_a_task_that_is_just_ending_is_drawn_on_its_node_and_is_not_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")
+    ending = swarm_view.understood(
+        [node("worker01")], [service("api", 1)], [task("api", 1, "worker01", "running", "shutdown")]
+    )
+    html = swarm_picture.as_html(ending, "manager")
+    assert "내리는 중" in html and "지난 태스크" not in html
+
+
 def test_names_are_no_markup() -> None:
     evil = swarm_view.understood([node("<b>x", "manager")], [service("<i>", 1)], [task("<i>", 1, "<b>x")])
     text = swarm_picture.as_html(evil, '"><script>', "지금")
