@@ -75,7 +75,7 @@ def test_an_engine_of_a_class_says_that_this_lab_needs_another_one(tmp_path: Pat
             view = EngineView(engine.host, workspace=materials(tmp_path))
             result = ALL["10-1"].check(view)
             assert isinstance(result, NotYet)
-            assert "제한된 엔진" in result.found and "./lab up" in result.hints[0]
+            assert "제한된 엔진" in result.found and "./lab up" in result.hints[1]
             code, said = view.shell("bash ready.sh")
             assert code == 1
             assert "제한된 엔진" in said and len(said.splitlines()) == 1

@@ -18,6 +18,11 @@ WORKERS = ("worker01", "worker02", "worker03")
 SETTLE_SECONDS = 20
 LIST = "docker container exec manager docker service ls"
 PS = "docker container exec manager docker service ps api"
+NEEDS_ONES_OWN = (
+    "노드는 권한 있는 컨테이너라서, 이 과제는 여러분만의 엔진에서만 할 수 있어요.",
+    "여러분의 컴퓨터나 가상 머신에서 ./lab up으로 실습실을 여세요.",
+    "거기에서 이 노트북을 열고 처음부터 실행해 보세요. 10-8은 여기에서도 할 수 있어요.",
+)
 
 
 def _settled(engine: EngineView, met: Callable[[Swarm], bool]) -> Swarm | None:
@@ -40,9 +45,7 @@ def _no_swarm(engine: EngineView, hints: tuple[str, ...]) -> NotYet:
             expected="권한 있는 컨테이너(privileged)를 띄울 수 있는, 여러분만의 엔진",
             found="수업이나 채점을 위해 제한된 엔진이라서 노드(docker:dind)를 띄울 수 없어요.",
             read_from="docker info (Security Options: userns)",
-            hints=(
-                "여러분의 컴퓨터나 가상 머신에서 ./lab up으로 연 실습실에서 해 보세요. 10-8은 여기에서도 할 수 있어요.",
-            ),
+            hints=NEEDS_ONES_OWN,
         )
     return NotYet(
         expected="컨테이너 `manager`가 매니저인 스웜",

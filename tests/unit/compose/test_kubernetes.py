@@ -78,6 +78,19 @@ def test_the_labs_files_become_sound_objects() -> None:
             kubernetes_validate.validate(item, VERSION, strict=True)
 
 
+def test_what_lab_10_reads_side_by_side_shows_every_kind() -> None:
+    project = load(wanted(LABS / "10_orchestration", ["-f", "shop.yaml"]), warn=lambda _: None)
+    made = manifests(project, {"secrets.token": b"bluebird", "configs.menu": b"coffee"})
+    for item in made.objects:
+        kubernetes_validate.validate(item, VERSION, strict=True)
+    kinds = {item["kind"] for item in made.objects}
+    assert kinds == {"Deployment", "Service", "PersistentVolumeClaim", "ConfigMap", "Secret"}
+    web = _container(made, "web")
+    assert web["readinessProbe"]["exec"]["command"][0] == "wget"
+    assert web["resources"] == {"limits": {"memory": "64Mi"}}
+    assert any(note.startswith("services.api.init: no equivalent") for note in made.notes)
+
+
 def test_a_web_service(tmp_path: Path) -> None:
     made = _made(
         tmp_path,
