@@ -10,7 +10,8 @@ from kernel_engine.cli.table import Listing, shortened
 from kernel_engine.client import context_store as store
 from kernel_engine.client.context_store import DEFAULT_DESCRIPTION, DOCKER, IN_MEMORY, Context, ContextError
 from kernel_engine.client.credentials import CredentialsError
-from kernel_engine.client.target import DEFAULT_CONTEXT, overriding_host
+from kernel_engine.client.default_context import DEFAULT_CONTEXT
+from kernel_engine.client.target import overriding_host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

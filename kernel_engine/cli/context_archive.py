@@ -8,7 +8,7 @@ import zipfile
 
 from kernel_engine.cli.failures import Failed
 from kernel_engine.client.context_store import DOCKER, Context, ContextError, from_meta
-from kernel_engine.client.target import TLS_FILES
+from kernel_engine.client.default_context import TLS_FILES
 
 #: Docker's own limit, for the file and for each member
 LIMIT = 10 << 20

@@ -8,7 +8,7 @@ from kernel_engine.cli.failures import Failed
 from kernel_engine.cli.table import Listing, shortened
 from kernel_engine.client import APIError
 from kernel_engine.client import credentials as keeping
-from kernel_engine.client.target import config_place
+from kernel_engine.client.default_context import config_place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import sys
 from kernel_engine.cli.commands import COMMANDS, GLOBAL_OPTIONS, GROUPS, Command, find
 from kernel_engine.cli.failures import Failed
 from kernel_engine.cli.grammar import Call, Misused, Parsed, options_of, parse, wrong_count
-from kernel_engine.client import APIError, Client, target
+from kernel_engine.client import APIError, Client, default_context, target
 from kernel_engine.errors import EngineError
 
 TYPE_CHECKING = False
@@ -103,16 +103,16 @@ def _target(parsed: Parsed, path: str) -> tuple[Client, str]:
         raise Failed("Failed to initialize: unable to resolve docker endpoint: Specify only one -H")
     name = target.context_name(hosts, context)
     if hosts:
-        return Client(target.addressed(hosts[0]), tls=_tls(parsed)), name
+        return Client(default_context.addressed(hosts[0]), tls=_tls(parsed)), name
     # `docker context` itself speaks to no engine: it must mend a choice that leads nowhere
-    asked = target.DEFAULT_CONTEXT if path.startswith("context ") else name
+    asked = default_context.DEFAULT_CONTEXT if path.startswith("context ") else name
     host = target.host(asked)
-    return Client(host, tls=_tls(parsed) if asked == target.DEFAULT_CONTEXT else target.tls(asked)), name
+    return Client(host, tls=_tls(parsed) if asked == default_context.DEFAULT_CONTEXT else target.tls(asked)), name
 
 
-def _tls(parsed: Parsed) -> target.Tls | None:
+def _tls(parsed: Parsed) -> default_context.Tls | None:
     """Of an address that no context names."""
-    return target.default_tls(
+    return default_context.default_tls(
         *(parsed[option] for option in ("tlscacert", "tlscert", "tlskey")),
         asked=parsed["tls"],
         verify=parsed["tlsverify"],

@@ -7,9 +7,9 @@ Every command starts a process that imports this, so nothing here costs: no http
 """
 
 from kernel_engine.client.client import Client
+from kernel_engine.client.default_context import DEFAULT_HOST
 from kernel_engine.client.failures import APIError, EngineUnreachable
 from kernel_engine.client.response import Response
 from kernel_engine.client.stream import Demultiplexer, Stream
-from kernel_engine.client.target import DEFAULT_HOST
 
 __all__ = ["DEFAULT_HOST", "APIError", "Client", "Demultiplexer", "EngineUnreachable", "Response", "Stream"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-    from kernel_engine.client.target import Tls
+    from kernel_engine.client.default_context import Tls
 
 API_VERSION = "1.47"
 #: not part of the versioned API

@@ -13,7 +13,7 @@ import json
 import os
 
 from kernel_engine.client.credentials import read_config, write_config
-from kernel_engine.client.target import DEFAULT_CONTEXT, TLS_FILES, Tls, config_folder, default_host
+from kernel_engine.client.default_context import DEFAULT_CONTEXT, TLS_FILES, Tls, config_folder, default_host
 from kernel_engine.errors import EngineError
 
 TYPE_CHECKING = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 
-from kernel_engine.client.target import config_place
+from kernel_engine.client.default_context import config_place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

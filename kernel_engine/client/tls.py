@@ -16,7 +16,7 @@ from kernel_engine.client.failures import EngineUnreachable
 from kernel_engine.formats.tls_stream import TlsStream
 
 if TYPE_CHECKING:
-    from kernel_engine.client.target import Tls
+    from kernel_engine.client.default_context import Tls
 
 _PIECE = 65536
 

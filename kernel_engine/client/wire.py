@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from kernel_engine.client.target import Tls
+    from kernel_engine.client.default_context import Tls
 
 RECEIVE = 65536
 HEAD_LIMIT = 1 << 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kernel_engine.client import APIError, Client, context_store, target
+from kernel_engine.client import APIError, Client, context_store, default_context
 from labs import servers
 from labs.notebook import server
 from labs.wall import door
@@ -39,7 +39,7 @@ def reset(say: Callable[[str], None]) -> int:
 def forget_contexts(engine: Client) -> None:
     """`docker` speaks to this machine's engine again, and no context names a server that is gone."""
     beneath = engine.get("/kernel-engine/info").json()["Run"]
-    context_store.use(target.DEFAULT_CONTEXT)
+    context_store.use(default_context.DEFAULT_CONTEXT)
     for context in context_store.all_contexts():
         if context.host.startswith(f"unix://{beneath}/servers/"):
             context_store.remove(context.name)

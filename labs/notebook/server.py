@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from kernel_engine.client import APIError, Client, EngineUnreachable, target
+from kernel_engine.client.default_context import DEFAULT_CONTEXT
 from kernel_engine.paths import DEFAULT_SOCKET
 
 
@@ -44,7 +45,9 @@ def client() -> Client:
 def chosen() -> Client:
     """Of the engine that a cell's `docker` speaks to: after `docker context use` another server's. ContextError."""
     name = target.chosen_context()
-    return client() if name in ("", target.DEFAULT_CONTEXT) else Client(target.host(name), tls=target.tls(name))
+    if name in ("", DEFAULT_CONTEXT):
+        return client()
+    return Client(target.host(name), tls=target.tls(name))
 
 
 _known: set[str] = set()

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from kernel_engine.cli.main import main
-from kernel_engine.client import Client, context_store, target
+from kernel_engine.client import Client, context_store
+from kernel_engine.client.default_context import DEFAULT_HOST
 from tests.official import official_clis
 
 #: any certificate will do: nobody connects
@@ -48,7 +49,7 @@ def test_the_strongest_choice_wins(capfd: pytest.CaptureFixture[str], monkeypatc
 
     for name in ("used", "named", "given"):
         assert docker(capfd, "context", "create", name, "--docker", f"host=unix:///nowhere/{name}")[0] == 0
-    assert target.DEFAULT_HOST in asked()
+    assert DEFAULT_HOST in asked()
     docker(capfd, "context", "use", "used")
     assert "unix:///nowhere/used." in asked()
     assert Client().host == "unix:///nowhere/used"
@@ -237,7 +238,7 @@ def test_it_says_and_writes_what_docker_does(
             else:
                 done = subprocess.run([cli, *line.split()], capture_output=True, text=True, check=False)
                 code, out, err = done.returncode, done.stdout, done.stderr
-            out = out.replace("unix:///var/run/docker.sock", target.DEFAULT_HOST)
+            out = out.replace("unix:///var/run/docker.sock", DEFAULT_HOST)
             out = out.replace("\\u003c", "<").replace("\\u003e", ">")  # Go escapes them, also in JSON for people
             lines.append((line, code, re.sub(" +", " ", out), err))
         lines.append(files(place / "config"))
@@ -248,7 +249,7 @@ def test_it_says_and_writes_what_docker_does(
 def files(config: Path) -> dict[str, str]:
     """What lies in the store, and what is chosen. (`{"auths": {}}` is written by Docker where nobody has logged in.)"""
     found = {
-        str(path.relative_to(config)): path.read_text().replace("unix:///var/run/docker.sock", target.DEFAULT_HOST)
+        str(path.relative_to(config)): path.read_text().replace("unix:///var/run/docker.sock", DEFAULT_HOST)
         for path in config.rglob("*")
         if path.is_file() and path.name != "config.json"
     }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kernel_engine.client import target
+from kernel_engine.client import default_context
 from kernel_engine.daemon import remapping, rootless, rootless_needs
 from kernel_engine.errors import InvalidRequest
 from kernel_engine.paths import Instance
@@ -64,14 +64,14 @@ def test_a_rootless_engine_locks_nobody_elses_networks() -> None:
 def test_the_command_finds_the_users_own_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DOCKER_HOST", "DOCKER_LABS_HOST"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(target, "DEFAULT_HOST", f"unix://{tmp_path}/machine.sock")
+    monkeypatch.setattr(default_context, "DEFAULT_HOST", f"unix://{tmp_path}/machine.sock")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    assert target.default_host() == f"unix://{tmp_path}/machine.sock"
+    assert default_context.default_host() == f"unix://{tmp_path}/machine.sock"
     (tmp_path / "kernel-engine").mkdir()
     (tmp_path / "kernel-engine" / "engine.sock").touch()
-    assert target.default_host() == f"unix://{tmp_path}/kernel-engine/engine.sock"
+    assert default_context.default_host() == f"unix://{tmp_path}/kernel-engine/engine.sock"
     (tmp_path / "machine.sock").touch()
-    assert target.default_host() == f"unix://{tmp_path}/machine.sock"
+    assert default_context.default_host() == f"unix://{tmp_path}/machine.sock"
 
 
 def test_the_doctor_knows_ids(lines: Path) -> None:
