@@ -170,6 +170,7 @@ class Engine:
         await self._house.log_writer.close()  # ends what waits for an attached client, for days perhaps
         await asyncio.gather(*self._house.background, return_exceptions=True)
         await self._house.workers.close()
+        self._house.layers.trash.close()
         await self.servers.close()
         await self.networks.close()
         self._records.close()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import select
-import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from kernel_engine.network import networks, site
 from kernel_engine.paths import Instance
 from kernel_engine.runtime import cgroups, companion
 from kernel_engine.servers import machine as servers
+from kernel_engine.storage.trash import remove_tree
 from kernel_engine.syscalls.mounts import UmountFlag, umount2
 from kernel_engine.syscalls.netlink import Netlink
 
@@ -99,15 +99,11 @@ def plan(instance: Instance, *, everything: bool) -> Iterator[Step]:
 
 
 def _remove_directory(place: Path) -> None:
-    """With all that is in it; a mount point itself stays."""
-    if not place.is_mount():
-        return shutil.rmtree(place)
+    """With all that is in it, of any depth; a mount point itself stays."""
     for path in place.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-    return None
+        remove_tree(str(path), str(place))
+    if not place.is_mount():
+        place.rmdir()
 
 
 def helper_processes(instance: Instance) -> tuple[tuple[int, str], ...]:

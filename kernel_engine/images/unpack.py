@@ -302,16 +302,24 @@ class Unpacker:
         self._whiteouts.discard(path)
 
     def _remove_tree(self, path: bytes) -> None:
-        for folder, folders, files in os.walk(path):
-            links = [name for name in folders if os.path.islink(_join(folder, name))]
-            for name in (*files, *links):
-                self._remove(_join(folder, name))
-        shutil.rmtree(path)
+        try:
+            self._remove_files(path)
+            shutil.rmtree(path)
+        except RecursionError:
+            raise CorruptData(
+                f"a directory that a later entry replaces is nested too deeply: {_text(path)[:200]}"
+            ) from None
         below = path + b"/"
         for gone in [item for item in self._directories if item == path or item.startswith(below)]:
             self._directories.discard(gone)
             self._times.pop(gone, None)
             self._implied.pop(gone, None)
+
+    def _remove_files(self, path: bytes) -> None:
+        for folder, folders, files in os.walk(path):
+            links = [name for name in folders if os.path.islink(_join(folder, name))]
+            for name in (*files, *links):
+                self._remove(_join(folder, name))
 
     def _finish_times(self) -> None:
         for path in sorted(self._times, reverse=True):  # children first

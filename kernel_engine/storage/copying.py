@@ -234,13 +234,16 @@ def _put_directory(file: File, path: str) -> None:
 
 
 def make_room(path: str) -> None:
-    """Takes away whatever is there."""
+    """Takes away whatever is there. ENAMETOOLONG where it is nested more deeply than any path can say."""
     try:
         os.unlink(path)
     except FileNotFoundError:
         pass
     except IsADirectoryError:
-        shutil.rmtree(path)
+        try:
+            shutil.rmtree(path)
+        except RecursionError:
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path) from None
 
 
 def _put_content(file: File, path: str) -> None:

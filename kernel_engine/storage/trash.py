@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from kernel_engine.syscalls.files import clear_inode_flags
@@ -30,6 +31,7 @@ class Trash:
         self._staging = staging
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="trash")
         self._pending: set[Future[None]] = set()
+        self._closed = Event()
 
     def discard(self, path: Path) -> None:
         """Takes `path` from its place now, by one rename(2); its bytes go later. It may be gone already."""
@@ -54,8 +56,15 @@ class Trash:
         pending = tuple(self._pending)
         await asyncio.gather(*(asyncio.wrap_future(item) for item in pending), return_exceptions=True)
 
+    def close(self) -> None:
+        """Stops deleting soon; what is left is the next daemon's to sweep. Nobody waits for the end of a large tree."""
+        self._closed.set()
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
     def _delete(self, path: str) -> None:
-        future = self._worker.submit(remove_tree, path, str(self._staging))
+        if self._closed.is_set():
+            return
+        future = self._worker.submit(remove_tree, path, str(self._staging), self._closed.is_set)
         self._pending.add(future)
         future.add_done_callback(self._deleted)
 
@@ -65,11 +74,13 @@ class Trash:
             _log.warning("could not delete a discarded directory: %s", error)
 
 
-def remove_tree(path: str, beside: str) -> None:
+def remove_tree(path: str, beside: str, given_up: Callable[[], bool] = lambda: False) -> None:
     """Deletes a file or directory; a full subdirectory is first moved into `beside` (same file system).
 
     So neither the depth of a tree nor the length of its paths has a limit. The moved directories carry the prefix
     that `Trash.sweep` knows. Errors: OSError, when something cannot be deleted even after its flags were cleared.
+
+    given_up: asked again and again; True leaves the rest where it is.
     """
     if os.path.islink(path) or not os.path.isdir(path):
         _forced(os.unlink, path)
@@ -77,7 +88,7 @@ def remove_tree(path: str, beside: str) -> None:
     run = f"{beside}/{TRASH}{secrets.token_hex(6)}"
     moved = 0
     pending = [path]
-    while pending:
+    while pending and not given_up():
         directory = pending.pop()
         with os.scandir(directory) as found:
             entries = [(entry.path, entry.is_dir(follow_symlinks=False)) for entry in found]

@@ -1,10 +1,17 @@
-"""Known ways out of a container, tried against the default engine: each is named after what it was once found in."""
+"""Known ways out of a container, tried against the default engine: each is named after what it was once found in.
+
+Those through processes are in test_escapes_of_processes.py; hostile layers in tests/kernel/images; what differs where
+containers have users of their own, in test_user_namespaces.py.
+"""
 
 from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
 import tarfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,16 +57,27 @@ def test_cve_2024_21626_a_working_directory_of_the_runtimes(daemon: Daemon, box:
         started = client.post(f"/containers/{box}/exec", body=body).json()["Id"]
         with pytest.raises(Exception, match=r"chdir to cwd .* failed|no such file|not a directory"):
             client.post(f"/exec/{started}/start", body={"Detach": True})
-    listed = daemon.docker("exec", box, "ls", "/proc/self/fd").stdout.split()
-    assert listed == ["0", "1", "2", "3"], "and the one that ls has opened itself"
+    for path in ("/proc/self/fd/7", "/proc/self/fd/8/../../.."):
+        refused = daemon.docker("run", "--rm", "-w", path, "busybox", "cat", "/etc/passwd", check=False)
+        assert refused.returncode and "root:" not in refused.stdout
+        dockerfile = (
+            f"FROM busybox\nWORKDIR {path}\nRUN cat ../../../../../../etc/passwd && touch {path}/../../reached\n"
+        )
+        built = daemon.docker("build", "-", input=dockerfile, check=False)
+        assert built.returncode and "root:" not in built.stdout + built.stderr
+        image = daemon.docker("build", "-q", "-", input=f"FROM busybox\nWORKDIR {path}\n", check=False).stdout.strip()
+        if image:
+            again = daemon.docker("run", "--rm", image, "cat", "../../../../../../etc/passwd", check=False)
+            assert "root:" not in again.stdout
 
 
-def test_cve_2018_15664_a_link_that_is_swapped_during_cp(daemon: Daemon, tmp_path: Path) -> None:
+@pytest.mark.parametrize("times", [3, pytest.param(60, marks=pytest.mark.full)])
+def test_cve_2018_15664_a_link_that_is_swapped_during_cp(daemon: Daemon, tmp_path: Path, times: int) -> None:
     marker = f"ke-escape-{os.getpid()}"
     (tmp_path / marker).write_text("from outside")
     swap = f"rm -rf /place; ln -s / /place; rm /place; mkdir -p /place{tmp_path}; touch /place{tmp_path}/x"
     with _doing(daemon, swap) as name:
-        for _ in range(3):
+        for _ in range(times):
             out = daemon.docker("cp", f"{name}:/place{tmp_path}/{marker}", "-", check=False)
             assert "from outside" not in out.stdout
             daemon.docker("cp", str(tmp_path / marker), f"{name}:/place/tmp/", check=False)
@@ -81,16 +99,17 @@ def test_cve_2019_14271_libraries_of_the_container_during_cp(daemon: Daemon, tmp
     daemon.docker("rm", "-f", name)
 
 
-def test_cve_2021_30465_a_mount_target_that_is_a_link(daemon: Daemon) -> None:
+@pytest.mark.parametrize("times", [3, pytest.param(60, marks=pytest.mark.full)])
+def test_cve_2021_30465_a_mount_target_that_is_a_link(daemon: Daemon, times: int) -> None:
     place = f"ke-escape-{os.getpid()}"
-    _shell(daemon, "ln -s / /v/root; ln -s ../../../../../.. /v/up; mkdir /v/real", "-v", "linked:/v")
+    _shell(daemon, "cd /v; ln -sfn / root; ln -sfn ../../../../../.. up; mkdir -p real", "-v", "linked:/v")
     for name in ("root", "up"):
         mount = ("--mount", f"type=tmpfs,dst=/v/{name}/{place}")
         told = _shell(daemon, f"grep {place} /proc/mounts", "-v", "linked:/v", *mount)
         assert f" /{place} tmpfs" in told, "it ends at the container's own root"
     swap = "mv /v/real /v/r; ln -s /proc/1/root /v/real; rm /v/real; mv /v/r /v/real"
     with _doing(daemon, swap, "-v", "linked:/v"):
-        for _ in range(3):
+        for _ in range(times):
             mount = ("--mount", f"type=tmpfs,dst=/v/real/{place}")
             told = _shell(daemon, "cat /v/real/etc/passwd", "-v", "linked:/v", *mount)
             assert "root:" not in told
@@ -196,9 +215,20 @@ def test_writes_to_the_machine_through_proc_and_sys(daemon: Daemon) -> None:
         "/proc/sys/kernel/core_pattern", "/proc/sys/kernel/modprobe", "/proc/sys/vm/overcommit_memory",
         "/proc/sysrq-trigger", "/proc/irq/default_smp_affinity", "/sys/kernel/uevent_helper", "/sys/power/state",
         "/sys/fs/cgroup/cgroup.procs", "/sys/module/kernel/parameters/panic", "/proc/1/oom_score_adj/x",
+        "/proc/sys/kernel/hostname", "/proc/sys/kernel/sysrq", "/proc/sys/fs/binfmt_misc/register",
+        "/proc/bus/pci/devices",
+        "/proc/kcore", "/proc/fs/ext4/x", "/sys/kernel/mm/ksm/run", "/sys/kernel/debug/x", "/sys/firmware/x",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/release_agent",
+        "/sys/class/net/lo/mtu", "/sys/bus/pci/rescan", "/sys/devices/system/cpu/cpu1/online", "/proc/mtrr",
+        "/proc/1/mem",
     )  # fmt: skip
     script = "".join(f"echo 0 >{path} && echo written;" for path in paths)
+    script += (
+        "for f in $(find /proc/sys -name 'r*' -type f) /sys/kernel/*; do [ -f $f ] && echo 0 >$f && echo written; done"
+    )
     assert "written" not in _shell(daemon, script)
+    assert "written" not in _shell(daemon, script, "--cap-add", "SYS_ADMIN", "--cap-add", "DAC_OVERRIDE")
     masked = "for file in /proc/kcore /proc/keys /proc/timer_list; do cat $file 2>/dev/null | head -c 16; done"
     assert _shell(daemon, f"{masked}; ls /sys/firmware") == ""
 
@@ -208,3 +238,58 @@ def test_a_container_that_fills_its_pids(daemon: Daemon, box: str) -> None:
     told = _shell(daemon, bomb, "--pids-limit", "20")
     assert "can't fork" in told
     assert daemon.docker("exec", box, "echo", "goes on").stdout == "goes on\n"
+
+
+def test_a_container_that_fills_its_log(daemon: Daemon) -> None:
+    limits = ("--log-opt", "max-size=20k", "--log-opt", "max-file=2")
+    flood = "i=0; while [ $i -lt 60 ]; do head -c 5000 /dev/zero | tr '\\0' x; echo; i=$((i+1)); done; echo end"
+    name = daemon.docker("run", "-d", *limits, "busybox", "sh", "-c", flood).stdout.strip()
+    daemon.docker("wait", name)
+    kept = list(Path(daemon.inspect(name)["LogPath"]).parent.glob("*json.log*"))
+    assert len(kept) == 2
+    assert sum(path.stat().st_size for path in kept) < 60_000
+    assert daemon.docker("logs", "--tail", "1", name).stdout == "end\n"
+    daemon.docker("rm", name)
+
+
+def test_a_container_that_fills_memory_as_files(daemon: Daemon) -> None:
+    """/dev and /dev/shm have a size of their own (64 MB, as Docker's), and what lies there counts as its memory."""
+    script = "for d in /dev /dev/shm; do head -c 70m /dev/zero >$d/fill; stat -c %s $d/fill; rm $d/fill; done"
+    told = _shell(daemon, script)
+    assert {word for word in told.split() if word.isdigit()} == {str(64 << 20)}
+    held = ("-m", "32m", "--memory-swap", "32m", "--shm-size", "1g")
+    told = _shell(daemon, "head -c 200m /dev/zero >/dev/shm/fill; stat -c 'size %s' /dev/shm/fill", *held)
+    sizes = [int(line.split()[1]) for line in told.splitlines() if line.startswith("size ")]
+    assert all(size <= 32 << 20 for size in sizes), told
+
+
+def test_the_engines_own_files_are_not_in_reach(daemon: Daemon, box: str) -> None:
+    """Neither its socket nor its state, by mounts or names that it gave the container itself."""
+    mounts = daemon.docker("exec", box, "cat", "/proc/self/mountinfo").stdout
+    below = {line.split()[3] for line in mounts.splitlines() if str(daemon.instance.root) in line.split(" - ")[0]}
+    assert {Path(path).name for path in below} <= {"hosts", "hostname", "resolv.conf"}
+    found = daemon.docker(
+        "exec", box, "find", "/", "-xdev", "-name", "*.sock", "-o", "-xdev", "-name", "engine*"
+    ).stdout
+    assert found == ""
+
+
+def test_a_container_that_nests_directories_without_end(daemon: Daemon, box: str) -> None:
+    """Deeper than a path or Python's stack: what it made is shown and goes as everything else does."""
+    name = daemon.docker("run", "-d", "-v", "nested:/v", "busybox", "sleep", "1000").stdout.strip()
+    nest = "import os, sys\nos.chdir(sys.argv[1])\nfor _ in range(1100):\n    os.mkdir('deep')\n    os.chdir('deep')\n"
+    for place in ("tmp", "v"):
+        root = f"/proc/{daemon.inspect(name)['State']['Pid']}/root"
+        subprocess.run([sys.executable, "-c", nest, f"{root}/{place}"], check=True)
+    assert daemon.docker("diff", name).stdout.startswith("C /tmp\nA /tmp/deep\n")
+    daemon.docker("ps", "-as")
+    daemon.docker("rm", "-f", name)
+    daemon.docker("volume", "rm", "nested")
+    assert daemon.docker("exec", box, "echo", "goes on").stdout == "goes on\n"
+    assert daemon.process is not None
+    daemon.stop()  # also while it is being deleted
+    daemon.start()
+    end = time.monotonic() + 60
+    while list(daemon.instance.staging.glob("trash-*")) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not list(daemon.instance.staging.glob("trash-*"))

@@ -11,9 +11,11 @@ import stat
 import struct
 import subprocess
 import tarfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -293,6 +295,47 @@ async def test_a_bomb_stops_where_the_disk_would(tmp_path: Path, monkeypatch: py
     tail = gzip.compress(tar(file("a")) + bytes(8 << 20))  # after the archive's end
     with pytest.raises(NoSpace):
         await unpacked(tmp_path / "other", tail)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress, lambda data: data], ids=["gzip", "zstd", "plain"])
+async def test_bombs_of_every_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes]
+) -> None:
+    monkeypatch.setattr(layers, "_room", lambda root: 1 << 20)
+    with pytest.raises(NoSpace, match="more than the 1048576 bytes that are free on the disk"):
+        await unpacked(tmp_path / "root", pack(tar(file("zeros", bytes(8 << 20)))))
+
+
+async def test_a_sparse_file_larger_than_the_disk_takes_no_place(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    with (source / "huge").open("wb") as out:
+        out.truncate(1 << 40)
+    subprocess.run(["tar", "--sparse", "-cf", tmp_path / "t", "-C", source, "huge"], check=True)
+    await unpacked(tmp_path / "root", (tmp_path / "t").read_bytes())
+    status = (tmp_path / "root/huge").stat()
+    assert (status.st_size, status.st_blocks) == (1 << 40, 0)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    """Whatever becomes of deep trees in it: pytest itself could not remove them."""
+    yield tmp_path
+    subprocess.run(["rm", "-rf", *tmp_path.iterdir()], check=True)
+
+
+async def test_directories_in_each_other(place: Path) -> None:
+    """As deep as a path can say, no deeper, and nothing of it is in the way of what comes later."""
+    deep = "a/" * 1050
+    await unpacked(place / "root", tar(directory(deep), file(f"{deep}leaf", b"x")))
+    assert (place / "root" / deep / "leaf").read_bytes() == b"x"
+    with pytest.raises(CorruptData, match="file name too long"):
+        await unpacked(place / "longer", tar(directory("a/" * 3000)))
+    try:
+        await unpacked(place / "replaced", tar(directory(deep), file("a", b"x")))
+        assert (place / "replaced/a").read_bytes() == b"x"
+    except CorruptData as error:  # older Pythons remove one in the other
+        assert "nested too deeply" in error.message
 
 
 # any archive ------------------------------------------------------------------------------------------------------

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from kernel_engine.daemon import cleanup
 from kernel_engine.daemon.cleanup import helper_processes, mounts_beneath
 from kernel_engine.paths import Instance
 
@@ -41,3 +46,25 @@ def test_helpers_are_told_apart_by_their_run_directory(tmp_path: Path) -> None:
             assert helper_processes(other) == ()
         finally:
             process.kill()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    """Whatever becomes of deep trees in it: pytest itself could not remove them."""
+    yield tmp_path
+    subprocess.run(["rm", "-rf", *tmp_path.iterdir()], check=True)
+
+
+def test_a_directory_of_any_depth(place: Path) -> None:
+    """A container may have nested directories deeper than any path, or than Python's stack."""
+    root = place / "root"
+    root.mkdir()
+    directory = os.open(root, os.O_RDONLY)
+    for _ in range(1100):
+        os.mkdir("deep", dir_fd=directory)
+        deeper = os.open("deep", os.O_RDONLY, dir_fd=directory)
+        os.close(directory)
+        directory = deeper
+    os.close(directory)
+    cleanup._remove_directory(root)
+    assert not root.exists()
