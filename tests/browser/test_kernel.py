@@ -22,6 +22,9 @@ pytestmark = pytest.mark.timeout(600)
 #: where pictures of the pictures go, for those who want to look at them
 SHOTS = os.environ.get("DOCKER_LABS_SHOTS", "")
 _PAIRS = "rows => rows.map((row) => [...row.children].map((side) => side.innerText.replaceAll(/\\s+/g, ' ').trim()))"
+#: elements of a picture that reach beyond its right edge; what scrolls does not
+BEYOND = """box => [...box.querySelectorAll('*')].filter((one) => !one.parentElement.closest('.dl-scroll')
+  && one.getBoundingClientRect().right > box.getBoundingClientRect().right + 1).map((one) => one.outerHTML)"""
 COMMAND = "%step docker run --name stepped -m 64m -p 127.0.0.1::80 busybox echo 안녕하세요"
 
 
@@ -140,6 +143,30 @@ def test_an_xray_says_what_the_kernel_says(empty: Notebook, engine: Daemon) -> N
 def engine_pid(engine: Daemon) -> int:
     assert engine.process is not None
     return engine.process.pid
+
+
+def test_a_narrow_page_shows_numbers_whole(empty: Notebook, engine: Daemon) -> None:
+    """480 pixels, of which the side bar takes most: the sides of an x-ray stand one beneath the other, the table of
+    walls scrolls."""
+    engine.docker("run", "-d", "--name", "seen", "busybox", "sleep", "1000")
+    empty.run("%wall reset")
+    empty.run("%%wall\n1")
+    walls = empty.start("%walls").locator(".dl-walls").first
+    xray = empty.start("%xray seen").locator(".dl-xray").first
+    expect(xray).to_contain_text("sleep 1000")
+    sides = xray.locator(".dl-sides")
+    expect(sides).to_have_css("grid-template-columns", re.compile(r"^\S+ \S+$"))
+    empty.page.set_viewport_size({"width": 480, "height": 900})
+    try:
+        expect(sides).to_have_css("grid-template-columns", re.compile(r"^\S+$"))
+        assert xray.evaluate(BEYOND) == []
+        heights = walls.locator("td small").evaluate_all("all => all.map((number) => number.offsetHeight)")
+        assert len(heights) == 14 and max(heights) < 24, heights
+        scrolls = walls.locator(".dl-scroll").evaluate("box => box.scrollWidth > box.clientWidth")
+        assert scrolls and walls.evaluate(BEYOND) == []
+    finally:
+        empty.page.set_viewport_size({"width": 1280, "height": 900})
+        empty.run("%wall reset")
 
 
 def test_a_start_goes_on_step_by_step_to_its_end(empty: Notebook, engine: Daemon, page: Page) -> None:
