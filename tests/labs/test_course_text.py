@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import shlex
 from collections import Counter
 from typing import Any
 
+import nbformat
 import pytest
 
 from kernel_engine.cli.commands import GLOBAL_OPTIONS, Command, find
@@ -220,3 +222,16 @@ def test_no_more_than_a_screen_of_prose_between_two_cells(lab: Lab) -> None:
         pieces.append(body[at : found.start()])
         at = found.end()
     assert max(map(len, pieces)) <= SCREEN, max(pieces, key=len)[:80]
+
+
+@pytest.mark.parametrize("lab", [lab for lab in labs() if lab.track], ids=lambda lab: lab.number)
+def test_a_source_of_the_engine_that_a_lab_shows_is_todays(lab: Lab) -> None:
+    """Who changes a function that a lab shows builds the lab again: labs build NN."""
+    cells = [cell for cell in nbformat.read(lab.notebook, 4).cells if cell.cell_type == "code"]
+    names: dict[str, Any] = {}
+    for line in re.findall(r"^from kernel_engine\.syscalls.*$", "\n".join(cell.source for cell in cells), re.MULTILINE):
+        exec(line, names)
+    for cell in cells:
+        shown = "".join(output.get("text", "") for output in cell.outputs)
+        for name in re.findall(r"^show_source\(([\w.]+)\)$", cell.source, re.MULTILINE):
+            assert inspect.getsource(inspect.unwrap(eval(name, names))).rstrip() in shown, name
