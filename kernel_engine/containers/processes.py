@@ -18,13 +18,23 @@ async def top(house: House, container_id: str, pid: int, ps_args: str) -> Table:
     check_ps(ps_args)
     pids = members(house.instance.cgroup, container_id, pid)
     words = shlex.split(ps_args or "-ef")
+    # without a selection ps(1) lists the caller's own processes: where users are remapped, none of a container's. Some
+    # options it does not take beside -q: then without it, as moby does
+    code, output, complaint = await _ps(*words, f"-q{','.join(map(str, pids))}")
+    if code != 0:
+        code, output, complaint = await _ps(*words)
+    if code != 0:
+        raise EngineError(f"Error running ps: {complaint.strip()}")
+    return parse_ps(output, frozenset(pids))
+
+
+async def _ps(*words: str) -> tuple[int | None, str, str]:
+    """Its exit code, output and complaint."""
     process = await asyncio.create_subprocess_exec(
         "ps", *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     output, complaint = await process.communicate()
-    if process.returncode != 0:
-        raise EngineError(f"Error running ps: {complaint.decode(errors='replace').strip()}")
-    return parse_ps(output.decode(errors="replace"), frozenset(pids))
+    return process.returncode, output.decode(errors="replace"), complaint.decode(errors="replace")
 
 
 def check_ps(ps_args: str) -> None:

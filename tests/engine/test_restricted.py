@@ -184,6 +184,11 @@ def test_its_own_network_may_be_shared_and_gives_no_right_over_it(busybox_mirror
         assert inside.refused("/containers/create", {"Image": "busybox", "HostConfig": {"PidMode": "host"}})[0] == 403
 
 
+def test_top_without_a_selection_shows_the_container_s_own(room: Class, sleeper: str) -> None:
+    assert room.engine.out("top", sleeper, "-o", "pid,comm").split()[2:][1::2] == ["sleep"]
+    assert room.engine.out("top", sleeper).splitlines()[1].endswith("sleep 1000")
+
+
 def test_builds(room: Class) -> None:
     for query, text in (
         ({"networkmode": "host"}, "--network host is not allowed"),
