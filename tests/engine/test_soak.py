@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from kernel_engine.runtime import cgroups
 from tests.daemon import Daemon
 from tests.engine.test_deaths import pid_behind
 from tests.engine.test_life import until
@@ -23,9 +25,9 @@ def traces_of(daemon: Daemon) -> list[str]:
     found = [f"veth {line.split()[1]}" for line in links.splitlines() if f" {instance.veth_prefix}" in line]
     found += [f"mount {line.split()[1]}" for line in Path("/proc/mounts").read_text().splitlines()
               if str(instance.root) in line]  # fmt: skip
-    found += [
-        f"cgroup {path}" for path in Path("/sys/fs/cgroup").glob(f"**/{instance.cgroup}/*/") if len(path.name) == 64
-    ]
+    for place in cgroups.directories(instance.cgroup, ""):
+        with suppress(FileNotFoundError):
+            found += [f"cgroup {place}/{name}" for name in os.listdir(place) if len(name) == 64]
     found += [f"directory {path}" for path in instance.containers.iterdir()]
     found += [f"snapshot {path}" for path in (instance.root / "snapshots").glob("[0-9]*")]
     return found
