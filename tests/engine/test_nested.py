@@ -72,7 +72,7 @@ def inside(daemon: Daemon, name: str, *words: str) -> str | None:
     return done.stdout if done.returncode == 0 else None
 
 
-def until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
+def until(condition: Callable[[], object], what: str, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds * SLOWNESS
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} seconds"
