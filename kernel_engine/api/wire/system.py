@@ -125,12 +125,7 @@ def info_json(
 def _warnings(host: Host, no_way_out: str) -> Iterator[str]:
     """Docker's, and one of our own."""
     if not host.limits:
-        way = (
-            "Systemd is required to enable cgroups in rootless-mode."
-            if host.cgroup_version == "2"
-            else "To enable cgroups in rootless-mode, you need to boot the system in cgroup v2 mode."
-        )
-        yield f"WARNING: Running in rootless-mode without cgroups. {way}"
+        yield "WARNING: Running in rootless-mode without cgroups."  # no way to have them: decision 35
     elif not host.swap_limit:
         yield "WARNING: No swap limit support"
     if no_way_out:
