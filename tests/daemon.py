@@ -84,7 +84,7 @@ class Daemon:
             self.process = subprocess.Popen(words, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=REPOSITORY)
         self.wait_until_serving()
 
-    def wait_until_serving(self, seconds: float = 20) -> None:
+    def wait_until_serving(self, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds * SLOWNESS
         while time.monotonic() < deadline:
             if self.process is not None and self.process.poll() is not None:

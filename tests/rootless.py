@@ -13,8 +13,11 @@ import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-USER, UID = "rootless", 64_123
-FIRST, COUNT = 1_700_000_000, 65_536
+#: numbers that no other run of the tests has at the same time, and no distribution gives to anybody
+_RUN = os.getpid() % 4000
+USER, UID = "rootless", 61_184 + _RUN
+COUNT = 65_536
+FIRST = 1_700_000_000 + _RUN * COUNT
 #: $1: his files, $2: the repository, $3: the first directory above it that he may not pass ("" = none)
 _BECOME = f"""
 set -e
@@ -36,18 +39,39 @@ umask 022
 exec setpriv --reuid {UID} --regid {UID} --clear-groups -- "$@"
 """
 
+#: what the kernel has to let him mount: in a container that hides parts of /proc it does not
+_MOUNTS = """
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+cd probe
+mkdir -p l u w m
+mount -t overlay -o lowerdir=l,upperdir=u,workdir=w,userxattr none m
+"""
+_IDS = f"""
+unshare --user sleep 60 &
+pid=$!
+trap 'kill $pid' EXIT
+tries=0
+while [ "$(readlink /proc/$pid/ns/user)" = "$(readlink /proc/self/ns/user)" ]; do
+    tries=$((tries + 1))
+    [ $tries -lt 300 ]
+    sleep 0.1
+done
+newuidmap $pid 0 {UID} 1 1 {FIRST} {COUNT}
+"""
+
 
 def command(directory: Path, *, ids: bool = True) -> tuple[str, ...]:
     """The beginning of a command of his. `directory` becomes his. ids: he has more than his own."""
     directory.mkdir(parents=True, exist_ok=True)
     files = directory / "etc"
-    for folder in (files, files / "dev", files / "repository", directory / "home"):
+    for folder in (files, files / "dev", files / "repository", directory / "home", directory / "probe"):
         folder.mkdir(exist_ok=True)
     for name, line in (("passwd", f"{USER}:x:{UID}:{UID}::{directory}/home:/bin/sh"), ("group", f"{USER}:x:{UID}:")):
         (files / name).write_text(f"{Path('/etc', name).read_text().rstrip()}\n{line}\n")
     for name in ("subuid", "subgid"):
         (files / name).write_text(f"{USER}:{FIRST}:{COUNT}\n" if ids else "")
-    for folder in (directory, directory / "home"):
+    for folder in (directory, directory / "home", directory / "probe"):
         os.chown(folder, UID, UID)
     home = (f"HOME={directory}/home", f"XDG_RUNTIME_DIR={directory}/home", f"PATH={os.environ['PATH']}", "LANG=C.UTF-8")
     words = ("unshare", "--mount", "--propagation", "private", "sh", "-c", _BECOME, "sh")
@@ -70,9 +94,14 @@ def lacking(directory: Path) -> str:
         if not os.path.exists(path):
             return path
     begin = command(directory)
-    done = subprocess.run((*begin, "unshare", "--user", "--mount", "true"), capture_output=True, text=True, check=False)
-    if done.returncode:
-        return f"user namespaces for ordinary users: {done.stderr.strip()}"
+    spaces = ("unshare", "--user", "--map-root-user", "--mount", "--net", "--pid", "--fork")
+    for what, words in (
+        ("user namespaces for ordinary users, with what is mounted there", (*spaces, "sh", "-ec", _MOUNTS)),
+        ("a newuidmap that may write maps", ("sh", "-ec", _IDS)),
+    ):
+        done = subprocess.run((*begin, *words), capture_output=True, text=True, check=False, cwd=directory)
+        if done.returncode:
+            return f"{what}: {done.stderr.strip()[-200:]}"
     tried = (*begin, sys.executable, "-c", "import kernel_engine.daemon")
     done = subprocess.run(tried, capture_output=True, text=True, check=False, cwd=REPOSITORY)
     return f"a Python that an ordinary user may run: {done.stderr.strip()[-200:]}" if done.returncode else ""

@@ -33,7 +33,7 @@ def engine(place: Path, busybox_mirror: str) -> Iterator[Daemon]:
         yield running
     assert not (place / "root").exists()
     assert not (place / "run").exists()
-    assert not processes()
+    assert eventually(lambda: not processes())
 
 
 def processes() -> list[int]:
@@ -53,7 +53,7 @@ def processes() -> list[int]:
     return found
 
 
-def eventually(done: Callable[[], bool], seconds: float = 30) -> bool:
+def eventually(done: Callable[[], bool], seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
     while not done():
         if time.monotonic() > deadline:

@@ -17,6 +17,7 @@ from kernel_engine.runtime.rootfs import tmpfs_options
 from kernel_engine.runtime.spec import (
     Device,
     DeviceRule,
+    Joined,
     Mount,
     Process,
     Resources,
@@ -62,6 +63,34 @@ def test_without_a_cgroup_namespace_the_own_group_is_bound() -> None:
     names = ("mount", "pid", "uts", "ipc", "net")
     last = standard(spec(namespaces=names), "v1", {"memory": "/sys/fs/cgroup/memory"})[-1]
     assert (last.type, last.source) == ("bind", "/sys/fs/cgroup/memory/ke/ab")
+
+
+FOREIGN = frozenset({"pid", "net", "ipc"})
+
+
+def rootless(names: str, **values: object) -> dict[str, str]:
+    """target → type of a container of an ordinary user's engine, with these namespaces of its own."""
+    systems = standard(spec(namespaces=tuple(names.split()), **values), "none", {}, foreign=FOREIGN, groups=1)
+    return {system.target: system.type for system in systems}
+
+
+def test_what_shows_the_machines_namespaces_is_bound_where_nobody_may_mount_it() -> None:
+    own = rootless("mount pid uts ipc net cgroup")
+    assert (own["/proc"], own["/sys"], own["/dev/mqueue"]) == ("proc", "sysfs", "mqueue")
+    assert "/sys/fs/cgroup" not in own
+    shared = rootless("mount uts cgroup")
+    assert (shared["/proc"], shared["/sys"], shared["/dev/mqueue"]) == ("bind", "bind", "bind")
+    joined = tuple(Joined(namespace=name, container="cd") for name in ("pid", "ipc"))
+    with_others = rootless("mount uts net cgroup", joined=joined)
+    assert (with_others["/proc"], with_others["/dev/mqueue"]) == ("proc", "mqueue")
+    bare = standard(spec(namespaces=("mount",)), "none", {}, foreign=FOREIGN, queues=False)
+    assert "/dev/mqueue" not in [system.target for system in bare]
+
+
+def test_terminals_have_no_group_where_there_is_none() -> None:
+    few, many = (standard(spec(), "none", {}, foreign=FOREIGN, groups=groups) for groups in (1, 65_537))
+    data = [next(one.data for one in found if one.target == "/dev/pts") for found in (few, many)]
+    assert ["gid=5" in words for words in data] == [False, True]
 
 
 def test_devices_asked_for_are_allowed() -> None:
