@@ -111,7 +111,7 @@ def run_assign(options: argparse.Namespace) -> int:
     labs = tuple({lab.number: lab for lab in map(catalogue.lab, options.lab)}.values())
     for lab in labs:
         if why := refusals.why_not(lab):
-            raise BadInput(f"{lab.number}: a restricted engine cannot run this lab, so that it cannot be graded", why)
+            raise BadInput(f"{lab.number}: this lab cannot be graded", why)
     if options.seed and not options.learners:
         raise BadInput("--seed needs --learners", "--seed는 명단(--learners)과 함께 쓰세요.")
     learners = manifest.learners(options.learners) if options.learners else ()

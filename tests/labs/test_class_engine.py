@@ -17,7 +17,6 @@ import pytest
 
 from labs import build, catalogue
 from labs.catalogue import Lab
-from labs.grading.refusals import why_not
 from tests.conftest import needs_root
 from tests.daemon import Daemon, running_daemon
 from tests.labs.test_notebooks import SANITIZE
@@ -25,7 +24,8 @@ from tests.labs.test_notebooks import SANITIZE
 pytestmark = [pytest.mark.full, pytest.mark.timeout(1200), needs_root]
 #: nobody has it on this machine, and no container
 LEARNER = 61001
-LABS = [lab for lab in catalogue.labs() if not why_not(lab)]
+#: 10 needs privileged containers; the engine's track the kernel itself
+LABS = [lab for lab in catalogue.labs() if not lab.track and lab.number != "10"]
 
 
 @dataclass(frozen=True, slots=True)
