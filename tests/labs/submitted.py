@@ -109,12 +109,16 @@ for name, act in acts.items():
         found.append(name)
     except OSError:
         pass
-outward = ("--privileged", "-v /:/host", "--pid host", "--network host", "--cap-add SYS_ADMIN", "--userns host",
+outward = ("--privileged", "-v /:/host", "--pid host", "--ipc host", "--cap-add SYS_ADMIN", "--userns host",
            "-v /run:/host", "--device /dev/null", "--security-opt seccomp=unconfined")
 for options in outward:
     done = subprocess.run(["docker", "run", "--rm", *options.split(), "busybox", "true"], capture_output=True)
     if done.returncode == 0:
         found.append(options)
+network = "busybox readlink /proc/self/ns/net"
+done = subprocess.run(["docker", "run", "--rm", "--network", "host", *network.split()], capture_output=True, text=True)
+if done.stdout.strip() != os.readlink("/proc/self/ns/net"):
+    found.append("a network that is not the learner's")
 assert not found, found
 """
 MONKEYPATCH = """
