@@ -99,6 +99,8 @@ async def _recover_one(house: House, live: Live, known: Known | None, held: froz
     # a removal takes the snapshot before the record: without it, the removal was cut off
     abandoned = record.provisional and known is None
     if status == "removing" or abandoned or not house.snapshots.has(record.id):
+        if record.endpoints:  # as below: it may have ended when all of us did
+            await detach_all(house, record.id, record.endpoints)
         async with live.lock:
             await remove_locked(house, live, WaitResult(exit_code=record.state.exit_code))
         return

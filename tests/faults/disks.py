@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 _STEP = 4096
+
+
+def _refusal() -> str:
+    """Why no disk can be made here; "" where it can."""
+    if os.geteuid() or not shutil.which("mkfs.ext4"):
+        return "needs root and mkfs.ext4"
+    found = subprocess.run(("losetup", "-f"), capture_output=True, text=True, check=False)
+    return "" if not found.returncode else f"needs loop devices: {found.stderr.strip()}"
+
+
+needs_loop_devices = pytest.mark.skipif(bool(_refusal()), reason=_refusal() or "loop devices are there")
 
 
 @contextmanager
