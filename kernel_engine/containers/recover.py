@@ -99,11 +99,7 @@ async def _recover_one(house: House, live: Live, known: Known | None, held: froz
     # a removal takes the snapshot before the record: without it, the removal was cut off
     abandoned = record.provisional and known is None
     if status == "removing" or abandoned or not house.snapshots.has(record.id):
-        if record.endpoints:  # as below: it may have ended when all of us did
-            await detach_all(house, record.id, record.endpoints)
-        async with live.lock:
-            await remove_locked(house, live, WaitResult(exit_code=record.state.exit_code))
-        return
+        return await _finish_removal(house, live)
     if known is not None:
         # the record may be older than the truth: the daemon died between the start and its commit
         if status not in ("running", "paused"):
@@ -143,6 +139,15 @@ async def _recover_one(house: House, live: Live, known: Known | None, held: froz
     elif record.config.host.auto_remove:  # also one that was never started, as Docker: who made it for this is gone
         async with live.lock:
             await remove_locked(house, live, WaitResult(exit_code=137))
+
+
+async def _finish_removal(house: House, live: Live) -> None:
+    """Of one that was cut off. Where all of us died together, nobody has taken it off its networks yet."""
+    record = live.record
+    if record.endpoints:
+        await detach_all(house, record.id, record.endpoints)
+    async with live.lock:
+        await remove_locked(house, live, WaitResult(exit_code=record.state.exit_code))
 
 
 async def _adopt_again(house: House, live: Live) -> None:
