@@ -99,7 +99,8 @@ async def _recover_one(house: House, live: Live, known: Known | None, held: froz
     # a removal takes the snapshot before the record: without it, the removal was cut off
     abandoned = record.provisional and known is None
     if status == "removing" or abandoned or not house.snapshots.has(record.id):
-        return await _finish_removal(house, live)
+        await _finish_removal(house, live)
+        return
     if known is not None:
         # the record may be older than the truth: the daemon died between the start and its commit
         if status not in ("running", "paused"):
