@@ -35,7 +35,8 @@ CHOSEN = (
     ("network disconnect", Point(role="daemon", number=1, words="before COMMIT")),
     # a container ends while nobody reads what it writes
     ("run", Point(role="writer", number=2, words="before message reply")),
-    ("pull", Point(role="daemon", number=1, words="before COMMIT", whole=True)),
+    # its address is given away for ever: nobody takes a removed container off its networks
+    ("run", Point(role="daemon", number=2, words="before os.rename", whole=True)),
 )
 
 
