@@ -17,7 +17,8 @@ REFUSED = (
         "확인해 보세요.",
     ),
     (
-        r"could not find local IP address: dial udp: lookup (?P<name>\S+) on \S+: no such host",
+        r"could not find local IP address: dial udp: lookup (?P<name>\S+) on \S+: "
+        r"(no such host|server misbehaving|read udp \S+: i/o timeout)",
         "{name} 이름을 찾지 못했어요. 그 매니저가 켜져 있고 이 노드와 같은 네트워크에 있는지 확인해 보세요.",
     ),
     (
@@ -64,6 +65,10 @@ REFUSED = (
     (
         r"nothing found in stack: (?P<name>\S+)",
         "이름이 {name}인 스택이 없어요. docker stack ls로 이름을 확인해 보세요.",
+    ),
+    (
+        r"update out of sequence",
+        "방금 다른 변경이 이 서비스에 적히는 중이었어요. 같은 명령을 한 번 더 실행해 보세요.",
     ),
     (
         r"does not have a previous spec",

@@ -247,7 +247,9 @@ def test_what_a_swarm_without_its_manager_says_is_explained(
 
     def said(command: str) -> list[str]:
         command_cell.run(command)
-        return capsys.readouterr().out.strip().splitlines()
+        lines = capsys.readouterr().out.strip().splitlines()
+        assert len(lines) >= 2, lines
+        return lines
 
     worker = "docker container exec worker03 docker"
     answer, korean = said(f"{worker} node ls")

@@ -377,7 +377,11 @@ def _wait(name: str, count: str) -> str:
 KILL = "docker container exec worker01 sh -c 'docker kill $(docker ps -q --filter name=api | head -1)'"
 #: so that worker01 has one
 THREE_WORKERS = _create(3, "--constraint node.role==worker") + _wait("api", "3/3")
-UPDATE = f"{M} service update -q --update-parallelism 1 --update-monitor 1s --image {REGISTRY}example/api:v2 api\n"
+#: the manager writes down that it is done after it is: a change that comes in between is "out of sequence"
+UPDATE = (
+    f"{M} service update -q --update-parallelism 1 --update-monitor 1s --image {REGISTRY}example/api:v2 api\n"
+    f"bash wait.sh completed {M} service inspect --format '{{{{.UpdateStatus.State}}}}' api\n"
+)
 
 SECOND = """  api:
     image: registry:5000/example/api:v1

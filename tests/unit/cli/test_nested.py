@@ -24,6 +24,15 @@ FAILED = {
         "no such host",
         "manager 이름을",
     ),
+    "nobody who knows the manager's name": (
+        "Error response from daemon: could not find local IP address: dial udp: lookup manager on 127.0.0.11:53: "
+        "read udp 127.0.0.1:40000->127.0.0.11:53: i/o timeout",
+        "manager 이름을",
+    ),
+    "two changes at once": (
+        "Error response from daemon: rpc error: code = Unknown desc = update out of sequence",
+        "한 번 더 실행",
+    ),
     "asked a worker": (
         "Error response from daemon: This node is not a swarm manager. Worker nodes can't be used to view or modify "
         "cluster state. Please run this command on a manager node or promote the current node to a manager.",
