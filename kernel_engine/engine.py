@@ -22,6 +22,7 @@ from kernel_engine.containers.restriction import Restriction
 from kernel_engine.containers.roster import Roster
 from kernel_engine.containers.stepping import CLOSING
 from kernel_engine.containers.traces import Traces
+from kernel_engine.errors import Unavailable
 from kernel_engine.images import store
 from kernel_engine.images.certificates import DIRECTORY
 from kernel_engine.images.store import Images
@@ -48,6 +49,8 @@ log = logging.getLogger("kernel_engine")
 
 #: seconds that work beside the requests gets to finish when the daemon closes
 _PATIENCE = 2.0
+#: seconds between tries to start the launcher or the log writer anew
+_PAUSE = 0.5
 #: static inits of the distributions, for --init
 _INITS = ("/usr/bin/tini-static", "/usr/libexec/catatonit/catatonit", "/usr/bin/catatonit")
 
@@ -252,6 +255,17 @@ async def _connect_gate(house: House) -> None:
         log.warning("containers do not reach what is outside: %s", house.networks.no_way_out)
 
 
+async def _connect_patiently(house: House, connect: Callable[[House], Awaitable[None]]) -> None:
+    """The new one may die, too, before it listens: without one the engine would be of no use."""
+    while not house.closing:
+        try:
+            await connect(house)
+            return
+        except Unavailable as error:
+            log.warning("%s; it is tried again", error.message)
+        await asyncio.sleep(_PAUSE)
+
+
 def _again(
     house: House, connect: Callable[[House], Awaitable[None]], mend: Callable[[House], Awaitable[None]]
 ) -> Callable[[], None]:
@@ -259,10 +273,11 @@ def _again(
 
     async def restart(replaced: Callable[[], None]) -> None:
         try:
-            await connect(house)
+            await _connect_patiently(house, connect)
         finally:
             replaced()
-        await mend(house)
+        if not house.closing:
+            await mend(house)
 
     def lost() -> None:
         if not house.closing:

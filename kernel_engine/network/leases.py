@@ -50,9 +50,9 @@ class Leases:
                 known = self._leases.get(address)
                 owner = known.container_id if known else ""
                 kept[address] = Lease(address=address, host_interface=endpoint.host_interface, container_id=owner)
-        gone = self._leases.keys() - kept.keys()
+        changed = self._leases.keys() ^ kept.keys()
         self._leases = kept
-        for address in gone:
+        for address in changed:
             self._write(address)
 
     def take(
