@@ -27,8 +27,10 @@ Say = Callable[[str], object]
 
 #: how long a room may take to open: a container may have to fetch its image first
 OPEN_SECONDS = 120
-#: how long an interrupted cell may take to stop before the room is closed
-STOP_SECONDS = 3
+#: how long an interrupted cell may take to stop before it is told again, and at last the room is closed
+STOP_SECONDS = 1.5
+#: one interrupt can be lost: system(3) ignores it before it has a child that would hear it
+STOP_TRIES = 2
 #: how long a room may take to close: a container is removed, too
 CLOSE_SECONDS = 60
 INTERRUPTED = 130
@@ -109,22 +111,25 @@ class Door:
     def run(self, source: str, say: Say) -> Ran:
         """Until the cell has ended. Where the room ends with it, that is said, and the room is closed."""
         self._send({"run": source})
-        stopping: float | None = None
+        tries = 0
         while True:
             try:
-                message = self._next(stopping)
+                message = self._next(STOP_SECONDS if tries else None)
                 if message is None:
-                    return self._lost(say, "이 셀을 멈추지 못해서 작업실을 닫았어요.", INTERRUPTED)
-                if "text" in message:
+                    if tries == STOP_TRIES:
+                        return self._lost(say, "이 셀을 멈추지 못해서 작업실을 닫았어요.", INTERRUPTED)
+                    tries += 1
+                    self._send({"interrupt": True})
+                elif "text" in message:
                     say(message["text"])
                 elif "done" in message:
                     return Ran(code=message["done"], steps=tuple(message["steps"]))
                 elif "gone" in message:
                     return self._lost(say, _end(message["gone"], became=message["became"]), 1)
             except KeyboardInterrupt:
-                if stopping is not None:
+                if tries:
                     return self._lost(say, "이 셀을 멈추려고 작업실을 닫았어요.", INTERRUPTED)
-                stopping = STOP_SECONDS
+                tries = 1
                 self._send({"interrupt": True})
             except EOFError:
                 return self._lost(say, "작업실이 닫혔어요.", 1)

@@ -65,6 +65,7 @@ class Worker:
             with trace.recording(record):
                 self._execute(source, name)
         except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one is for this cell, too
             code = INTERRUPTED
             self._tell(words.STOPPED)
         except SystemExit as error:

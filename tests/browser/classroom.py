@@ -39,7 +39,7 @@ _IDLE = re.compile(r"\| (대기|Idle)")
 _RUN_MENU = re.compile("^(실행|Run)$")
 _PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook"
 _WAITING = re.compile(r"^\[\*\]:?$")
-_DONE = re.compile(r"^\[\d+\]:?$")
+DONE = re.compile(r"^\[\d+\]:?$")
 _FLAGS = (
     "--no-sandbox",  # root has no other way
     "--disable-gpu",
@@ -241,7 +241,7 @@ class Notebook:
         return self.ended(self.start(source))
 
     def ended(self, cell: Locator) -> str:
-        expect(cell.locator(".jp-InputPrompt")).to_have_text(_DONE)
+        expect(cell.locator(".jp-InputPrompt")).to_have_text(DONE)
         return self.output(cell)
 
     @staticmethod
@@ -254,7 +254,7 @@ class Notebook:
         self.page.locator(".lm-MenuBar-item", has_text=_RUN_MENU).click()
         self.page.locator(".lm-Menu-item[data-command='runmenu:run-all']").click()
         expect(last).to_have_text(_WAITING)
-        expect(last).to_have_text(_DONE, timeout=RUN_ALL_PATIENCE * 1000)
+        expect(last).to_have_text(DONE, timeout=RUN_ALL_PATIENCE * 1000)
         deadline = time.monotonic() + PATIENCE
         while True:  # cells with a folded input come after it, and show no number
             cells = [cell for cell in self.saved(path).cells if cell.cell_type == "code" and cell.source]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import ConsoleMessage, Locator, Page, expect
 
 from tests.browser.classroom import Notebook
 from tests.conftest import remove_containers
@@ -53,7 +53,13 @@ def no_containers(engine: Daemon) -> Iterator[None]:
 def console(page: Page) -> list[str]:
     """What went wrong in the page; read by the last test."""
     said: list[str] = []
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+
+    def hear(message: ConsoleMessage) -> None:
+        # other tests make and remove network interfaces, which breaks requests of Chromium; the page asks again
+        if message.type == "error" and "net::ERR_NETWORK_CHANGED" not in message.text:
+            said.append(message.text)
+
+    page.on("console", hear)
     page.on("pageerror", lambda error: said.append(str(error)))
     return said
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browser.classroom import PATIENCE, Notebook, Server, learner, nbformat
+from tests.browser.classroom import DONE, PATIENCE, Notebook, Server, learner, nbformat
 from tests.conftest import remove_containers
 from tests.daemon import Daemon
 
@@ -266,10 +266,10 @@ def test_a_service_of_compose(notebook: Notebook) -> None:
 
 
 def test_a_command_that_is_over_in_a_moment(notebook: Notebook) -> None:
-    assert (
-        notebook.run("docker run --rm -it busybox echo quick").split()
-        == "quick 명령이 끝났어요. 종료 코드(exit code): 0".split()
-    )
+    cell = notebook.start("docker run --rm -it busybox echo quick")
+    expect(cell.locator(".jp-InputPrompt")).to_have_text(DONE)
+    said = re.compile(r"^\s*quick\s+명령이 끝났어요\.\s+종료 코드\(exit code\): 0\s*$")
+    expect(cell.locator(".jp-OutputArea-output")).to_have_text(said, use_inner_text=True)
     assert notebook.run("print(_exit_code)").strip() == "0"
 
 

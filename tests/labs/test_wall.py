@@ -320,6 +320,14 @@ def test_an_interrupted_cell_stops_and_its_variables_stay(page: Callable[..., st
     assert page("%%wall\nx") == "5\n"
 
 
+def test_an_interrupt_that_was_lost_is_sent_again(page: Callable[..., str]) -> None:
+    """As in the moment between system(3)'s ignoring and its child."""
+    deaf = "signal.signal(2, lambda *_: signal.signal(2, signal.default_int_handler))"
+    told = page(f"%%wall\nimport signal, time\ny = 6\n{deaf}\nprint('go')\ntime.sleep(1000)", "go")
+    assert told == "go\n멈췄어요.\n"
+    assert page("%%wall\ny") == "6\n"
+
+
 def test_a_cell_that_does_not_mind_ends_with_its_room(page: Callable[..., str]) -> None:
     stubborn = "%%wall\nimport signal, time\nsignal.signal(2, signal.SIG_IGN)\nprint('go')\ntime.sleep(1000)"
     assert page(stubborn, "go") == f"go\n이 셀을 멈추지 못해서 작업실을 닫았어요. {door.LOST}\n"

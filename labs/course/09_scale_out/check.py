@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from labs.checks import EngineView, Exercise, NotYet, Passed, Result
+from labs.engine_view import Page
 
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
@@ -31,10 +32,22 @@ def _ask(engine: EngineView, count: int, path: str = "/") -> list[str]:
     """What port 9200 answers, "" for a request that failed."""
     answers: list[str] = []
     for _ in range(count):
-        # nobody there: to have asked once is enough
-        page = engine.published_page(PORT, path) if not answers or answers[0] else None
+        if not answers:
+            page = _first_page(engine, path)
+        else:  # nobody there: to have asked once is enough
+            page = engine.published_page(PORT, path) if answers[0] else None
         answers.append(page.text.strip() if page is not None and page.status == 200 else "")
     return answers
+
+
+def _first_page(engine: EngineView, path: str) -> Page | None:
+    """A balancer that has just been started knows no replica yet, and says 503."""
+    until = time.monotonic() + SETTLE_SECONDS
+    while True:
+        page = engine.published_page(PORT, path)
+        if page is None or page.status != 503 or time.monotonic() > until:
+            return page
+        time.sleep(0.2)
 
 
 def _hosts(found: list[dict[str, Any]]) -> set[str]:
