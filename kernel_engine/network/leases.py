@@ -72,6 +72,8 @@ class Leases:
     def _choose(self, network: Network, ground: Ground, container_id: str, fixed: str) -> str:
         if fixed:
             return self._fixed(network, ground.gateway, container_id, fixed)
+        if former := self._former(container_id, ground.gateway.network):
+            return former
         part = IPv4Network(network.ip_range) if network.ip_range else None
         address = free_address(ground.gateway, (*self._leases, *network.reserved.values()), part)
         if address is None:
@@ -84,6 +86,8 @@ class Leases:
             return ""
         if fixed:
             return self._fixed(network, ground.gateway6, container_id, fixed)
+        if former := self._former(container_id, ground.gateway6.network):
+            return former
         part = IPv6Network(network.ip_range6) if network.ip_range6 else None
         address = free_address6(ground.gateway6, (*self._leases, *network.reserved.values()), part)
         if address is None:
@@ -101,6 +105,17 @@ class Leases:
         if known is not None and known.host_interface == lease.host_interface:
             del self._leases[lease.address]
             self._write(lease.address)
+
+    def former_cables(self, ground: Ground, container_id: str) -> frozenset[str]:
+        """Host's ends that are on their way out: the same container had them on this network until a moment ago."""
+        subnets = [gateway.network for gateway in (ground.gateway, ground.gateway6) if gateway is not None]
+        former = (self._leases.get(self._former(container_id, subnet)) for subnet in subnets)
+        return frozenset(lease.host_interface for lease in former if lease is not None)
+
+    def _former(self, container_id: str, subnet: IPv4Network | IPv6Network) -> str:
+        """What the same container had until a moment ago: the others know it there. "" for nothing."""
+        own = (address for address, lease in self._leases.items() if lease.container_id == container_id)
+        return next((address for address in own if ip_address(address) in subnet), "")
 
     def _fixed(self, network: Network, gateway: IPv4Interface | IPv6Interface, container_id: str, text: str) -> str:
         """One that the same container had is still its own: the former cable may be on its way out (a restart)."""

@@ -218,10 +218,13 @@ class Networks:
         published = () if reservation is None else reservation.published
         outside = self._wiring.new_name(self._leases.interfaces())
         place = self._grounds[network.id]
+        former = self._leases.former_cables(place, container_id)
         leases = self._leases.take(network, place, container_id, outside, fixed=(wanted.address, wanted.address6))
         cable = cable_of(network, place, leases, wanted, pid=pid, published=published)
         endpoint = endpoint_of(network, cable, published)
         try:
+            for cable_end in former:  # what was there answers no longer at this address
+                await self._wiring.unplug(cable_end)
             await self._wiring.plug(netlink_fd, cable, ports_of(endpoint))
         except asyncio.CancelledError:
             self._later(self._give_up(endpoint))

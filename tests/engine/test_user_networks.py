@@ -229,6 +229,18 @@ def test_after_a_kill_everything_goes_on(networks: Daemon) -> None:
         assert time.monotonic() < deadline
 
 
+def test_a_container_that_starts_again_at_once_is_where_it_was(networks: Daemon) -> None:
+    """Others know it by its address: the workers of a Swarm their manager, say."""
+    for name in ("first", "web", "last"):
+        networks.docker("run", "-d", "--name", name, *NET, *SERVER)
+    before = address(networks, "web")
+    for command in ("kill", "restart", "stop"):
+        networks.docker(command, *(("-t", "0") if command != "kill" else ()), "web")
+        networks.docker("start", "web")
+        assert address(networks, "web") == before, command
+        assert networks.out("exec", "last", "nc", "-w", "5", before, "80").strip() == "hi", command
+
+
 def test_a_stopped_container_keeps_its_networks(networks: Daemon) -> None:
     networks.docker("create", "--name", "later", *NET, "busybox", "sleep", "100")
     networks.docker("network", "connect", "bridge", "later")

@@ -134,7 +134,7 @@ class Machine:
 
     async def container(self, bridge: Networks) -> tuple[Place, Endpoint]:
         place = self.place()
-        return place, await bridge.attach(bridge.default, "c" * 64, place.netlink, place.pid)
+        return place, await bridge.attach(bridge.default, f"{place.pid:064x}", place.netlink, place.pid)
 
     def world(self) -> Place:
         """A namespace behind this one: 203.0.113.2, with a route to the containers through 203.0.113.1."""
