@@ -60,6 +60,11 @@ class Place:
     process: subprocess.Popen[bytes]
     netlink: int  #: a netlink socket of the namespace
 
+    @property
+    def id(self) -> str:
+        """Of the container that it stands for."""
+        return f"{self.pid:064x}"
+
     @classmethod
     def make(cls) -> Place:
         with elsewhere() as namespace:
@@ -134,7 +139,7 @@ class Machine:
 
     async def container(self, bridge: Networks) -> tuple[Place, Endpoint]:
         place = self.place()
-        return place, await bridge.attach(bridge.default, f"{place.pid:064x}", place.netlink, place.pid)
+        return place, await bridge.attach(bridge.default, place.id, place.netlink, place.pid)
 
     def world(self) -> Place:
         """A namespace behind this one: 203.0.113.2, with a route to the containers through 203.0.113.1."""

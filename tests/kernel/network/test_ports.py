@@ -44,7 +44,7 @@ async def published(machine: Machine, bridge: Networks, *wishes: Wish) -> tuple[
     place = machine.place()
     reservation = await bridge.reserve(wishes)
     machine.stack.callback(reservation.close)
-    return place, await bridge.attach(bridge.default, f"{place.pid:064x}", place.netlink, place.pid, reservation=reservation)
+    return place, await bridge.attach(bridge.default, place.id, place.netlink, place.pid, reservation=reservation)
 
 
 def here(address: str, port: int, *, timeout: float = 2) -> socket.socket:
@@ -165,7 +165,7 @@ async def test_datagrams(machine: Machine) -> None:
     client.sendto(b"too early", ("127.0.0.1", 5300))
     first = machine.place()
     reservation = await bridge.reserve([wish(53, 5300, protocol="udp")])
-    endpoint = await bridge.attach(bridge.default, f"{first.pid:064x}", first.netlink, first.pid, reservation=reservation)
+    endpoint = await bridge.attach(bridge.default, first.id, first.netlink, first.pid, reservation=reservation)
     ask(client, first)
     reservation.close()
     await bridge.detach(endpoint)
@@ -190,7 +190,7 @@ async def test_detaching_closes_the_port_and_frees_it(machine: Machine) -> None:
     bridge = await machine.open()
     place = machine.place()
     reservation = await bridge.reserve([wish(80, 8080), wish(81, 8081, address="127.0.0.1")])
-    endpoint = await bridge.attach(bridge.default, f"{place.pid:064x}", place.netlink, place.pid, reservation=reservation)
+    endpoint = await bridge.attach(bridge.default, place.id, place.netlink, place.pid, reservation=reservation)
     assert elements(machine) == 2
     reservation.close()  # as the launcher does when the container ends
     place.end()
