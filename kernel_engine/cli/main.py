@@ -18,6 +18,7 @@ from kernel_engine.errors import EngineError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import NoReturn
 
 #: what Docker's own client prints for --version; the engine's version is in `docker version`
 LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
@@ -42,6 +43,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def leave(code: int) -> NoReturn:
+    """The process's end. Threads that still wait for the engine's word end with it: at the interpreter's own end they
+    may touch what it has taken away already (SIGSEGV in Python 3.11)."""
+    threading = sys.modules.get("threading")  # a command without threads has not loaded it
+    if threading is not None and threading.active_count() > 1:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                pass  # nobody reads it any more
+        os._exit(code)
+    sys.exit(code)
 
 
 def _guarded(words: list[str]) -> int:
@@ -196,6 +211,6 @@ def _reader_left() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())
 
-__all__ = ["COMMANDS", "Call", "main"]
+__all__ = ["COMMANDS", "Call", "leave", "main"]

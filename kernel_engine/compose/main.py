@@ -96,4 +96,6 @@ def _help(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from kernel_engine.cli.main import leave
+
+    leave(main())
