@@ -33,11 +33,13 @@ STRAYS = """() => {
       const words = thing.className + ': ' + thing.textContent.slice(0, 40);
       if (box.right > edge.right + 1 || box.left < edge.left - 1) found.push('outside ' + words);
     }
-    const things = [...page.querySelectorAll('button, label, summary')].map((thing) => thing.getBoundingClientRect());
-    things.forEach((one, at) => things.slice(at + 1).forEach((other) => {
+    const things = [...page.querySelectorAll('button, label, summary')];
+    const boxes = things.map((thing) => thing.getBoundingClientRect());
+    boxes.forEach((one, at) => boxes.slice(at + 1).forEach((other, after) => {
       const across = Math.min(one.right, other.right) - Math.max(one.left, other.left);
       const down = Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top);
-      if (across > 1 && down > 1) found.push('overlap ' + page.className);
+      const words = [things[at], things[at + 1 + after]].map((thing) => thing.outerHTML.slice(0, 80));
+      if (across > 1 && down > 1) found.push('overlap ' + [page.className, ...words].join(' | '));
     }));
   }
   return found;
@@ -116,11 +118,13 @@ def test_nothing_is_cut_and_nothing_overlaps(ran: Run, width: int) -> None:
     page = ran.notebook.page
     before = page.viewport_size
     page.set_viewport_size({"width": width, "height": HEIGHT})
+    page.emulate_media(reduced_motion="reduce")  # where things stand, not where they come from
     try:
         page.wait_for_function("width => document.querySelector('.jp-LabShell').clientWidth === width", arg=width)
         page.wait_for_function(FITS)
         assert page.evaluate(STRAYS) == []
     finally:
+        page.emulate_media(reduced_motion="no-preference")
         if before is not None:
             page.set_viewport_size(before)
 
