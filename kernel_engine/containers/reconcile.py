@@ -60,4 +60,4 @@ async def _networks(house: House, live: Live) -> None:
         kept = await settle(house, replace(record, config=config), kept)
         await house.roster.keep(live, config=config, endpoints=kept)
     ways = [item.gateway for item in kept if item.routes] + [item.gateway6 for item in kept if item.routes6]
-    await house.networks.lead_again(record.state.pid, [gateway for gateway in ways if gateway])
+    await house.networks.lead_out(record.state.pid, [("", gateway) for gateway in ways if gateway], again=True)

@@ -10,7 +10,6 @@ import importlib.util
 import os
 import platform
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,12 +17,12 @@ from functools import partial
 from pathlib import Path
 
 from kernel_engine.daemon import surroundings
+from kernel_engine.daemon.probes import has_program, tried
 from kernel_engine.errors import EngineError
 from kernel_engine.formats.findings import Finding, as_json, as_text, lacking
 from kernel_engine.paths import Instance
 
 _WELL = "컨테이너를 실행할 수 있는 컴퓨터예요."
-_PATH = "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 _NEEDED_CONTROLLERS = ("memory", "cpu", "pids")
 _GIGABYTE = 1024**3
 
@@ -97,7 +96,7 @@ def check_kernel() -> Iterator[Finding]:
 
 
 def check_namespaces() -> Iterator[Finding]:
-    problem = _try("unshare", "--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup", "--fork", "true")
+    problem = tried("unshare", "--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup", "--fork", "true")
     if problem is None:
         yield Finding(grade="ok", text="네임스페이스(namespace) 여섯 가지를 만들 수 있어요.")
     else:
@@ -111,7 +110,7 @@ def check_namespaces() -> Iterator[Finding]:
 def check_overlay() -> Iterator[Finding]:
     script = "mount -t tmpfs none /tmp && mkdir /tmp/l /tmp/u /tmp/w /tmp/m && mount -t overlay " \
         "-o lowerdir=/tmp/l,upperdir=/tmp/u,workdir=/tmp/w none /tmp/m"  # fmt: skip
-    problem = _try("unshare", "--mount", "sh", "-ec", script)
+    problem = tried("unshare", "--mount", "sh", "-ec", script)
     if problem is None:
         yield Finding(grade="ok", text="오버레이 파일 시스템(overlayfs)을 마운트할 수 있어요.")
     else:
@@ -146,7 +145,7 @@ def check_network() -> Iterator[Finding]:
         "from kernel_engine.syscalls.netlink import Netlink\n"
         "with Netlink() as n: n.add_bridge('probe0', mac='02:00:00:00:00:01'); n.link('probe0')"
     )
-    problem = _try("unshare", "--net", sys.executable, "-I", "-c", code)
+    problem = tried("unshare", "--net", sys.executable, "-I", "-c", code)
     if problem is None:
         yield Finding(grade="ok", text="가상 네트워크(bridge)를 만들 수 있어요.")
     else:
@@ -155,10 +154,10 @@ def check_network() -> Iterator[Finding]:
             text=f"가상 네트워크(bridge)를 만들 수 없어요: {problem}",
             advice="modprobe bridge veth를 실행해 보세요.",
         )
-    problem = _try("unshare", "--net", "nft", "add table ip probe; add chain ip probe c { type nat hook postrouting priority 0; }")  # fmt: skip  # noqa: E501
+    problem = tried("unshare", "--net", "nft", "add table ip probe; add chain ip probe c { type nat hook postrouting priority 0; }")  # fmt: skip  # noqa: E501
     if problem is None:
         yield Finding(grade="ok", text="주소 변환(NAT, nftables)을 쓸 수 있어요.")
-    elif shutil.which("nft", path=_PATH) is None:
+    elif not has_program("nft"):
         yield Finding(grade="missing", text="nft 명령이 없어요.", advice="apt-get install nftables")
     else:
         yield Finding(
@@ -192,7 +191,7 @@ def check_programs() -> Iterator[Finding]:
     inits = ("/usr/bin/tini-static", "/usr/libexec/catatonit/catatonit", "/usr/bin/catatonit")
     if not any(os.access(path, os.X_OK) for path in inits):
         yield Finding(grade="warning", text="docker run --init을 쓸 수 없어요.", advice="apt-get install tini")
-    if shutil.which("ps", path=_PATH) is None:
+    if not has_program("ps"):
         yield Finding(grade="warning", text="docker top을 쓸 수 없어요.", advice="apt-get install procps")
 
 
@@ -271,20 +270,6 @@ def check_firewalls(bridge: str) -> Iterator[Finding]:
         return
     for sentence in found:
         yield Finding(grade="warning", text=f"다른 방화벽(firewall)이 컨테이너의 통신을 막아요: {sentence}")
-
-
-def _try(*command: str) -> str | None:
-    """None when it succeeds, else what it said."""
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=30, env={"PATH": _PATH, "LC_ALL": "C"}
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    if done.returncode == 0:
-        return None
-    lines = (done.stderr or done.stdout).strip().splitlines()
-    return lines[-1] if lines else f"exit status {done.returncode}"
 
 
 _CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (

@@ -8,16 +8,15 @@ from __future__ import annotations
 import os
 import platform
 import pwd
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 from kernel_engine.daemon import remapping
+from kernel_engine.daemon.probes import has_program, number, tried
 from kernel_engine.errors import InvalidRequest
 from kernel_engine.formats.findings import Finding
 
 PROC = Path("/proc")
-_PATH = "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 #: overlayfs for ordinary users: 5.11
 _NEEDED = (5, 11)
 #: enough for the images of every distribution
@@ -53,16 +52,16 @@ def check_kernel(release: str = "") -> Iterator[Finding]:
 
 def check_namespaces(proc: Path = PROC) -> Iterator[Finding]:
     """Made by an ordinary user; where that is refused, what refuses it."""
-    problem = _tried("unshare", "--user", "--map-root-user", "--mount", "--net", "mount", "-t", "tmpfs", "none", "/mnt")
+    problem = tried("unshare", "--user", "--map-root-user", "--mount", "--net", "mount", "-t", "tmpfs", "none", "/mnt")
     if problem is None:
         yield Finding(grade="ok", text="사용자 네임스페이스(user namespace)를 만들고 그 안에서 root가 될 수 있어요.")
         return
     text = f"사용자 네임스페이스(user namespace)를 쓸 수 없어요: {problem}"
-    if _number(proc / "sys/user/max_user_namespaces", 1) == 0:
+    if number(proc / "sys/user/max_user_namespaces", 1) == 0:
         advice = "sudo sysctl -w user.max_user_namespaces=15000 (계속하려면 /etc/sysctl.d/에 적어요)"
-    elif _number(proc / "sys/kernel/unprivileged_userns_clone", 1) == 0:
+    elif number(proc / "sys/kernel/unprivileged_userns_clone", 1) == 0:
         advice = "sudo sysctl -w kernel.unprivileged_userns_clone=1"
-    elif _number(proc / "sys/kernel/apparmor_restrict_unprivileged_userns", 0) == 1:
+    elif number(proc / "sys/kernel/apparmor_restrict_unprivileged_userns", 0) == 1:
         advice = "AppArmor가 막아요. sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
     else:
         advice = "컨테이너 안이라면 이 컴퓨터가 막았을 수 있어요. 바깥 컴퓨터에서 실행하세요."
@@ -74,7 +73,7 @@ def check_ids() -> Iterator[Finding]:
     account = pwd.getpwuid(os.getuid())
     name = account.pw_name
     only = "root의 파일만 있는 이미지(busybox)는 되지만, 데비안 같은 이미지는 받을 수 없어요."
-    if absent := [word for word in ("newuidmap", "newgidmap") if not _find(word)]:
+    if absent := [word for word in ("newuidmap", "newgidmap") if not has_program(word)]:
         text = f"{', '.join(absent)} 명령이 없어서 번호를 하나만 쓸 수 있어요. {only}"
         yield Finding(grade="warning", text=text, advice="sudo apt-get install uidmap")
     for path in (remapping.SUBUID, remapping.SUBGID):
@@ -95,7 +94,7 @@ def check_overlay(root: Path) -> Iterator[Finding]:
     """On the file system that will hold the layers."""
     place = next(path for path in (root, *root.parents) if os.access(path, os.W_OK | os.X_OK))
     command = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-ec", _OVERLAY, "sh", str(place))
-    problem = _tried(*command)
+    problem = tried(*command)
     if problem is None:
         yield Finding(grade="ok", text=f"{root}에 오버레이 파일 시스템(overlayfs)을 마운트할 수 있어요.")
     else:
@@ -108,7 +107,7 @@ def check_overlay(root: Path) -> Iterator[Finding]:
 
 def check_way_out(device: Path = Path("/dev/net/tun")) -> Iterator[Finding]:
     """slirp4netns(1), and the device that it opens as this user."""
-    if not _find("slirp4netns"):
+    if not has_program("slirp4netns"):
         yield Finding(
             grade="warning",
             text="slirp4netns 명령이 없어서 컨테이너가 인터넷에 나가지 못해요.",
@@ -125,7 +124,7 @@ def check_way_out(device: Path = Path("/dev/net/tun")) -> Iterator[Finding]:
 
 
 def check_ports(proc: Path = PROC) -> Iterator[Finding]:
-    start = _number(proc / "sys/net/ipv4/ip_unprivileged_port_start", 1024)
+    start = number(proc / "sys/net/ipv4/ip_unprivileged_port_start", 1024)
     yield Finding(grade="ok", text=f"-p로 열 수 있는 호스트 포트: {start}번부터")
 
 
@@ -139,28 +138,3 @@ def check_limits() -> Iterator[Finding]:
 
 
 CHECKS = (check_user, check_kernel, check_namespaces, check_ids, check_way_out, check_ports, check_limits)
-
-
-def _tried(*command: str) -> str | None:
-    """None when it succeeds, else what it said."""
-    environment = {"PATH": _PATH, "LC_ALL": "C"}
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30, env=environment)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    if done.returncode == 0:
-        return None
-    lines = (done.stderr or done.stdout).strip().splitlines()
-    return lines[-1] if lines else f"exit status {done.returncode}"
-
-
-def _find(program: str) -> bool:
-    return any(os.access(f"{place}/{program}", os.X_OK) for place in _PATH.split(":"))
-
-
-def _number(path: Path, otherwise: int) -> int:
-    """Of a sysctl that a kernel may not have."""
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):
-        return otherwise

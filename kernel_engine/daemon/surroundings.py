@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from kernel_engine.daemon.probes import number
 from kernel_engine.formats.findings import Finding
 
 PROC, SYS = Path("/proc"), Path("/sys")
@@ -55,20 +56,20 @@ def check_memory(proc: Path = PROC) -> Iterator[Finding]:
 
 def check_user_namespaces(proc: Path = PROC) -> Iterator[Finding]:
     """For --userns-remap, and for learners who make a container by hand without root."""
-    if _number(proc / "sys/user/max_user_namespaces", 1) == 0:
+    if number(proc / "sys/user/max_user_namespaces", 1) == 0:
         yield Finding(
             grade="warning",
             text="사용자 네임스페이스(user namespace)가 꺼져 있어요. 수업과 채점용 엔진(--restrict)을 쓸 수 없어요.",
             advice="sysctl -w user.max_user_namespaces=15000 (계속하려면 /etc/sysctl.d/에 적어요)",
         )
-    elif _number(proc / "sys/kernel/apparmor_restrict_unprivileged_userns", 0) == 1:
+    elif number(proc / "sys/kernel/apparmor_restrict_unprivileged_userns", 0) == 1:
         yield Finding(
             grade="warning",
             text="AppArmor가 일반 사용자의 사용자 네임스페이스(user namespace)를 막아요. 엔진은 root라서 괜찮지만, "
             "root 없이 unshare를 써 보는 셀은 'Operation not permitted'로 끝나요.",
             advice="수업 동안만 풀려면 sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
         )
-    elif _number(proc / "sys/kernel/unprivileged_userns_clone", 1) == 0:
+    elif number(proc / "sys/kernel/unprivileged_userns_clone", 1) == 0:
         yield Finding(
             grade="warning",
             text="일반 사용자는 사용자 네임스페이스(user namespace)를 만들 수 없어요. 엔진은 root라서 괜찮아요.",
@@ -130,14 +131,6 @@ def _virtual() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip()
-
-
-def _number(path: Path, otherwise: int) -> int:
-    """Of a sysctl that a kernel may not have."""
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):
-        return otherwise
 
 
 CHECKS = (check_architecture, check_memory, check_user_namespaces, check_delegation, check_hypervisors)

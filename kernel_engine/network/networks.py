@@ -306,9 +306,9 @@ class Networks:
         except OSError as error:
             raise KernelRefused("setns", error.errno or 0, f"enter the network of process {pid}: {error}") from error
 
-    async def lead_out(self, pid: int, turns: Iterable[tuple[str, str]]) -> None:
+    async def lead_out(self, pid: int, turns: Iterable[tuple[str, str]], *, again: bool = False) -> None:
         """Gives a running container other ways out: each a gateway that was ("" = it went with its interface) and one
-        that is."""
+        that is. again: after a death in the middle of a change, when some may be there already."""
         found = tuple(turns)
 
         def turn() -> None:
@@ -316,7 +316,8 @@ class Networks:
                 for old, new in found:
                     if old:
                         netlink.delete_route(gateway=old)
-                    netlink.add_route(gateway=new)
+                    with suppress(*((FileExistsError,) if again else ())):
+                        netlink.add_route(gateway=new)
 
         try:
             await self._wiring.inside(pid, turn)
@@ -327,21 +328,6 @@ class Networks:
     def stands(self, endpoint: Endpoint) -> bool:
         """Whether its cable is there."""
         return self._wiring.stands(endpoint.host_interface)
-
-    async def lead_again(self, pid: int, gateways: Iterable[str]) -> None:
-        """After a death in the middle of a change: a running container's ways out that may be missing."""
-
-        def turn() -> None:
-            with Netlink() as netlink:
-                for gateway in gateways:
-                    with suppress(FileExistsError):
-                        netlink.add_route(gateway=gateway)
-
-        try:
-            await self._wiring.inside(pid, turn)
-        except OSError as error:
-            text = f"find the way out of process {pid}: {error}"
-            raise KernelRefused("netlink", error.errno or 0, text) from error
 
     async def _give_up(self, endpoint: Endpoint) -> None:
         await self._wiring.give_up(endpoint.host_interface, endpoint.published)

@@ -77,10 +77,6 @@ def device_rules(spec: Spec) -> tuple[DeviceRule, ...]:
     return (*DEVICE_RULES, *nodes, *spec.resources.devices)
 
 
-def shared_propagation(spec: Spec) -> bool:
-    return any("shared" in mount.propagation for mount in spec.mounts)
-
-
 def _allow(device: Device) -> DeviceRule:
     return DeviceRule(allow=True, type=device.type, major=device.major, minor=device.minor)
 

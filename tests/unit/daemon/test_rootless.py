@@ -22,7 +22,7 @@ def lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for module in (rootless, remapping):
             monkeypatch.setattr(module, name.upper(), tmp_path / name)
     monkeypatch.setattr(rootless, "_find", lambda name: f"/usr/bin/{name}")
-    monkeypatch.setattr(rootless_needs, "_find", lambda _: True)
+    monkeypatch.setattr(rootless_needs, "has_program", lambda _: True)
     return tmp_path
 
 
@@ -103,19 +103,19 @@ def test_the_doctor_says_what_refuses_namespaces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, advice: str
 ) -> None:
     setting(tmp_path, name, value)
-    monkeypatch.setattr(rootless_needs, "_tried", lambda *_: "Operation not permitted")
+    monkeypatch.setattr(rootless_needs, "tried", lambda *_: "Operation not permitted")
     (finding,) = rootless_needs.check_namespaces(tmp_path)
     assert finding.grade == "missing"
     assert advice in finding.advice
 
 
 def test_the_doctor_on_the_way_out_and_old_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rootless_needs, "_find", lambda _: True)
+    monkeypatch.setattr(rootless_needs, "has_program", lambda _: True)
     (finding,) = rootless_needs.check_way_out(tmp_path / "none")
     assert finding.grade == "warning" and "modprobe tun" in finding.advice
     (tmp_path / "tun").touch()
     assert [item.grade for item in rootless_needs.check_way_out(tmp_path / "tun")] == ["ok"]
-    monkeypatch.setattr(rootless_needs, "_find", lambda _: False)
+    monkeypatch.setattr(rootless_needs, "has_program", lambda _: False)
     assert "slirp4netns" in next(rootless_needs.check_way_out()).advice
     assert next(rootless_needs.check_kernel("5.10.0-30-amd64")).grade == "missing"
     assert next(rootless_needs.check_kernel("6.1.0")).grade == "ok"
