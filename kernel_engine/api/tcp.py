@@ -158,10 +158,13 @@ class Relay:
                 await self._flush()
 
     async def run(self, inner: socket.socket) -> None:
-        """Both directions, each to its own end."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._inward(inner))
-            group.create_task(self._outward(inner))
+        """Both directions, each to its own end, or until the client has gone."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._inward(inner))
+                group.create_task(self._outward(inner))
+        except* (OSError, ssl.SSLError) as gone:
+            log.debug("a TCP connection was cut: %s", gone.exceptions[0])
 
     async def _inward(self, inner: socket.socket) -> None:
         while (data := await self._heard()) is not None:

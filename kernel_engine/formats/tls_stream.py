@@ -21,6 +21,7 @@ class TlsStream:
         self._heard, self._said = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._heard, self._said, server_side=server_side, server_hostname=name)
         self._closed = False
+        self._kept = b""  # opened before our end was said, not taken yet
 
     def hear(self, data: bytes) -> None:
         """Bytes from the network; b"" is its end."""
@@ -48,6 +49,12 @@ class TlsStream:
 
     def opened(self) -> bytes | None:
         """The peer's next bytes; b"" when it has said nothing more yet, None when it will say nothing more."""
+        if self._kept:
+            data, self._kept = self._kept, b""
+            return data
+        return self._next()
+
+    def _next(self) -> bytes | None:
         try:
             return self._tls.read(_PIECE) or None
         except ssl.SSLWantReadError:
@@ -64,6 +71,8 @@ class TlsStream:
         if self._closed:
             return
         self._closed = True
+        while data := self._next():  # SSL_shutdown(3) looks for the peer's end and throws away records before it
+            self._kept += data
         try:
             self._tls.unwrap()
         except ssl.SSLError:  # it waits for the peer's own end, or the peer has gone
