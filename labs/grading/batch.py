@@ -138,6 +138,7 @@ def _order(of: Manifest, submission: Submission) -> Order:
         values=values,
         digest=submission.digest(given),
         network=bool(facts.get("network", False)),
+        in_turn=bool(facts.get("in_turn", False)),
     )
 
 

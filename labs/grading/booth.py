@@ -4,7 +4,7 @@
     engine      an engine of the submission's own, in that namespace, outside every container of it
     kernel      the learner's Python, in a container that has the engine's socket and nothing else of it
     replay      nbval, in a container that hears the kernel and nothing else
-    judge       the lab's checks, in a container, when the kernel has ended
+    judge       the lab's checks, in a container, when the kernel has ended, or stands still (verdict.py)
 
 The learner's files and the kernel's sockets lie on a file system of fixed size in memory, the engine's on one of fixed
 size on disk, so that neither can fill the machine. Everything can be taken away by the place's path alone, also after

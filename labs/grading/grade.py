@@ -1,4 +1,4 @@
-"""One submission, graded: mended, replayed beside an engine of its own, judged when its kernel has ended.
+"""One submission, graded: mended, replayed beside an engine of its own, judged while no kernel of it runs.
 
 Points come from the judge alone; what nbval says is reported, and costs points only where the exercise says so.
 """
@@ -11,7 +11,8 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from nbformat import NotebookNode
 from labs import build, workspace
 from labs.catalogue import COURSE, NOTEBOOK
 from labs.grading import booth as places
-from labs.grading import mending, sheet
+from labs.grading import marks, mending, sheet, verdict
 from labs.grading.assign import materials
 from labs.grading.booth import Booth, BoothFailed, Limits
 from labs.grading.house import LEARNER, House
@@ -30,33 +31,35 @@ from labs.grading.mending import Finding, Mended, Unreadable
 from labs.grading.results import Cell, Graded, Score, State
 from labs.grading.sheet import Sheet, Task
 from labs.grading.submissions import Submission, content, files
+from labs.grading.verdict import Case, Turns, Verdicts
 from labs.replayed import REPLAYED
 
 nbformat: Any = untyped
-#: of a report that a container wrote
-_MOST_REPORT = 8 << 20
-_JUDGE_SECONDS = 900.0
 _NOT_CHECKED = "확인하는 데 너무 오래 걸려서 멈췄어요."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What is to be graded, and by what: `values` are the learner's own, `digest` stands for all of it."""
+    """What is to be graded, and by what: `values` are the learner's own, `digest` stands for all of it; `in_turn`: each
+    exercise is judged when its cell has run."""
 
     submission: Submission
     values: build.Values
     digest: str
     network: bool = False
+    in_turn: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
 class _Replayed:
-    """What the replay told: the answers to exercises, cells that failed, and why it did not come to the end."""
+    """What the replay told: the answers to exercises, cells that failed, and why it did not come to the end.
+    `verdicts`: of exercises that have had their turn."""
 
     answers: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     heard: set[str] = field(default_factory=set)
     trouble: str = ""
+    verdicts: Verdicts = field(default_factory=dict)
 
 
 def grade(house: House, name: str, order: Order, limits: Limits) -> Graded:
@@ -74,7 +77,8 @@ def grade(house: House, name: str, order: Order, limits: Limits) -> Graded:
     with places.booth(house, name, limits, network=order.network) as there:
         _lay_files(there, order)
         replayed = _replay(there, order, mended)
-        judged = _judge(there, order, replayed.answers)
+        waiting = [task.text.id for task in given.tasks if task.text.id not in replayed.verdicts]
+        judged = replayed.verdicts | verdict.judge(there, _case(there, order), waiting, replayed.answers)
     cells = tuple(_failed_cells(mended.notebook, replayed))
     scores = tuple(
         _score(task, judged.get(task.text.id), _first_failed(given, mended, task, replayed), _NOT_CHECKED)
@@ -140,21 +144,29 @@ def _replay(there: Booth, order: Order, mended: Mended) -> _Replayed:
     (folder / NOTEBOOK).write_text(nbformat.writes(mended.notebook), encoding="utf-8")
     (desk / "sanitize.cfg").write_bytes(_sanitize_file().read_bytes())
     os.chown(desk, LEARNER, LEARNER)
-    dead, report = desk / "dead", desk / "report"
-    words = (
+    dead, report, turns = desk / "dead", desk / "report", there.desk / "turns"
+    words = [
         *(sys.executable, "-P", "-m", "labs.grading.replay", str(folder / NOTEBOOK), str(_connection(there))),
         *(str(report), str(dead), str(desk / "sanitize.cfg"), f"{there.limits.cell_seconds:g}"),
-    )
+    ]
+    binds = [f"{desk}:{desk}", f"{there.wires}:{there.wires}"]
+    if order.in_turn:
+        turns.mkdir(mode=0o755)
+        words.append(str(turns))
+        binds.append(f"{turns}:{turns}:ro")
     replay = there.start(
-        "replay", words, environment=("HOME=/tmp", "PYTHONDONTWRITEBYTECODE=1"),
-        binds=(f"{desk}:{desk}", f"{there.wires}:{there.wires}"), NetworkMode="none",
-    )  # fmt: skip
+        "replay", words, environment=("HOME=/tmp", "PYTHONDONTWRITEBYTECODE=1"), binds=binds, NetworkMode="none"
+    )
     ended = threading.Thread(target=_watch, args=(there, kernel, dead), daemon=True)
     ended.start()
-    code = there.wait(replay, there.limits.seconds)
+    checks = _checks(mended) if order.in_turn else {}
+    court = Turns(there=there, case=_case(there, order), kernel=kernel, report=report, folder=turns, checks=checks)
+    with court if order.in_turn else nullcontext():
+        code = there.wait(replay, there.limits.seconds)
     there.kill(kernel)
     ended.join(30)
-    told = _understood(_lines(report), code, mended)
+    told = _understood(verdict.lines(report), code, mended)
+    told.verdicts = court.verdicts
     if code not in (0, None) and not told.heard:
         why = there.words_of(replay).strip()
         if not report.exists():  # it has not come to the notebook, so that nothing of a learner's can be the reason
@@ -162,6 +174,16 @@ def _replay(there: Booth, order: Order, mended: Mended) -> _Replayed:
         told.trouble = f"노트북을 다시 실행하지 못했어요: {why[-300:]}"
     there.kill(replay)
     return told
+
+
+def _case(there: Booth, order: Order) -> Case:
+    return Case(lab=order.submission.lab.number, values=order.values, workspace=_folder(there, order))
+
+
+def _checks(mended: Mended) -> dict[str, str]:
+    """Cell → the exercise that it asks about."""
+    given = (cell for cell in mended.notebook.cells if marks.kind(cell) is marks.Kind.CHECK)
+    return {cell.id: cell.source.split()[1] for cell in given if cell.source.startswith("%check ")}
 
 
 def _sanitize_file() -> Path:
@@ -236,23 +258,6 @@ def _understood(lines: list[dict[str, Any]], code: int | None, mended: Mended) -
     return told
 
 
-def _lines(report: Path) -> list[dict[str, Any]]:
-    """As many whole lines of JSON as there are."""
-    found = []
-    try:
-        data = content(report)[:_MOST_REPORT]
-    except OSError:
-        return []
-    for line in data.decode("utf-8", "replace").splitlines():
-        try:
-            told = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(told, dict):
-            found.append(told)
-    return found
-
-
 def _failed_cells(notebook: NotebookNode, replayed: _Replayed) -> Iterator[Cell]:
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for number, cell in enumerate(code, 1):
@@ -276,35 +281,7 @@ def _first_failed(given: Sheet, mended: Mended, task: Task, replayed: _Replayed)
     return None
 
 
-# the judge -----------------------------------------------------------------------------------------------------------
-def _judge(there: Booth, order: Order, answers: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Exercise → what its check said."""
-    desk = there.desk / "judge"
-    desk.mkdir()
-    given = {
-        "answers": answers,
-        "values": order.values,
-        "host": f"unix://{places.SOCKET}",
-        "workspace": str(_folder(there, order)),
-        "user": LEARNER,
-    }
-    words = ("-P", "-m", "labs.grading.judge", order.submission.lab.number, str(desk / "report"))
-    judge = there.start(
-        "judge",
-        (sys.executable, *words, json.dumps(given, ensure_ascii=False)),
-        user=0,
-        environment=("HOME=/tmp", "DOCKER_CONFIG=/tmp/docker", "PYTHONDONTWRITEBYTECODE=1"),
-        binds=(*places.engine_binds(there), f"{desk}:{desk}", f"{there.work}:{there.work}:ro"),
-        CapAdd=["SETUID", "SETGID"],
-    )
-    code = there.wait(judge, _JUDGE_SECONDS)
-    told = {str(line.get("exercise")): line for line in _lines(desk / "report")}
-    if code and not told:
-        raise BoothFailed(f"the judge did not run: {there.words_of(judge).strip()[-800:]}")
-    there.kill(judge)
-    return told
-
-
+# the points ----------------------------------------------------------------------------------------------------------
 def _score(task: Task, said: dict[str, Any] | None, failed: str | None, missing: str) -> Score:
     told = {name: str((said or {}).get(name, "")) for name in ("expected", "found", "read_from")}
     state = {"passed": State.PASSED, "not yet": State.NOT_YET}.get(str((said or {}).get("state")), State.BROKEN)

@@ -1,8 +1,9 @@
 """python -P -m labs.grading.judge LAB REPORT GIVEN: the lab's checks over a submission's engine.
 
-Runs in a container, when the learner's kernel has ended. As root it loads the checks, then becomes the learner's user,
-who cannot read them: whatever a check follows in the learner's files leads nowhere. GIVEN is JSON: the answers, the
-learner's values, the engine's address. A line of JSON for each exercise goes to REPORT as soon as it is known.
+Runs in a container, when the learner's kernel has ended or stands still. As root it loads the checks, then becomes the
+learner's user, who cannot read them: whatever a check follows in the learner's files leads nowhere. GIVEN is JSON: the
+answers, the learner's values, the engine's address, and which exercises. A line of JSON for each goes to REPORT as soon
+as it is known.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ def main(words: list[str]) -> int:
         os.setgroups([])
         os.setgid(told["user"])
         os.setuid(told["user"])
-        for each, exercise in exercises.items():
+        for each in told["exercises"]:
+            exercise = exercises[each]
             began = time.monotonic()
             result = _checked(each, exercise, told)
             result |= {"exercise": each, "seconds": round(time.monotonic() - began, 3)}

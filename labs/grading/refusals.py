@@ -1,6 +1,4 @@
-"""Labs that cannot be graded, and what a teacher is told of them at once: a restricted engine cannot run them, or what
-an exercise left is no more there when the notebook has ended.
-"""
+"""Labs that cannot be graded, and what a teacher is told of them at once: a restricted engine cannot run them."""
 
 from __future__ import annotations
 
@@ -17,10 +15,5 @@ def why_not(lab: Lab) -> str:
         return (
             f"실습 {lab.number}은(는) 권한 있는 컨테이너(--privileged)가 필요해서, 제한된 엔진에서 하는 채점으로는 "
             "볼 수 없어요."
-        )
-    if facts.get("in_turn"):
-        return (
-            f"실습 {lab.number}의 과제들은 같은 컨테이너들을 차례로 바꿔 가서, 노트북이 끝난 뒤에 한 번 확인하는 "
-            "채점으로는 앞의 과제를 볼 수 없어요."
         )
     return ""

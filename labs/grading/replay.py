@@ -1,8 +1,9 @@
-"""python -P -m labs.grading.replay NOTEBOOK CONNECTION REPORT DEAD SANITIZE CELL-SECONDS: a notebook, replayed.
+"""python -P -m labs.grading.replay NOTEBOOK CONNECTION REPORT DEAD SANITIZE CELL-SECONDS [TURNS]: a notebook, replayed.
 
 nbval over a kernel that somebody else started in a container: strict for cells tagged `nbval-check-output`, lax
 elsewhere. Runs in a container of its own, since what it reads comes from the learner's kernel. A line of JSON for each
-cell goes to REPORT; the file DEAD says that the kernel has ended.
+cell goes to REPORT; the file DEAD says that the kernel has ended. With the folder TURNS, what follows a graded cell waits
+until a file there is called as that cell.
 """
 
 from __future__ import annotations
@@ -201,15 +202,25 @@ def _is_about(message: Mapping[str, Any], msg_id: str) -> bool:
 class Report:
     """A pytest plugin that writes what became of each cell, as soon as it is known."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, turns: Path | None) -> None:
         self._file = path.open("w", encoding="utf-8")
+        self._turns = turns
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: Any, call: Any) -> Any:
         report = yield
         if call.when == "call" or (call.when == "setup" and call.excinfo is not None):
             self._write(item, call)
+            self._await_turn(item.cell)
         return report
+
+    def _await_turn(self, cell: Any) -> None:
+        """Whoever judges it answers in any case; whoever started us ends us when the time is over."""
+        if self._turns is None or not cell.metadata.get("nbgrader", {}).get("grade"):
+            return
+        judged = self._turns / cell.id
+        while not judged.exists():
+            time.sleep(_LOOK / 4)
 
     def _write(self, item: Any, call: Any) -> None:
         error = call.excinfo.value if call.excinfo is not None else None
@@ -252,7 +263,7 @@ def _sentence(error: BaseException) -> str:
 
 
 def main(words: list[str]) -> int:
-    notebook, connection, report, dead, sanitize, seconds = words
+    notebook, connection, report, dead, sanitize, seconds, *turns = words
     ContainedKernel.connection, ContainedKernel.dead = Path(connection), Path(dead)
     nbval.plugin.RunningKernel = ContainedKernel  # nbval has no other way to be given a kernel
     os.chdir(Path(notebook).parent)
@@ -262,7 +273,7 @@ def main(words: list[str]) -> int:
         *("-q", "-p", "no:cacheprovider", "-c", os.devnull, "--assert", "plain", "--color", "no", "--tb", "no"),
         *("--rootdir", str(Path(notebook).parent), notebook),
     ]
-    pytest.main(arguments, plugins=[Report(Path(report))])
+    pytest.main(arguments, plugins=[Report(Path(report), Path(turns[0]) if turns else None)])
     return 0
 
 

@@ -27,6 +27,7 @@ from tests.labs.submitted import POINTS, notebook, right
 
 COURSE = REPOSITORY / "tests" / "testdata" / "grading"
 NAME = "90_practice"
+IN_TURN = "91_in_turn"
 ALL = sum(POINTS.values())
 SEED = "시험"
 #: nine notebooks, on a machine that does much else
@@ -71,6 +72,10 @@ class Class:
     def submit(self, learner: str, data: bytes) -> None:
         (self.place / "in").mkdir(exist_ok=True)
         (self.place / "in" / f"{learner}.ipynb").write_bytes(data)
+
+    def released(self, lab: str) -> Path:
+        """The folder that was handed out to everybody."""
+        return self.place / "out" / "release" / lab
 
     def own(self, learner: str) -> tuple[Path, str]:
         """The learner's folder, and the name that their first container must have."""
@@ -257,3 +262,23 @@ def test_bad_input_is_one_sentence_and_its_korean(graded: Class) -> None:
         assert LABEL not in done.stderr
     done = graded.labs("grade", "in", "-o", "book2", "--jobs", "0")
     assert done.returncode == 2 and "Traceback" not in done.stderr
+
+
+def test_exercises_that_undo_each_other_are_judged_in_their_turn(graded: Class, tmp_path: Path) -> None:
+    """Also where the kernel ends in between: what had its turn before keeps its points."""
+    made = Class(engine=graded.engine, place=tmp_path)
+    assert made.labs("assign", "91", "-o", "out").returncode == 0
+    work = {
+        "91-1": "docker run -d --name first busybox sleep 1000",
+        "91-2": "docker rm -f first\ndocker run -d --name second busybox sleep 1000",
+        "answer": "%check 91-3 $(docker inspect --format '{{.State.Pid}}' second)",
+    }
+    made.submit("right", notebook(made.released(IN_TURN), work))
+    made.submit("ended", notebook(made.released(IN_TURN), {**work, "91-2": submitted.EXIT}))
+    done = made.grade()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert made.scores() == {
+        "right": {"91-1": 1.0, "91-2": 1.0, "91-3": 1.0},
+        "ended": {"91-1": 1.0, "91-2": 0.0, "91-3": 0.0},
+    }
+    assert made.failed_cells("right") == [] and made.trouble("right") == ""
