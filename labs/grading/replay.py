@@ -2,8 +2,8 @@
 
 nbval over a kernel that somebody else started in a container: strict for cells tagged `nbval-check-output`, lax
 elsewhere. Runs in a container of its own, since what it reads comes from the learner's kernel. A line of JSON for each
-cell goes to REPORT; the file DEAD says that the kernel has ended. With the folder TURNS, what follows a graded cell waits
-until a file there is called as that cell.
+cell goes to REPORT; the file DEAD says that the kernel has ended. With the folder TURNS, what follows a graded cell
+waits until a file there is called as that cell.
 """
 
 from __future__ import annotations

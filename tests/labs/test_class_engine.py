@@ -24,8 +24,8 @@ from tests.labs.test_notebooks import SANITIZE
 pytestmark = [pytest.mark.full, pytest.mark.timeout(1200), needs_root]
 #: nobody has it on this machine, and no container
 LEARNER = 61001
-#: 10 needs privileged containers; the engine's track the kernel itself
-LABS = [lab for lab in catalogue.labs() if not lab.track and lab.number != "10"]
+#: 10 needs privileged containers
+LABS = [lab for lab in catalogue.labs() if lab.number != "10"]
 
 
 @dataclass(frozen=True, slots=True)
