@@ -39,6 +39,10 @@ CONTAINED = (
     "이 컴퓨터의 커널은 보통 사용자가 사용자 네임스페이스를 만들지 못하게 해요(Ubuntu가 그래요). "
     "그래서 작업실을 엔진의 컨테이너 안에 열었어요. 셀과 과제는 똑같이 하면 돼요.\n"
 )
+RESTRICTED = (
+    "수업용으로 제한된 엔진이라서 컨테이너 안의 작업실을 열 수 없어요. "
+    "여러분의 컴퓨터나 가상 머신에서 `./lab up`으로 연 실습실에서 해 보세요."
+)
 LOST = "변수와 네임스페이스, 마운트는 사라졌어요. 다음 %%wall 셀은 새 작업실에서 시작해요."
 #: what tells that the kernel lets no ordinary user make a room
 _REFUSED = {errno.EPERM, errno.EACCES, errno.ENOSPC, errno.EINVAL, errno.ENOSYS}
@@ -100,7 +104,9 @@ class Door:
             message = None
         if message is None:
             self._errors.seek(0)
-            raise NoRoom(f"작업실을 열지 못했어요.\n{self._errors.read().decode('utf-8', 'replace').strip()}")
+            said = self._errors.read().decode("utf-8", "replace").strip()
+            why = RESTRICTED if "this engine is restricted" in said else said
+            raise NoRoom(f"작업실을 열지 못했어요.\n{why}")
         if "failed" in message:
             raise _Refused(message["failed"], message["at"])
 
