@@ -121,6 +121,8 @@ def host_config(words: Parsed, console: tuple[int, int]) -> dict[str, Any]:
         host["Tmpfs"] = {place: options for place, _, options in (item.partition(":") for item in words["tmpfs"])}
     if words["sysctl"]:
         host["Sysctls"] = key_values(words["sysctl"])
+    if words["storage-opt"]:
+        host["StorageOpt"] = key_values(words["storage-opt"])
     if words["mount"]:
         from kernel_engine.cli.mounts import mount
 

@@ -96,6 +96,7 @@ security-opt list
 shm-size bytes
 stop-signal string
 stop-timeout int
+storage-opt list
 sysctl map
 tmpfs list
 tty,t bool

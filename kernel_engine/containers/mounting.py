@@ -112,9 +112,10 @@ def check_tmpfs(target: str, words: str) -> str:
     if not target.startswith("/"):
         raise InvalidRequest(f"invalid mount path: '{target}' mount path must be absolute")
     for word in filter(None, words.split(",")):
-        name, equals, _ = word.partition("=")
+        name, equals, value = word.partition("=")
         if (name not in _TMPFS_DATA) if equals else (name not in _TMPFS_FLAGS):
-            raise InvalidRequest(f'invalid tmpfs option ["{word}"]')
+            given = f'"{name}" "{value}"' if equals else f'"{name}"'
+            raise InvalidRequest(f"invalid tmpfs option [{given}]")
     return _destination(target)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from kernel_engine.containers import identity
+from kernel_engine.containers import identity, sysctls
 from kernel_engine.containers.house import House
 from kernel_engine.containers.leading import Membership, bequeath, leaders, settle
 from kernel_engine.containers.links import write_hosts
@@ -18,7 +18,6 @@ from kernel_engine.containers.publishing import wishes
 from kernel_engine.containers.record import Container
 from kernel_engine.containers.roster import Live
 from kernel_engine.containers.sharing import owner_of, sharers
-from kernel_engine.containers.spec import interface_of
 from kernel_engine.errors import Forbidden, InvalidRequest, NotFound
 from kernel_engine.network.endpoint import ANYWHERE, ANYWHERE6, Endpoint
 from kernel_engine.network.nat import publish
@@ -29,7 +28,6 @@ from kernel_engine.network.veth import INSIDE, loopback_up, plug
 from kernel_engine.syscalls.trace import Call, source_of
 
 #: Docker's option of an endpoint: "net.ipv4.conf.IFNAME.log_martians=1,…"
-_ENDPOINT_SYSCTLS = "com.docker.network.endpoint.sysctls"
 
 
 def settled(options: ContainerOptions, networks: Networks) -> Mapping[str, EndpointOptions]:
@@ -212,6 +210,7 @@ def check(network: Network, options: EndpointOptions) -> None:
         raise InvalidRequest(
             "user specified IP address is supported only when connecting to networks with user configured subnets"
         )
+    sysctls.check_endpoint(options.driver_options)
 
 
 async def _attach(
@@ -229,10 +228,7 @@ async def _attach(
 
 
 def _wanted(config: ContainerOptions, options: EndpointOptions, interface: str, routes: bool, routes6: bool) -> Wanted:
-    settings = {name: value for name, value in config.host.sysctls.items() if interface_of(name) == interface}
-    for pair in filter(None, options.driver_options.get(_ENDPOINT_SYSCTLS, "").split(",")):
-        name, _, value = pair.partition("=")
-        settings[name.replace("IFNAME", interface)] = value
+    settings = sysctls.of_interface(config.host.sysctls, options.driver_options, interface)
     return Wanted(
         interface=interface,
         address=options.address,

@@ -81,6 +81,21 @@ def joined(house: House, record: Container) -> tuple[Joined, ...]:
     )
 
 
+def of_machine(house: House, record: Container) -> frozenset[str]:
+    """Namespaces that are the machine's own, by its own word or by that of whose they are. NotFound."""
+    uts = ("uts",) if record.config.host.uts_mode == "host" else ()
+    modes = (("net", "network_mode"), ("ipc", "ipc_mode"), ("pid", "pid_mode"))
+    return frozenset((*uts, *(name for name, field in modes if _is_machines(house, record, field))))
+
+
+def _is_machines(house: House, record: Container, field: str) -> bool:
+    seen: set[str] = set()
+    while (owner := owner_of(getattr(record.config.host, field))) and record.id not in seen:
+        seen.add(record.id)
+        record = house.roster.find(owner).record
+    return bool(getattr(record.config.host, field) == "host")
+
+
 def network_owner(house: House, record: Container) -> Container:
     """Whose network it has: its own as a rule. NotFound."""
     owner = owner_of(record.config.host.network_mode)

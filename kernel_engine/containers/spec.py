@@ -9,14 +9,16 @@ from kernel_engine.containers.merge import arguments, process_environment
 from kernel_engine.containers.options import ContainerOptions, ExecOptions, HostOptions
 from kernel_engine.containers.record import Container, MountPoint
 from kernel_engine.containers.restriction import Folder
+from kernel_engine.containers.sysctls import settled
 from kernel_engine.errors import InvalidRequest
 from kernel_engine.formats.environment import override_environment
 from kernel_engine.runtime import capabilities
-from kernel_engine.runtime.defaults import DEFAULT_SYSCTLS, IPV6_OFF, MASKED_PATHS, PING_GROUPS, READONLY_PATHS
+from kernel_engine.runtime.defaults import MASKED_PATHS, READONLY_PATHS
 from kernel_engine.runtime.spec import Ids, Joined, Mount, Process, Resources, Rlimit, Rootfs, Spec
 from kernel_engine.storage.snapshots import OverlayPlan
 
 _DEFAULT_PERIOD = 100_000
+_NAMESPACES = frozenset(("mount", "pid", "uts", "ipc", "net", "cgroup"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,8 @@ class Surroundings:
     ipv6: bool  #: the kernel has it
     provisions: Provisions
     joined: tuple[Joined, ...] = ()
+    #: namespaces that are the machine's, by its own word or by that of the container whose they are
+    of_machine: frozenset[str] = frozenset()
     linked: tuple[str, ...] = ()  #: variables that tell of linked containers
     ids: Ids | None = None  #: whom its users are on this machine
     folder_of: Callable[[str], Folder] | None = None  #: a restricted engine: where the source of a bind lies
@@ -95,7 +99,9 @@ def container_spec(container: Container, around: Surroundings) -> Spec:
         masked_paths=() if open_paths else MASKED_PATHS,
         readonly_paths=() if open_paths else READONLY_PATHS,
         resources=resources(host),
-        sysctls=_sysctls(host, around.ids, ipv6=around.ipv6),
+        sysctls=settled(
+            host, around.ids, _NAMESPACES - around.of_machine, new=frozenset(namespaces(host)), ipv6=around.ipv6
+        ),
         init=around.tini if host.init else "",
         privileged=host.privileged,
         shm_size=0 if host.ipc_mode == "none" else host.shm_size or 64 * 1024 * 1024,
@@ -189,22 +195,6 @@ def resources(host: HostOptions) -> Resources:
         oom_kill_disable=host.oom_kill_disable,
         every_controller=host.privileged,
     )
-
-
-def _sysctls(host: HostOptions, ids: Ids | None, *, ipv6: bool) -> tuple[tuple[str, str], ...]:
-    """Docker's defaults belong to a network namespace: one that is the host's keeps the host's."""
-    own = dict((*DEFAULT_SYSCTLS, *((IPV6_OFF,) if ipv6 else ()))) if "net" in namespaces(host) else {}
-    if own and ids is not None:
-        own[PING_GROUPS] = f"0 {ids.groups[0].count - 1}"  # a group that is not in the user namespace is refused
-    others = {name: value for name, value in host.sysctls.items() if not interface_of(name)}
-    return tuple({**own, **others}.items())
-
-
-def interface_of(sysctl: str) -> str:
-    """ "eth0" of "net.ipv4.conf.eth0.rp_filter": a setting that waits for its interface; "" for all others."""
-    words = sysctl.split(".")
-    special = len(words) > 4 and words[0] == "net" and words[2] in ("conf", "neigh")
-    return words[3] if special and words[3] not in ("all", "default", "lo") else ""
 
 
 def _rootfs(plan: OverlayPlan, read_only: bool, beneath: tuple[str, ...]) -> Rootfs:

@@ -23,7 +23,7 @@ from kernel_engine.containers.record import Container, WaitResult
 from kernel_engine.containers.remove import remove_locked
 from kernel_engine.containers.restriction import Folder
 from kernel_engine.containers.roster import Live
-from kernel_engine.containers.sharing import joined, network_owner, owner_of
+from kernel_engine.containers.sharing import joined, network_owner, of_machine, owner_of
 from kernel_engine.containers.spec import Provisions, Surroundings, container_spec
 from kernel_engine.containers.traces import write_trace
 from kernel_engine.errors import Conflict, EngineError, Forbidden, KernelRefused, NotModified, StartFailed, Unavailable
@@ -194,6 +194,7 @@ async def _spec(house: House, record: Container, provisions: Provisions) -> Spec
             ipv6=os.path.exists("/proc/sys/net/ipv6"),
             provisions=provisions,
             joined=joins,
+            of_machine=of_machine(house, record),
             linked=variables(house, record),
             ids=house.ids if house.remapped(record) else None,
             folder_of=None if house.restriction is None else house.restriction.folder,

@@ -26,9 +26,9 @@ from kernel_engine.network.inside import pin
 from kernel_engine.paths import Instance
 from kernel_engine.storage.overlay import PLAIN
 from kernel_engine.syscalls import ids, mounts
-from kernel_engine.syscalls.cgroupfs import write
 from kernel_engine.syscalls.mounts import UmountFlag, umount2
 from kernel_engine.syscalls.process import CloneFlag, setns, unshare
+from kernel_engine.syscalls.procfs import write
 
 log = logging.getLogger("kernel_engine")
 

@@ -20,8 +20,8 @@ from kernel_engine.network.making import Wish
 from kernel_engine.network.rules import Ways, ruleset
 from kernel_engine.network.veth import unplug
 from kernel_engine.paths import Instance
-from kernel_engine.syscalls.cgroupfs import write
 from kernel_engine.syscalls.netlink import Link, Netlink
+from kernel_engine.syscalls.procfs import write
 
 _BRIDGE_PREFIX = "ke-"
 _ETHERNET_MTU = 1500

@@ -11,8 +11,8 @@ from ipaddress import IPv4Interface, IPv6Interface
 from typing import NamedTuple
 
 from kernel_engine.network.inside import within
-from kernel_engine.syscalls.cgroupfs import write
 from kernel_engine.syscalls.netlink import Netlink
+from kernel_engine.syscalls.procfs import write
 
 #: the kernel gives the loopback interface the first index in every namespace (LOOPBACK_IFINDEX)
 _LOOPBACK = 1

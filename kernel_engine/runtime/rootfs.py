@@ -17,7 +17,7 @@ from kernel_engine.runtime.beneath import Root
 from kernel_engine.runtime.plan import FileSystem
 from kernel_engine.runtime.spec import Mount, Rootfs
 from kernel_engine.syscalls import mounts as sys
-from kernel_engine.syscalls.cgroupfs import write
+from kernel_engine.syscalls import procfs
 from kernel_engine.syscalls.mounts import MountAttribute, MountFlag, UmountFlag
 from kernel_engine.syscalls.process import CloneFlag, setns
 
@@ -49,7 +49,7 @@ PROC_TARGETS = frozenset(
 )
 
 
-_SHARED_MEMORY = "/dev/shm"
+_SHARED_MEMORY, _PROC = "/dev/shm", "/proc"
 _NOBODY: Mapping[tuple[int, int], int] = MappingProxyType({})
 
 
@@ -196,12 +196,17 @@ def attach_memory(root: Root, tree: int) -> None:
 
 def mount_extra(root: Root, mounts: Sequence[Mount], sources: Sequence[Source]) -> None:
     """The user's binds and tmpfs, in order; targets are made where missing."""
-    proc = _device_of(root, "/proc")
+    replaced = any(mount.target == _PROC for mount in mounts)
+    proc = None if replaced else _device_of(root, _PROC)
     trees = {id(source.mount): source for source in sources}
     for mount in mounts:
         source = trees.get(id(mount))
         fd = _open_target(root, mount, source)
-        if os.fstat(fd).st_dev == proc and mount.target not in PROC_TARGETS and mount.target != "/proc":
+        if mount.target == _PROC:
+            if source is None or not procfs.is_of_proc(source.tree):
+                raise KernelRefused("mount", 13, f'"{_PROC}" cannot be mounted because it is not of type proc')
+            proc = os.fstat(source.tree).st_dev
+        elif os.fstat(fd).st_dev == proc and mount.target not in PROC_TARGETS:
             raise KernelRefused("mount", 13, f'"{mount.target}" cannot be mounted because it is inside /proc')
         if source is None:
             flags, data = tmpfs_options(f"{mount.options},ro" if mount.read_only else mount.options)
@@ -232,7 +237,7 @@ def tmpfs_options(options: str) -> tuple[MountFlag, str]:
 def write_sysctls(sysctls: Sequence[tuple[str, str]]) -> None:
     """net.* and the ipc ones are per namespace, so this process's own are written."""
     for name, value in sysctls:
-        write(f"/proc/sys/{name.replace('.', '/')}", value)
+        procfs.write(f"/proc/sys/{name.replace('.', '/')}", value)
 
 
 def make_read_only(root: Root, paths: Sequence[str]) -> None:

@@ -15,9 +15,9 @@ from kernel_engine.errors import InvalidRequest, KernelRefused
 from kernel_engine.runtime.accounts import Account
 from kernel_engine.runtime.capabilities import NAMES, from_mask, mask
 from kernel_engine.runtime.spec import Process, Rlimit
-from kernel_engine.syscalls import ids
+from kernel_engine.syscalls import ids, procfs
 from kernel_engine.syscalls import process as sys
-from kernel_engine.syscalls.cgroupfs import read, write
+from kernel_engine.syscalls.cgroupfs import read
 from kernel_engine.syscalls.libc import recorded
 from kernel_engine.syscalls.process import Prctl
 
@@ -112,7 +112,7 @@ def set_limits(process: Process) -> None:
     if score is None:  # lowering it is for the machine's root; a rootless engine's containers are as likely as itself
         score = 0 if _IS_MACHINES else max(_OOM_SCORE, 0)
     if score != _OOM_SCORE:
-        write("/proc/self/oom_score_adj", str(score))
+        procfs.write("/proc/self/oom_score_adj", str(score))
 
 
 def own_keys() -> None:

@@ -18,9 +18,9 @@ from kernel_engine.runtime.capabilities import mask
 from kernel_engine.runtime.spec import IdRange, Ids
 from kernel_engine.syscalls import mounts
 from kernel_engine.syscalls import process as sys
-from kernel_engine.syscalls.cgroupfs import write
 from kernel_engine.syscalls.mounts import MountAttribute
 from kernel_engine.syscalls.process import CloneFlag
+from kernel_engine.syscalls.procfs import write
 
 _OVERLAY_ON_MAPPED = (5, 19)
 _NOBODY_ELSE = CloneFlag.CLONE_NEWUSER | CloneFlag.CLONE_PIDFD

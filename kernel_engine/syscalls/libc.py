@@ -28,6 +28,7 @@ _syscall.restype = ctypes.c_long
 #: found once, by whoever imports this, and not again by each child that is forked
 _OFTEN = (
     "capset",
+    "fstatfs",
     "mount",
     "pivot_root",
     "prctl",

@@ -45,6 +45,7 @@ class UmountFlag(IntFlag):
 class ResolveFlag(IntFlag):
     """RESOLVE_*, openat2(2)."""
 
+    RESOLVE_NO_XDEV = 0x01
     RESOLVE_NO_MAGICLINKS = 0x02
     RESOLVE_NO_SYMLINKS = 0x04
     RESOLVE_BENEATH = 0x08

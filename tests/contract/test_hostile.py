@@ -9,12 +9,14 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from kernel_engine.api.routes import ROUTES
+from tests.conftest import remove_containers
 from tests.contract import hostile
 from tests.contract.speaking import connect, request
 from tests.contract.test_schema import CASES
@@ -27,7 +29,7 @@ PATIENCE = 60.0
 #: how much of an answer that may go on for ever is waited for
 GLANCE = 0.05
 #: what the names of our own mistakes look like in an answer
-_MISTAKE = re.compile(r"^[A-Za-z_.]*(Error|Exception|Warning|Interrupt|Exit|Group)\b")
+_MISTAKE = re.compile(r"^[A-Za-z_.]*(Error|Exception|Warning|Interrupt|Exit|Group): ")
 _HOST: dict[str, Any] = {
     "Binds": ["v:/v:ro"], "Dns": ["1.1.1.1"], "DnsOptions": [], "CapDrop": [], "GroupAdd": ["1"], "IpcMode": "",
     "PidMode": "",
@@ -151,6 +153,16 @@ def _judge(answer: bytes, asked: object, *, head: bool = False) -> None:
 
 @pytest.fixture(scope="module")
 def names(daemon: Daemon) -> dict[str, str]:
+    return _furnished(daemon)
+
+
+def _furnished(daemon: Daemon) -> dict[str, str]:
+    """One of each thing is there, and nothing else."""
+    remove_containers(daemon)
+    daemon.docker("volume", "prune", "-af")
+    daemon.docker("network", "prune", "-f")
+    if not daemon.out("images", "-q", "busybox"):
+        daemon.docker("pull", "-q", "busybox")
     daemon.docker(
         "run", "-d", "--init", "--stop-timeout", "1", "--name", "web", "-v", "kept:/kept", "busybox", "sleep", "6000"
     )
@@ -189,6 +201,27 @@ def test_every_route_has_a_sentence_for_what_is_wrong(daemon: Daemon, names: dic
 def test_every_route_has_a_sentence_for_all_that_is_wrong(daemon: Daemon, names: dict[str, str]) -> None:
     with unharmed(daemon):
         _every_route(daemon, names, 300)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(3000)
+def test_memory_does_not_grow(daemon: Daemon) -> None:
+    """The same again and again, and all that it made taken away: what each request leaves behind would add up."""
+    used = []
+    for _ in range(8):
+        names = _furnished(daemon)
+        _any_bytes(daemon, 500)
+        _every_route(daemon, names, 8)
+        _furnished(daemon)
+        used.append(_resident(daemon))
+    assert used[-1] - used[2] < 4 << 20, used
+
+
+def _resident(daemon: Daemon) -> int:
+    """Bytes of memory that are the daemon's alone (proc_pid_smaps_rollup(5)), without its workers'."""
+    assert daemon.process is not None
+    lines = Path(f"/proc/{daemon.process.pid}/smaps_rollup").read_text().splitlines()
+    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith(("Private_", "Swap:")))
 
 
 def test_an_address_that_is_none(daemon: Daemon) -> None:

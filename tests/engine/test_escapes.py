@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -15,10 +16,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kernel_engine.client import Client
+from kernel_engine.client.failures import APIError
 from tests.conftest import needs_root
 from tests.daemon import Daemon
 
@@ -136,8 +139,62 @@ def test_cve_2025_52881_a_proc_of_ones_own(daemon: Daemon) -> None:
     """What the runtime writes to /proc (labels, settings) would go where the container's links lead."""
     before = Path("/proc/sys/net/core/somaxconn").read_text()
     _shell(daemon, "mkdir -p /v/sys/net/core; ln -s /proc/sysrq-trigger /v/sys/net/core/somaxconn", "-v", "proc:/v")
-    _shell(daemon, "true", "-v", "proc:/proc", "--sysctl", "net.core.somaxconn=33")
+    told = _shell(daemon, "true", "-v", "proc:/proc", "--sysctl", "net.core.somaxconn=33")
+    assert '"/proc" cannot be mounted because it is not of type proc' in told
     assert Path("/proc/sys/net/core/somaxconn").read_text() == before
+
+
+@pytest.mark.parametrize("times", [3, pytest.param(60, marks=pytest.mark.full)])
+def test_cve_2025_52881_nothing_is_written_to_a_containers_proc(daemon: Daemon, times: int) -> None:
+    """Labels of Linux security modules, scores and settings: all links of this /proc lead to one file."""
+    files = "attr/current attr/exec attr/fscreate attr/keycreate attr/sockcreate attr/apparmor/exec oom_score_adj"
+    furnish = f"""
+        touch /written; chmod 666 /written; mount -t tmpfs none /proc; cd /proc
+        mkdir -p self/attr/apparmor sys/net/core sys/net/ipv4
+        for name in {files}; do ln -s /written self/$name; done
+        ln -s self thread-self; ln -s self 1
+        for name in core/somaxconn ipv4/ip_unprivileged_port_start; do ln -s /written sys/net/$name; done
+        touch /ready; while :; do mv self s; ln -s s self; rm self; mv s self; done"""
+    words = ("--cap-add", "SYS_ADMIN", "--sysctl", "net.core.somaxconn=33", "--oom-score-adj", "100")
+    name = daemon.docker("run", "-d", *words, "busybox", "sh", "-c", furnish).stdout.strip()
+    end = time.monotonic() + 60
+    while daemon.docker("exec", name, "test", "-e", "/ready", check=False).returncode:
+        assert time.monotonic() < end
+    for _ in range(times):
+        daemon.docker("exec", "-t", name, "true")
+        daemon.docker("exec", "--privileged", name, "true")
+    assert daemon.docker("exec", name, "cat", "/written").stdout == ""
+    daemon.docker("rm", "-f", name)
+
+
+def _refused_settings() -> Iterator[tuple[dict[str, Any], str]]:
+    alone, endpoint = "is not in a separate kernel namespace", "com.docker.network.endpoint.sysctls"
+    for name in ("kernel.core_pattern", "vm.overcommit_memory", "kernel/core_pattern", "", "fs.suid_dumpable"):
+        yield {"HostConfig": {"Sysctls": {name: "1"}}}, f'sysctl "{name}" {alone}'
+    yield {"HostConfig": {"Sysctls": {"net./../kernel/core_pattern": "1"}}}, "no such file or directory"
+    host = {"Sysctls": {"net.core.somaxconn": "1"}}
+    yield {"HostConfig": {**host, "NetworkMode": "host"}}, "not allowed in host network namespace"
+    yield {"HostConfig": {**host, "NetworkMode": "container:outside"}}, "not allowed in host network namespace"
+    shared = {"Sysctls": {"kernel.shmmni": "1"}, "IpcMode": "host"}
+    yield {"HostConfig": shared}, "is not allowed in the hosts ipc namespace"
+    for setting in ("kernel.core_pattern=1", "net.ipv4.conf.all.forwarding=0", "net.ipv4.conf.IFNAME.x/../../all/y=0"):
+        options = {"EndpointsConfig": {"bridge": {"DriverOpts": {endpoint: setting}}}}
+        yield {"NetworkingConfig": options}, "unrecognised network interface sysctl"
+
+
+def test_settings_of_the_machine_by_way_of_a_container(daemon: Daemon) -> None:
+    """The command line refuses most of these itself: other clients do not."""
+    watched = [Path(f"/proc/sys/{name}") for name in ("kernel/core_pattern", "net/core/somaxconn", "kernel/shmmni")]
+    before = [path.read_text() for path in watched]
+    daemon.docker("run", "-d", "--name", "outside", "--network", "host", "busybox", "sleep", "1000")
+    for body, sentence in _refused_settings():
+        client = Client(daemon.host)
+        made = client.post("/containers/create", body={"Image": "busybox", "Cmd": ["true"], **body}).json()["Id"]
+        with pytest.raises(APIError, match=re.escape(sentence)):
+            client.post(f"/containers/{made}/start").read()
+        daemon.docker("rm", "-f", made)
+    assert [path.read_text() for path in watched] == before
+    daemon.docker("rm", "-f", "outside")
 
 
 def test_cve_2022_0492_a_release_agent(daemon: Daemon) -> None:
@@ -257,6 +314,8 @@ def test_a_container_that_fills_memory_as_files(daemon: Daemon) -> None:
     script = "for d in /dev /dev/shm; do head -c 70m /dev/zero >$d/fill; stat -c %s $d/fill; rm $d/fill; done"
     told = _shell(daemon, script)
     assert {word for word in told.split() if word.isdigit()} == {str(64 << 20)}
+    few = "i=0; while [ $i -lt 20 ] && touch /t/$i 2>/dev/null; do i=$((i+1)); done; echo $i"
+    assert _shell(daemon, few, "--tmpfs", "/t:nr_inodes=10") == "9\n", "the directory itself is the tenth"
     held = ("-m", "32m", "--memory-swap", "32m", "--shm-size", "1g")
     told = _shell(daemon, "head -c 200m /dev/zero >/dev/shm/fill; stat -c 'size %s' /dev/shm/fill", *held)
     sizes = [int(line.split()[1]) for line in told.splitlines() if line.startswith("size ")]

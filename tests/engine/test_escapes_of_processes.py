@@ -9,6 +9,7 @@ import hashlib
 import os
 import pty
 import sys
+import tempfile
 import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ import pytest
 
 from kernel_engine.syscalls.libc import call
 from tests.conftest import needs_root
-from tests.daemon import REPOSITORY, Daemon
+from tests.daemon import PROGRAM, REPOSITORY, Daemon, running_daemon
 
 pytestmark = needs_root
 _INTERPRETER = os.path.realpath(sys.executable)
@@ -178,7 +179,7 @@ def test_keys_are_refused_by_dockers_filter(daemon: Daemon) -> None:
     assert daemon.docker("run", "--rm", *words, "-c", _KEYRING).stdout == "-1\n"
 
 
-@pytest.mark.parametrize("verb", ["run", "exec"])
+@pytest.mark.parametrize("verb", ["run", "exec", "attach"])
 def test_tiocsti_what_a_container_types_stays_in_its_terminal(daemon: Daemon, box: str, verb: str) -> None:
     """CVE-2017-5226 and its kin: a program pushes input into the terminal that it shares with a shell outside."""
     push = (
@@ -187,26 +188,61 @@ def test_tiocsti_what_a_container_types_stays_in_its_terminal(daemon: Daemon, bo
         "try:\n    fcntl.ioctl(0, 0x541C, b'\\x03')\n"
         "except OSError as error:\n    print('TIOCLINUX', error.errno)"
     )
-    words = ["-it", *_PYTHON]
+    words = ["-it", *_PYTHON, "-c", push]
     if verb == "exec":
         daemon.docker("run", "-d", "--name", "typist", *_PYTHON[:4], "busybox", "sleep", "1000")
-        words = ["-it", "typist", *_PYTHON[5:]]
+        words = ["-it", "typist", *_PYTHON[5:], "-c", push]
+    if verb == "attach":
+        daemon.docker("run", "-dit", "--name", "attached", *_PYTHON, "-c", f"input()\n{push}")
+        words = ["attached"]
     learner, terminal = pty.openpty()
     pid = os.fork()
     if not pid:
         try:
             os.login_tty(terminal)
-            program = [sys.executable, "-m", "kernel_engine.cli.main", verb, *words, "-c", push]
+            program = [sys.executable, "-m", "kernel_engine.cli.main", verb, *words]
             os.chdir(REPOSITORY)
             os.execve(sys.executable, program, {**os.environ, "DOCKER_HOST": daemon.host})
         finally:
             os._exit(99)
+    if verb == "attach":
+        os.write(learner, b"go on\n")
     printed = _read_until(learner, b"TIOCLINUX 25")
     _, status = os.waitpid(pid, 0)
     assert os.waitstatus_to_exitcode(status) == 0, printed
     waiting = ioctl(terminal, termios.FIONREAD, bytes(4))
     assert int.from_bytes(waiting, sys.byteorder) == 0, "nothing was typed into the learner's own terminal"
     os.close(learner)
+    os.close(terminal)
+
+
+def test_tiocsti_the_terminal_that_the_engine_was_started_from(busybox_mirror: str) -> None:
+    """The engine has it as its controlling terminal, as in a shell: what it starts has not, rights or no rights."""
+    push = (
+        "import fcntl, os, termios\n"
+        "places = [0, 1, 2]\n"
+        "try:\n    places.append(os.open('/dev/tty', os.O_RDWR))\n"
+        "except OSError as error:\n    print('no terminal', error.errno)\n"
+        "for place in places:\n"
+        "    try:\n        fcntl.ioctl(place, termios.TIOCSTI, b'x')\n"
+        "    except OSError as error:\n        print('refused', error.errno)"
+    )
+    engines, terminal = pty.openpty()
+    begin = ("sh", "-c", f'exec setsid --ctty "$@" <{os.ttyname(terminal)}', "sh", *PROGRAM)
+    with (
+        tempfile.TemporaryDirectory(prefix="ke-test-") as directory,
+        running_daemon(Path(directory), (busybox_mirror,), program=begin) as engine,
+    ):
+        assert engine.process is not None
+        assert Path(f"/proc/{engine.process.pid}/stat").read_text().rpartition(")")[2].split()[4] != "0"
+        engine.docker("pull", "-q", "busybox")
+        said = ["no terminal 6", *["refused 25"] * 3]
+        assert engine.out("run", "--rm", "--privileged", *_PYTHON, "-c", push).splitlines() == said
+        name = engine.out("run", "-d", *_PYTHON[:4], "busybox", "sleep", "1000")
+        assert engine.out("exec", name, *_PYTHON[5:], "-c", push).splitlines() == said
+        waiting = ioctl(terminal, termios.FIONREAD, bytes(4))
+        assert int.from_bytes(waiting, sys.byteorder) == 0
+    os.close(engines)
     os.close(terminal)
 
 

@@ -173,6 +173,13 @@ def test_what_is_refused(volumes: Daemon) -> None:
         (("run", "-v", "aa:/d:rslave", "busybox", "true"), 125, "field BindOptions must not be specified"),
         (("run", "-v", "aa:/d", "--tmpfs", "/d", "busybox", "true"), 125, "Duplicate mount point: /d"),
         (("run", "--tmpfs", "/d:zz", "busybox", "true"), 125, 'invalid tmpfs option ["zz"]'),
+        (("run", "--tmpfs", "/d:zz=1", "busybox", "true"), 125, 'invalid tmpfs option ["zz" "1"]'),
+        (
+            ("run", "--storage-opt", "size=1g", "busybox", "true"),
+            125,
+            "--storage-opt is supported only for overlay",
+        ),
+        (("run", "--storage-opt", "inodes=9", "busybox", "true"), 125, "Unknown option inodes"),
         (("run", "--mount", "type=bind,src=/tmp,dst=d", "busybox"), 125, "invalid mount path: 'd' mount path must be"),
         (("run", "--mount", "type=bind,src=/nowhere,dst=/d", "busybox"), 125, "bind source path does not exist"),
         (

@@ -26,11 +26,12 @@ needs_loop_devices = pytest.mark.skipif(bool(_refusal()), reason=_refusal() or "
 
 
 @contextmanager
-def ext4(image: Path, place: Path, megabytes: int) -> Iterator[Path]:
-    """A new file system in the file `image`, mounted at `place`."""
+def ext4(image: Path, place: Path, megabytes: int, *, inodes: int = 0) -> Iterator[Path]:
+    """A new file system in the file `image`, mounted at `place`. inodes: how many files it can hold; 0 = as usual."""
     with image.open("wb") as file:
         file.truncate(megabytes << 20)
-    _run("mkfs.ext4", "-q", "-F", "-m", "0", "-O", "^resize_inode", str(image))
+    few = ("-N", str(inodes)) if inodes else ()
+    _run("mkfs.ext4", "-q", "-F", "-m", "0", "-O", "^resize_inode", *few, str(image))
     with mounted(image, place):
         yield place
 

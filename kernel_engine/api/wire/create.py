@@ -17,7 +17,7 @@ from kernel_engine.containers.options import (
     MountOptions,
     RestartPolicy,
 )
-from kernel_engine.errors import InvalidRequest
+from kernel_engine.errors import EngineError, InvalidRequest
 
 
 def read_create(body: Mapping[str, Any]) -> ContainerOptions:
@@ -89,10 +89,19 @@ def _with_runtime(fields: Fields) -> Fields:
     return Fields({**host.data, "Runtime": runtime}) if runtime else host
 
 
+def _refuse_storage_options(options: Mapping[str, str]) -> None:
+    """Docker's own texts: it has quotas on one file system only, and this engine has none."""
+    for name in options:
+        if name.lower() != "size":
+            raise EngineError(f"Unknown option {name}")
+        raise EngineError("--storage-opt is supported only for overlay over xfs with 'pquota' mount option")
+
+
 def read_host(fields: Fields) -> HostOptions:
     restart, log = fields.inner("RestartPolicy"), fields.inner("LogConfig")
     if (runtime := fields.text("Runtime")) not in _RUNTIMES:
         raise InvalidRequest(f"unknown or invalid runtime name: {runtime}")
+    _refuse_storage_options(fields.mapping("StorageOpt"))
     host = HostOptions(
         binds=fields.words("Binds"),
         mounts=tuple(_mount(item) for item in fields.objects("Mounts")),
