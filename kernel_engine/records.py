@@ -47,8 +47,8 @@ class _Work:
 
 def _make_room(path: Path) -> None:
     """On a disk that is full later, removals can still be written: the journal has its place already. Zeros behind its
-    last frame mean nothing to SQLite (fileformat2, "WAL File Format")."""
-    with suppress(OSError), open(f"{path}-wal", "r+b") as journal:  # full already, or a file system without the call
+    last frame mean nothing to SQLite (fileformat2, "WAL File Format"); it keeps the journal where a link leads."""
+    with suppress(OSError), open(f"{path.resolve()}-wal", "r+b") as journal:  # full already, or no such call
         os.posix_fallocate(journal.fileno(), 0, _JOURNAL)
 
 

@@ -152,7 +152,7 @@ async def _on_disk(saved: asyncio.Future[None]) -> bool:
 
 async def _record_later(house: House, live: Live) -> None:
     """Until there is room. A daemon that ends before it leaves the end with the launcher, which tells the next one."""
-    while True:
+    while not house.closing:
         await asyncio.sleep(_AGAIN)
         async with live.lock:
             if house.roster.by_id(live.record.id) is not live or live.record.state.status in ("running", "paused"):

@@ -18,7 +18,7 @@ from kernel_engine.containers.publishing import wishes
 from kernel_engine.containers.record import Container
 from kernel_engine.containers.roster import Live
 from kernel_engine.containers.sharing import owner_of, sharers
-from kernel_engine.errors import Forbidden, InvalidRequest, NotFound
+from kernel_engine.errors import EngineError, Forbidden, InvalidRequest, NotFound
 from kernel_engine.network.endpoint import ANYWHERE, ANYWHERE6, Endpoint
 from kernel_engine.network.nat import publish
 from kernel_engine.network.network import HOST, HOST_BINDING, INTERFACE_PREFIX, NONE, Network
@@ -158,8 +158,13 @@ async def connect(house: House, live: Live, network: Network, options: EndpointO
             endpoint = await _attach(house, record, network, options, wanted, netlink, record.state.pid, None)
         finally:
             os.close(netlink)
-        endpoints = await settle(house, replace(record, config=config), (*record.endpoints, endpoint))
-        await house.roster.keep(live, config=config, endpoints=endpoints)
+        joined = (*record.endpoints, endpoint)
+        try:
+            joined = await settle(house, replace(record, config=config), joined)
+            await house.roster.change(live, config=config, endpoints=joined)
+        except EngineError:
+            await house.roster.keep(live, endpoints=await _part(house, record, joined[-1], joined))
+            raise
         if network.resolves_names and not house.networks.names.has(record.id):
             await _open_names(house, record.id, record.state.pid, record.endpoints)
             identity.write_resolvers(Path(record.directory), record.config.host, house.dns, named=True)
@@ -181,15 +186,22 @@ async def disconnect(house: House, live: Live, network: Network, *, force: bool)
             record.config, networks={name: item for name, item in record.config.networks.items() if name != key}
         )
         endpoint = next((item for item in record.endpoints if item.network_id == network.id), None)
-        left = tuple(item for item in record.endpoints if item is not endpoint)
-        if endpoint is not None:
-            endpoint, left = await bequeath(house, record, endpoint, left)
-            await house.networks.detach(endpoint, running=True)
-            left = await settle(house, record, left)
+        left = record.endpoints if endpoint is None else await _part(house, record, endpoint, record.endpoints)
+        # what a full disk refuses is known all the same: a new daemon finds no cable
         await house.roster.keep(live, config=config, endpoints=left)
         if endpoint is not None:
             write_hosts(house, live.record)
         house.events.publish("network", "disconnect", network.id, _attributes(network, record))
+
+
+async def _part(
+    house: House, record: Container, gone: Endpoint, endpoints: tuple[Endpoint, ...]
+) -> tuple[Endpoint, ...]:
+    """Takes a container that runs off one of its networks: the endpoints that are left, as they are now."""
+    left = tuple(item for item in endpoints if item is not gone)
+    gone, left = await bequeath(house, record, gone, left)
+    await house.networks.detach(gone, running=True)
+    return await settle(house, record, left)
 
 
 async def remove(house: House, network: Network) -> None:

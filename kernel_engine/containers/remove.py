@@ -12,10 +12,13 @@ from kernel_engine.containers.mounting import leave
 from kernel_engine.containers.record import Container, WaitResult
 from kernel_engine.containers.roster import Live
 from kernel_engine.containers.stop import end
-from kernel_engine.errors import Conflict, NoSpace, NotFound
+from kernel_engine.errors import Conflict, EngineError, NoSpace, NotFound
+from kernel_engine.storage.refusal import refusal
 
 #: why a start that is looked at step by step ends
 REMOVED = "the container is being removed"
+#: seconds until a full disk is asked again
+_AGAIN = 2.0
 
 
 async def remove(house: House, live: Live, *, force: bool, volumes: bool = False) -> None:
@@ -44,14 +47,17 @@ async def remove(house: House, live: Live, *, force: bool, volumes: bool = False
     async with live.lock:
         if house.roster.by_id(record.id) is None:
             return  # --rm was faster
-        await remove_locked(house, live, WaitResult(exit_code=live.record.state.exit_code), volumes=volumes)
+        result = WaitResult(exit_code=live.record.state.exit_code)
+        if refused := await remove_locked(house, live, result, volumes=volumes):
+            raise refused
 
 
-async def remove_locked(house: House, live: Live, result: WaitResult, *, volumes: bool = False) -> None:
+async def remove_locked(house: House, live: Live, result: WaitResult, *, volumes: bool = False) -> EngineError | None:
     """The caller holds the lock; the container does not run.
 
     The file system goes first, the record last: without the one and with the other a new daemon finishes what was cut
-    off. So only `docker rm` waits until the record is gone from the disk too; with --rm nobody can tell.
+    off, and this one what a full disk refuses (NoSpace is returned then), when there is room. So only `docker rm` waits
+    until the record is gone from the disk too; with --rm nobody can tell.
     """
     record = live.record
     anonymous = volumes or record.with_volumes or record.config.host.auto_remove
@@ -62,17 +68,50 @@ async def remove_locked(house: House, live: Live, result: WaitResult, *, volumes
         house.execs.pop(exec_id)
     await house.snapshots.remove(record.id)
     house.snapshots.discard(Path(record.directory))
+    try:
+        await _erase(house, live, anonymous=anonymous)
+    except (NoSpace, sqlite3.Error) as error:
+        _answer(live, result)  # who waits for the end is not kept waiting: it is no less true
+        house.later(_finish(house, live, anonymous=anonymous))
+        return refusal(f"remove container {record.name}", error) if isinstance(error, sqlite3.Error) else error
+    _forget(house, live)
+    _answer(live, result)
+    return None
+
+
+async def _erase(house: House, live: Live, *, anonymous: bool) -> None:
+    """From its volumes and from the records."""
+    record = live.record
     if record.mounts:
         await _leave(house, record, anonymous=anonymous)
     deleted = _delete(house, live)
     if record.config.host.auto_remove:
-        house.later(_deleted(house, live, deleted))
+        house.later(_deleted_in_the_end(house, live, deleted))
     else:
         await _deleted(house, live, deleted)
+
+
+async def _finish(house: House, live: Live, *, anonymous: bool) -> None:
+    """Again, until there is room. A daemon that ends before it leaves the rest to the next one."""
+    while not house.closing:
+        await asyncio.sleep(_AGAIN)
+        async with live.lock:
+            try:
+                await _erase(house, live, anonymous=anonymous)
+            except (NoSpace, sqlite3.Error):
+                continue
+            _forget(house, live)
+            return
+
+
+def _forget(house: House, live: Live) -> None:
     house.roster.forget(live)
-    if not record.transient and _is_gone(house, record.image_id):
+    if not live.record.transient and _is_gone(house, live.record.image_id):
         house.later(house.images.collect())  # its layers stayed for this container's sake
-    house.announce(record, "destroy")
+    house.announce(live, "destroy")
+
+
+def _answer(live: Live, result: WaitResult) -> None:
     live.settle("removed", result)
     live.settle("not-running", result)
     live.settle("next-exit", result)
@@ -93,6 +132,18 @@ async def _deleted(house: House, live: Live, deleted: asyncio.Future[None]) -> N
     except sqlite3.Error:
         await house.layers.trash.emptied()
         await _delete(house, live)
+
+
+async def _deleted_in_the_end(house: House, live: Live, deleted: asyncio.Future[None]) -> None:
+    """As `_finish`, for one that nobody knows any more."""
+    while not house.closing:
+        try:
+            await _deleted(house, live, deleted)
+        except sqlite3.Error:
+            await asyncio.sleep(_AGAIN)
+            deleted = _delete(house, live)
+        else:
+            return
 
 
 def _delete(house: House, live: Live) -> asyncio.Future[None]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,16 @@ def filled(disk: Path, left: int = 0) -> Iterator[None]:
     finally:
         os.close(descriptor)
         ballast.unlink()
+
+
+@contextmanager
+def crammed(database: Path) -> Iterator[None]:
+    """The records' disk is full, and their journal has lost the place that it had: nothing can be written."""
+    with closing(sqlite3.connect(database, timeout=60)) as records:
+        busy, *_ = records.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    assert not busy
+    with filled(database.resolve().parent):
+        yield
 
 
 def _grow(descriptor: int, step: int) -> None:

@@ -38,6 +38,7 @@ _CHANGES = frozenset(
     ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod", "os.chown")
 )
 _QUIET = ("/dev/", "/proc/", "/sys/")
+_TRASH = "/staging/trash-"
 
 
 class Page:
@@ -190,6 +191,9 @@ class Steps:
         sqlite3.connect = lambda *words, **named: connect(*words, factory=Connection, **named)  # type: ignore[assignment]
 
     def hook_files(self) -> None:
+        """Of files alike (all that one job makes in a directory, all that are deleted from one) the first counts."""
+        seen: set[tuple[int, str, str]] = set()
+
         def heard(event: str, arguments: tuple[Any, ...]) -> None:
             if event == "open":
                 path, _, flags = arguments
@@ -201,8 +205,15 @@ class Steps:
                 return
             if isinstance(path, bytes):
                 path = os.fsdecode(path)
-            if not str(path).startswith(_QUIET):
-                self.step(f"before {event} {path}")
+            path = str(path)
+            if path.startswith(_QUIET):
+                return
+            if self._role == "workers" or _TRASH in path:
+                kind = os.getpid(), event, os.path.dirname(path)
+                if kind in seen:
+                    return
+                seen.add(kind)
+            self.step(f"before {event} {path}")
 
         sys.addaudithook(heard)
 

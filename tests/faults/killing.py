@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
@@ -84,6 +85,10 @@ class Killing:
         self.world.empty()
         operation.prepare(self.world)
         self.world.told.clear()
+        staging = self.world.daemon.instance.staging
+        deadline = time.monotonic() + 20
+        while os.listdir(staging) and time.monotonic() < deadline:  # what was removed before is still being deleted
+            time.sleep(0.01)
 
     def _rest(self) -> None:
         """What goes on after the answer is cut off, too."""
