@@ -166,8 +166,9 @@ def test_a_submission_is_graded_by_the_installed_product(
     ):
         environment = {"DOCKER_HOST": engine.host, "DOCKER_LABS_COURSE": str(course)}
         _labs(product, tmp_path, environment, "assign", "90", "-o", "out")
-        routes = "assert open('/proc/net/route').read().count('\\n') {} 1"
-        cell = submitted.first(routes.format(">" if network else "=="))
+        # its own engine's bridges are routes, too
+        routes = "targets = [row.split()[1] for row in open('/proc/net/route')]\nassert ('00000000' in targets) is {}"
+        cell = submitted.first(routes.format(network))
         (tmp_path / "in").mkdir()
         made = submitted.notebook(tmp_path / "out/release" / name, submitted.right("apple"), cell)
         (tmp_path / "in/kim.ipynb").write_bytes(made)
