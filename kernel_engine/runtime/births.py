@@ -162,11 +162,10 @@ class Births:
     def _fork_first(self, spec: Spec, request: int, trace: Trace, *, stepped: bool) -> None:
         new_pid, v2 = "pid" in spec.namespaces, cgroups.mode() == "v2"
         owners = {item.namespace: self._launcher.register.running(item.container) for item in spec.joined}
-        group = -1
-        if v2:
-            # made here so that the child is born in it: moving a process waits for an RCU grace period
-            cgroups.create(spec.cgroup, spec.id, spec.resources, self._ground.device_rules(spec))
-            group = cgroups.open_directory(spec.cgroup, spec.id)
+        # made here: a fork meets a page fault with most of what it touches, and on v2 the child is born in its group,
+        # because moving a process waits for an RCU grace period
+        cgroups.create(spec.cgroup, spec.id, spec.resources, self._ground.device_rules(spec))
+        group = cgroups.open_directory(spec.cgroup, spec.id) if v2 else -1
         plain, into = (_FIRST, _FIRST_V2) if new_pid else (_FIRST_HOST_PID, _FIRST_HOST_PID_V2)
         ends = self._pipes(spec.process)
         parent, child = _pair()
@@ -450,9 +449,9 @@ def coming(spec: Spec) -> tuple[Call, ...]:
     """What a launch begins with: the launcher's own calls, in one go."""
     v2, source = cgroups.mode() == "v2", source_of(Births._fork_first)
     plain, into = (_FIRST, _FIRST_V2) if "pid" in spec.namespaces else (_FIRST_HOST_PID, _FIRST_HOST_PID_V2)
-    group = Call("launcher", "mkdir", cgroups.directories(spec.cgroup, spec.id)[0], source)
+    groups = cgroups.directories_of(spec.cgroup, spec.id, spec.resources)
     clone = Call("launcher", "clone3", (into if v2 else plain).name or "0", source)
-    return (group, clone) if v2 else (clone,)
+    return (*(Call("launcher", "mkdir", directory, source) for directory in groups), clone)
 
 
 def _come_in(process: Process, home: Home, channel: Channel, streams: Streams) -> NoReturn:

@@ -102,6 +102,13 @@ def directories(cgroup: str, id: str) -> tuple[str, ...]:
     return tuple(f"{point}/{tail}" for point in dict.fromkeys(_mounted().values()))
 
 
+def directories_of(cgroup: str, id: str, resources: Resources) -> tuple[str, ...]:
+    """Those that a container with these limits is made, in this order."""
+    if mode() == "v2":
+        return directories(cgroup, id)
+    return tuple(f"{point}/{cgroup}/{id}" for point in dict.fromkeys(groups_v1(resources).values()))
+
+
 # what to write: pure ------------------------------------------------------------------------------------------------
 def plan_v1(resources: Resources) -> tuple[Setting, ...]:
     found: list[Setting] = []
@@ -264,15 +271,19 @@ def create(cgroup: str, id: str, resources: Resources, rules: Sequence[DeviceRul
     _write_all(tuple(setting for setting in settings if setting.controller in places), places)
 
 
-def enter(cgroup: str, id: str) -> None:
-    """Moves this process in.
+def enter(cgroup: str, id: str, resources: Resources | None = None) -> None:
+    """Moves this process in. resources: what the groups were made with; None = whichever groups there are.
 
     v1: "0" to `tasks` moves a single-threaded writer without the lock that makes `cgroup.procs` wait for an RCU grace
     period (kernel/cgroup/cgroup.c, cgroup_procs_write_start).
     """
-    for directory in directories(cgroup, id):
-        if os.path.isdir(directory):
-            cgroupfs.write(f"{directory}/{'cgroup.procs' if mode() == 'v2' else 'tasks'}", "0")
+    file = "cgroup.procs" if mode() == "v2" else "tasks"
+    if resources is not None:
+        found = directories_of(cgroup, id, resources)
+    else:
+        found = tuple(filter(os.path.isdir, directories(cgroup, id)))
+    for directory in found:
+        cgroupfs.write(f"{directory}/{file}", "0")
 
 
 def join(cgroup: str, id: str, first: int) -> None:

@@ -94,8 +94,7 @@ def first_process(
         others = (*(pidfd for pidfd, _ in joins), *spaces, *ground.kept)
         _leave_the_launcher(handshake, (*streams.descriptors(), *others))
         if not in_cgroup:
-            cgroups.create(spec.cgroup, spec.id, spec.resources, ground.device_rules(spec))
-            cgroups.enter(spec.cgroup, spec.id)
+            cgroups.enter(spec.cgroup, spec.id, spec.resources)
         security.set_limits(spec.process)
         memory = next((rootfs.open_memory(pidfd) for pidfd, name in joins if name == "ipc"), None)
         filter_program = _read_filter(spec.process)
