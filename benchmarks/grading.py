@@ -56,7 +56,7 @@ def _one(number: int, release: Path, name: str, other: str) -> Handed:
     hostile = (
         submitted.FORK_BOMB,
         submitted.FILL,
-        submitted.KILL,
+        submitted.FILL_ENGINE,
         submitted.OUTLIVE.format(seconds=5000),
     )
     if number < 22:
@@ -73,7 +73,7 @@ def _one(number: int, release: Path, name: str, other: str) -> Handed:
     if number < 35:
         return Handed(data=notebook(release, work)[:800], points=NONE)
     if number < 36:  # behind everything, in the part of the exercise that says that its cells must not fail
-        endless = notebook(release, work, submitted.last(submitted.ENDLESS))
+        endless = notebook(release, work, *map(submitted.last, (submitted.ENDLESS, submitted.KILL)))
         return Handed(data=endless, points={**POINTS, "90-3": 0.0}, hostile=True)
     return Handed(data=notebook(release, work, submitted.first(hostile[number - 36])), points=POINTS, hostile=True)
 

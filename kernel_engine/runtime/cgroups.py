@@ -304,6 +304,30 @@ def join(cgroup: str, id: str, first: int) -> None:
         cgroupfs.write(f"{ROOT}{place}/cgroup.procs", "0")
 
 
+def doors(pid: int, other: int) -> Iterator[str]:
+    """The files that `other` writes "0" to, to be in the groups of the process `pid`: none where it is in it already.
+
+    v1: `tasks`, for the reason that `enter` gives; `other` must have one thread.
+    """
+    points, unified = dict[str, str](), ROOT
+    for line in cgroupfs.read("/proc/self/mountinfo").splitlines():
+        before, _, after = line.partition(" - ")
+        kind, _source, options = after.split(" ", 2)
+        if kind == "cgroup":
+            points |= dict.fromkeys(options.split(","), before.split()[4])
+        elif kind == "cgroup2":
+            unified = before.split()[4]
+    now = cgroupfs.read(f"/proc/{other}/cgroup").splitlines()
+    for line in cgroupfs.read(f"/proc/{pid}/cgroup").splitlines():
+        _number, controllers, place = line.split(":", 2)
+        if line in now:
+            continue
+        if controllers:
+            yield f"{points[controllers.split(',')[0]]}{place}/tasks"
+        else:
+            yield f"{unified}{place}/cgroup.procs"
+
+
 def open_directory(cgroup: str, id: str) -> int:
     """v2: for CLONE_INTO_CGROUP."""
     return os.open(f"{ROOT}/{cgroup}/{id}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -24,7 +24,7 @@ from labs.grading import booth, gradebook, house, pages, sheet, submissions
 from labs.grading.booth import BoothFailed, Limits
 from labs.grading.engines import Engines, forked
 from labs.grading.failures import BadInput
-from labs.grading.grade import Order, grade
+from labs.grading.grade import PROGRAMS, Order, grade
 from labs.grading.gradebook import Gradebook
 from labs.grading.house import House
 from labs.grading.manifest import Manifest
@@ -121,6 +121,8 @@ def _grade_all(
     with forked() as engines:
         _clear_old(work.engine, engines, place, say)
         if waiting:
+            for program in PROGRAMS:
+                engines.load(program)
             try:
                 with house.opened(work.engine, engines, place) as there:
                     _side_by_side(work, book, there, waiting, outcome, say)

@@ -19,7 +19,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from typing import Any
 
 from kernel_engine.client import APIError, Client
 from kernel_engine.paths import DEFAULT_SOCKET
-from labs.grading.engines import Engines
+from labs.grading.engines import Engines, Forked
 from labs.grading.house import IMAGE, LABEL, LEARNER, House
 
 _MB = 1 << 20
@@ -93,21 +93,17 @@ class Booth:
     def start(
         self,
         name: str,
-        words: Sequence[str],
         *,
         user: int = LEARNER,
-        folder: Path = Path("/"),
         binds: Sequence[str] = (),
-        environment: Sequence[str] = (),
         **host: Any,
     ) -> str:
-        """A container of the teacher's engine, in this booth's network: its id. `host`: more of its HostConfig."""
+        """A container of the teacher's engine that only waits, in this booth's network: its id. `host`: more of its
+        HostConfig."""
         body = {
             "Image": IMAGE,
-            "Cmd": list(words),
+            "Cmd": ["/usr/bin/sleep", "infinity"],
             "User": f"{user}:{user}",
-            "WorkingDir": str(folder),
-            "Env": [f"PATH={Path(sys.executable).parent}:/usr/bin:/bin:/usr/sbin", "LANG=C.UTF-8", *environment],
             "Labels": {LABEL: str(self.place)},
             "HostConfig": {
                 "Binds": [*self.house.binds(judge=name == "judge"), *binds],
@@ -128,27 +124,26 @@ class Booth:
         self.house.engine.post(f"/containers/{made}/start").close()
         return str(made)
 
-    def wait(self, container: str, seconds: float) -> int | None:
-        """Its exit code; None when it goes on after that long."""
-        waiting = Client(self.house.engine.host, timeout=max(seconds, 0.1))
-        try:
-            return int(waiting.post(f"/containers/{container}/wait").json()["StatusCode"])
-        except (TimeoutError, OSError):
-            return None
+    def run_in(
+        self,
+        container: str,
+        program: str,
+        words: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path = Path("/"),
+    ) -> Forked:
+        """A function (MODULE:NAME) in a container that waits: with the container's own rights, and gone when it is."""
+        path = f"{Path(sys.executable).parent}:/usr/bin:/bin:/usr/sbin"
+        told = {"PATH": path, "LANG": "C.UTF-8", **environment}
+        return self.house.engines.enter(self._pid(container), program, words, environment=told, folder=folder)
+
+    def _pid(self, container: str) -> int:
+        return int(self.house.engine.get(f"/containers/{container}/json").json()["State"]["Pid"])
 
     def kill(self, container: str) -> None:
         """Also what it has started. No error when it has ended."""
         with contextlib.suppress(APIError):
             self.house.engine.delete(f"/containers/{container}", query={"force": "1", "v": "1"}).close()
-
-    def words_of(self, container: str) -> str:
-        """The end of what it printed."""
-        query = {"stdout": "1", "stderr": "1", "tail": "20"}
-        try:
-            said = self.house.engine.get(f"/containers/{container}/logs", query=query).read()
-        except APIError:
-            return ""
-        return said[-4000:].decode("utf-8", "replace")
 
     def _name(self, role: str) -> str:
         return f"grading-{os.path.basename(self.place.parent)}-{self.place.name}-{role}"
@@ -165,8 +160,7 @@ class Booth:
             folder.mkdir(mode=0o755)
             os.chown(folder, LEARNER, LEARNER)
         network = "bridge" if self.network else "none"
-        hold = self.start("hold", ("sleep", "infinity"), NetworkMode=network, Memory=32 * _MB, PidsLimit=8)
-        pid = self.house.engine.get(f"/containers/{hold}/json").json()["State"]["Pid"]
+        pid = self._pid(self.start("hold", NetworkMode=network, Memory=32 * _MB, PidsLimit=8))
         self._open_hub(pid)
         self._start_engine(pid)
 

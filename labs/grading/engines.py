@@ -1,4 +1,5 @@
-"""The engines of submissions as processes: `kernel-engine forkserver` forks each from one that has loaded everything.
+"""The engines of submissions as processes, and what runs in their containers: `kernel-engine forkserver` forks each
+from one that has loaded everything.
 
 Starts, signals and hears of ends; what an engine is told, and where it stands, is `booth`'s.
 """
@@ -9,7 +10,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -25,15 +26,17 @@ class Forked:
 
     _ended: threading.Event = field(default_factory=threading.Event)
     code: int | None = None
+    said: str = ""  #: the end of what one in a container printed, or why it did not come in
+    refused: bool = False  #: it was never there
 
     def wait(self, seconds: float) -> int | None:
         """Its exit code; None when it goes on after that long."""
         self._ended.wait(seconds)
         return self.code
 
-    def end(self, code: int) -> None:
+    def end(self, code: int, said: str = "", *, refused: bool = False) -> None:
         """It has ended."""
-        self.code = code
+        self.code, self.said, self.refused = code, said, refused
         self._ended.set()
 
 
@@ -52,20 +55,38 @@ class Engines:
     def start(self, words: Sequence[str], log: Path, network: str = "") -> Forked:
         """`kernel-engine WORDS`. `network` is a namespace's file, "" for this machine's. One that cannot be asked for
         any more has ended with 1."""
+        return self._order({"words": list(words), "log": str(log), "network": network})
+
+    def enter(
+        self, first: int, program: str, words: Sequence[str], *, environment: Mapping[str, str], folder: Path
+    ) -> Forked:
+        """PROGRAM (MODULE:NAME), called with the words in the container whose first process is `first`, as its user.
+        What MODULE imports is imported once, outside, where nothing is known of any submission."""
+        told = {"words": list(words), "environment": dict(environment), "folder": str(folder)}
+        return self._order({"enter": first, "template": program, **told})
+
+    def load(self, program: str) -> None:
+        """It will be entered by: loads it meanwhile."""
+        with self._lock:
+            self._write({"template": program})
+
+    def _order(self, order: dict[str, object]) -> Forked:
         made = Forked()
         with self._lock:
             number = next(self._numbers)
             self._running[number] = made
-            order = {"id": number, "words": list(words), "log": str(log), "network": network}
-            assert self._server.stdin is not None
-            try:
-                self._server.stdin.write(json.dumps(order).encode() + b"\n")
-                self._server.stdin.flush()
-            except OSError:
-                self._gone = True
+            self._write({"id": number, **order})
             if self._gone:
-                self._running.pop(number).end(1)
+                self._running.pop(number).end(1, refused=True)
         return made
+
+    def _write(self, order: dict[str, object]) -> None:
+        assert self._server.stdin is not None
+        try:
+            self._server.stdin.write(json.dumps(order).encode() + b"\n")
+            self._server.stdin.flush()
+        except OSError:
+            self._gone = True
 
     def close(self) -> None:
         assert self._server.stdin is not None and self._server.stdout is not None
@@ -84,7 +105,9 @@ class Engines:
         for line in self._server.stdout:
             told = json.loads(line)
             with self._lock:
-                self._running.pop(told["id"]).end(told["code"])
+                self._running.pop(told["id"]).end(
+                    told["code"], told.get("said", ""), refused=told.get("refused", False)
+                )
         with self._lock:
             self._gone = True
             left, self._running = self._running, {}

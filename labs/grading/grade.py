@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from labs.grading import booth as places
 from labs.grading import marks, mending, sheet, verdict
 from labs.grading.assign import materials
 from labs.grading.booth import Booth, BoothFailed, Limits
+from labs.grading.engines import Forked
 from labs.grading.house import LEARNER, House
 from labs.grading.mending import Finding, Mended, Unreadable
 from labs.grading.results import Cell, Graded, Score, State
@@ -35,6 +35,9 @@ from labs.grading.verdict import Case, Turns, Verdicts
 from labs.replayed import REPLAYED
 
 nbformat: Any = untyped
+#: what runs in containers, MODULE:NAME
+KERNEL, REPLAY = "labs.grading.kernel:main", "labs.grading.replay:main"
+PROGRAMS = (KERNEL, REPLAY, verdict.JUDGE)
 _NOT_CHECKED = "확인하는 데 너무 오래 걸려서 멈췄어요."
 
 
@@ -137,7 +140,7 @@ def _put(target: Path, data: bytes, mode: int) -> None:
 
 # the replay ----------------------------------------------------------------------------------------------------------
 def _replay(there: Booth, order: Order, mended: Mended) -> _Replayed:
-    kernel = _start_kernel(there, order)
+    container, kernel = _start_kernel(there, order)
     desk = there.desk / "replay"
     folder = desk / order.submission.lab.folder.name
     folder.mkdir(parents=True)
@@ -146,33 +149,34 @@ def _replay(there: Booth, order: Order, mended: Mended) -> _Replayed:
     os.chown(desk, LEARNER, LEARNER)
     dead, report, turns = desk / "dead", desk / "report", there.desk / "turns"
     words = [
-        *(sys.executable, "-P", "-m", "labs.grading.replay", str(folder / NOTEBOOK), str(_connection(there))),
-        *(str(report), str(dead), str(desk / "sanitize.cfg"), f"{there.limits.cell_seconds:g}"),
+        *(str(folder / NOTEBOOK), str(_connection(there)), str(report), str(dead), str(desk / "sanitize.cfg")),
+        f"{there.limits.cell_seconds:g}",
     ]
     binds = [f"{desk}:{desk}", f"{there.wires}:{there.wires}"]
     if order.in_turn:
         turns.mkdir(mode=0o755)
         words.append(str(turns))
         binds.append(f"{turns}:{turns}:ro")
-    replay = there.start(
-        "replay", words, environment=("HOME=/tmp", "PYTHONDONTWRITEBYTECODE=1"), binds=binds, NetworkMode="none"
-    )
+    place = there.start("replay", binds=binds, NetworkMode="none")
+    replay = there.run_in(place, REPLAY, words, {"HOME": "/tmp"})
     ended = threading.Thread(target=_watch, args=(there, kernel, dead), daemon=True)
     ended.start()
     checks = _checks(mended) if order.in_turn else {}
-    court = Turns(there=there, case=_case(there, order), kernel=kernel, report=report, folder=turns, checks=checks)
+    court = Turns(there=there, case=_case(there, order), kernel=container, report=report, folder=turns, checks=checks)
     with court if order.in_turn else nullcontext():
-        code = there.wait(replay, there.limits.seconds)
-    there.kill(kernel)
+        code = replay.wait(there.limits.seconds)
+    there.kill(container)
     ended.join(30)
+    if kernel.refused:
+        raise BoothFailed(f"the kernel did not start: {kernel.said}")
     told = _understood(verdict.lines(report), code, mended)
     told.verdicts = court.verdicts
     if code not in (0, None) and not told.heard:
-        why = there.words_of(replay).strip()
+        why = replay.said.strip()
         if not report.exists():  # it has not come to the notebook, so that nothing of a learner's can be the reason
             raise BoothFailed(f"the replay did not run: {why[-800:]}")
         told.trouble = f"노트북을 다시 실행하지 못했어요: {why[-300:]}"
-    there.kill(replay)
+    there.kill(place)
     return told
 
 
@@ -192,9 +196,9 @@ def _sanitize_file() -> Path:
     return own if own.exists() else workspace.COURSE / own.name
 
 
-def _watch(there: Booth, kernel: str, dead: Path) -> None:
+def _watch(there: Booth, kernel: Forked, dead: Path) -> None:
     """Says in the file that the kernel has ended."""
-    there.wait(kernel, there.limits.seconds + 60)
+    kernel.wait(there.limits.seconds + 60)
     dead.touch()
 
 
@@ -202,7 +206,8 @@ def _connection(there: Booth) -> Path:
     return there.wires / "connection.json"
 
 
-def _start_kernel(there: Booth, order: Order) -> str:
+def _start_kernel(there: Booth, order: Order) -> tuple[str, Forked]:
+    """Its container, and itself."""
     path = _connection(there)
     ports = {f"{channel}_port": port for port, channel in enumerate(("shell", "iopub", "stdin", "hb", "control"), 1)}
     wire = {"transport": "ipc", "ip": str(there.wires / "kernel"), "signature_scheme": "hmac-sha256", "kernel_name": ""}
@@ -216,28 +221,25 @@ def _start_kernel(there: Booth, order: Order) -> str:
     (profile / "ipython_config.py").write_text(config, encoding="utf-8")
     for folder in (home, profile.parent, profile):
         os.chown(folder, LEARNER, LEARNER)
-    return there.start(
-        "kernel",
-        (sys.executable, "-m", "ipykernel_launcher", "-f", str(path)),
-        folder=_folder(there, order),
-        environment=kernel_environment(home, there.work),
-        binds=(*places.engine_binds(there), *(f"{each}:{each}" for each in (there.work, there.wires, home))),
-    )
+    binds = (*places.engine_binds(there), *(f"{each}:{each}" for each in (there.work, there.wires, home)))
+    container = there.start("kernel", binds=binds)
+    environment = kernel_environment(home, there.work)
+    return container, there.run_in(container, KERNEL, ("-f", str(path)), environment, _folder(there, order))
 
 
-def kernel_environment(home: Path, work: Path) -> tuple[str, ...]:
+def kernel_environment(home: Path, work: Path) -> dict[str, str]:
     """What a learner's notebook has, and that nobody looks on."""
-    return (
-        f"HOME={home}",
-        f"IPYTHONDIR={home / 'ipython'}",
-        f"DOCKER_HOST=unix://{places.SOCKET}",
-        f"DOCKER_LABS_HOST=unix://{places.SOCKET}",
-        f"DOCKER_CONFIG={home / 'docker'}",
-        f"DOCKER_LABS_WORKSPACE={work}",
-        "DOCKER_LABS_STILL=1",
-        f"{REPLAYED}=1",
-        "PYTHONDONTWRITEBYTECODE=1",
-    )
+    return {
+        "HOME": str(home),
+        "IPYTHONDIR": str(home / "ipython"),
+        "DOCKER_HOST": f"unix://{places.SOCKET}",
+        "DOCKER_LABS_HOST": f"unix://{places.SOCKET}",
+        "DOCKER_CONFIG": str(home / "docker"),
+        "DOCKER_LABS_WORKSPACE": str(work),
+        "DOCKER_LABS_STILL": "1",
+        REPLAYED: "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
 
 def _understood(lines: list[dict[str, Any]], code: int | None, mended: Mended) -> _Replayed:

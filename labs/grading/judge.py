@@ -1,4 +1,4 @@
-"""python -P -m labs.grading.judge LAB REPORT GIVEN: the lab's checks over a submission's engine.
+"""The lab's checks over a submission's engine: `main(LAB, REPORT, GIVEN)`.
 
 Runs in a container, when the learner's kernel has ended or stands still. As root it loads the checks, then becomes the
 learner's user, who cannot read them: whatever a check follows in the learner's files leads nowhere. GIVEN is JSON: the
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,7 @@ from labs import catalogue, checks
 from labs.checks import EngineView, Exercise, Passed
 
 
-def main(words: list[str]) -> int:
-    name, report, given = words
+def main(name: str, report: str, given: str) -> None:
     told = json.loads(given)
     exercises = checks.exercises(catalogue.lab(name))
     with Path(report).open("w", encoding="utf-8") as file:
@@ -34,7 +32,6 @@ def main(words: list[str]) -> int:
             result |= {"exercise": each, "seconds": round(time.monotonic() - began, 3)}
             file.write(json.dumps(result, ensure_ascii=False) + "\n")
             file.flush()
-    return 0
 
 
 def _checked(name: str, exercise: Exercise, told: dict[str, Any]) -> dict[str, Any]:
@@ -57,7 +54,3 @@ def _checked(name: str, exercise: Exercise, told: dict[str, Any]) -> dict[str, A
         "found": result.found[:500],
         "read_from": result.read_from[:200],
     }
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

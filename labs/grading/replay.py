@@ -1,4 +1,4 @@
-"""python -P -m labs.grading.replay NOTEBOOK CONNECTION REPORT DEAD SANITIZE CELL-SECONDS [TURNS]: a notebook, replayed.
+"""A notebook, replayed: `main(NOTEBOOK, CONNECTION, REPORT, DEAD, SANITIZE, CELL-SECONDS[, TURNS])`.
 
 nbval over a kernel that somebody else started in a container: strict for cells tagged `nbval-check-output`, lax
 elsewhere. Runs in a container of its own, since what it reads comes from the learner's kernel. A line of JSON for each
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -262,8 +261,9 @@ def _sentence(error: BaseException) -> str:
     return f"{said}: {trace[-1]}" if trace and text != "Cell outputs differ" else said
 
 
-def main(words: list[str]) -> int:
-    notebook, connection, report, dead, sanitize, seconds, *turns = words
+def main(
+    notebook: str, connection: str, report: str, dead: str, sanitize: str, seconds: str, turns: str | None = None
+) -> None:
     ContainedKernel.connection, ContainedKernel.dead = Path(connection), Path(dead)
     nbval.plugin.RunningKernel = ContainedKernel  # nbval has no other way to be given a kernel
     os.chdir(Path(notebook).parent)
@@ -273,9 +273,4 @@ def main(words: list[str]) -> int:
         *("-q", "-p", "no:cacheprovider", "-c", os.devnull, "--assert", "plain", "--color", "no", "--tb", "no"),
         *("--rootdir", str(Path(notebook).parent), notebook),
     ]
-    pytest.main(arguments, plugins=[Report(Path(report), Path(turns[0]) if turns else None)])
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    pytest.main(arguments, plugins=[Report(Path(report), Path(turns) if turns else None)])

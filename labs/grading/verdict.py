@@ -8,7 +8,6 @@ container is in judge.py.
 from __future__ import annotations
 
 import json
-import sys
 import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -23,6 +22,8 @@ from labs.grading.booth import Booth, BoothFailed
 from labs.grading.house import LEARNER
 from labs.grading.submissions import content
 
+#: MODULE:NAME
+JUDGE = "labs.grading.judge:main"
 #: of a report that a container wrote
 _MOST_REPORT = 8 << 20
 _SECONDS = 900.0
@@ -55,19 +56,18 @@ def judge(there: Booth, case: Case, exercises: Iterable[str], answers: Mapping[s
         "workspace": str(case.workspace),
         "user": LEARNER,
     }
-    words = ("-P", "-m", "labs.grading.judge", case.lab, str(desk / "report"))
     container = there.start(
         "judge",
-        (sys.executable, *words, json.dumps(given, ensure_ascii=False)),
         user=0,
-        environment=("HOME=/tmp", "DOCKER_CONFIG=/tmp/docker", "PYTHONDONTWRITEBYTECODE=1"),
         binds=(*places.engine_binds(there), f"{desk}:{desk}", f"{there.work}:{there.work}:ro"),
         CapAdd=["SETUID", "SETGID"],
     )
-    code = there.wait(container, _SECONDS)
+    words = (case.lab, str(desk / "report"), json.dumps(given, ensure_ascii=False))
+    done = there.run_in(container, JUDGE, words, {"HOME": "/tmp", "DOCKER_CONFIG": "/tmp/docker"})
+    code = done.wait(_SECONDS)
     told = {str(line.get("exercise")): line for line in lines(desk / "report")}
     if code and not told:
-        raise BoothFailed(f"the judge did not run: {there.words_of(container).strip()[-800:]}")
+        raise BoothFailed(f"the judge did not run: {done.said.strip()[-800:]}")
     there.kill(container)
     return told
 

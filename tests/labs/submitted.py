@@ -128,7 +128,7 @@ labs.checks.check = labs.practice.check = labs.checks.not_running = passed
 labs.engine_view.EngineView.container = lambda *a: {"State": {"Running": True, "Pid": 1}}
 """
 EXIT = "import os\nos._exit(0)"
-#: a container's first process cannot be killed from within (pid_namespaces(7))
+#: nothing that comes to itself before it is gone
 KILL = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
 ENDLESS = "while True:\n    print('x' * 1000)"
 FORK_BOMB = """
@@ -170,4 +170,4 @@ import subprocess
 subprocess.Popen(["sleep", "{seconds}"], start_new_session=True)
 """
 #: a cell for each, none of which takes anything from the cells after it
-NOISE = (KILL, FORK_BOMB, FILL, FILL_ENGINE)
+NOISE = (FORK_BOMB, FILL, FILL_ENGINE)

@@ -130,7 +130,10 @@ def _hand_in(of: Class) -> None:
     of.submit("ended", notebook(of.own("ended")[0], {**right(of.own("ended")[1]), "90-3": submitted.EXIT}))
     folder, name = of.own("noisy")
     cells = (*submitted.NOISE, submitted.OUTLIVE.format(seconds=of.forever))
-    noise = (*map(submitted.first, (*cells, submitted.ENDLESS)), submitted.last(submitted.ENDLESS))
+    noise = (
+        *map(submitted.first, (*cells, submitted.ENDLESS)),
+        *map(submitted.last, (submitted.ENDLESS, submitted.KILL)),
+    )
     of.submit("noisy", notebook(folder, right(name), *noise))
     paths = [
         of.place, of.book, of.engine.instance.root, of.engine.instance.socket, COURSE / NAME / "check.py",
@@ -198,11 +201,13 @@ def test_whoever_ends_the_kernel_keeps_what_was_done_before(graded: Class) -> No
     assert any("커널이 도중에 끝나서" in cell for cell in graded.failed_cells("ended"))
 
 
-def test_who_forks_and_fills_and_prints_without_end_harms_nobody_and_keeps_the_points(graded: Class) -> None:
+def test_who_forks_fills_prints_without_end_and_kills_the_kernel_harms_nobody_and_keeps_the_points(
+    graded: Class,
+) -> None:
     """But those of the exercise that says that its cells must not fail."""
     assert graded.scores()["noisy"] == {**POINTS, "90-3": 0.0}
-    first, last = graded.failed_cells("noisy")
-    assert "출력이 너무 많아서" in first and "출력이 너무 많아서" in last
+    first, last, killed = graded.failed_cells("noisy")
+    assert "출력이 너무 많아서" in first and "출력이 너무 많아서" in last and "커널이 도중에 끝나서" in killed
     assert "다시 실행할 때 실패한 셀이 있어서" in (graded.book / "feedback" / "noisy.html").read_text(encoding="utf-8")
 
 
