@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from kernel_engine.cli.failures import Failed
+from kernel_engine.cli.failures import Failed, raise_error
 from kernel_engine.cli.login import auth_header
 from kernel_engine.cli.progress import Display
 from kernel_engine.errors import InvalidRequest
@@ -70,8 +70,7 @@ def show(response: Response, *, quiet: bool, descriptor: int) -> None:
     for message in response.objects():
         if message.get("error") or message.get("errorDetail"):
             out.flush()
-            text = (message.get("errorDetail") or {}).get("message") or message["error"]
-            raise Failed(text)
+            raise_error(message)
         if not quiet:
             display.show(message)
 

@@ -10,16 +10,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from kernel_engine.containers import xray
-from kernel_engine.containers.house import House
-from kernel_engine.containers.record import WaitResult
-from kernel_engine.containers.remove import remove_locked
-from kernel_engine.containers.roster import Live
-from kernel_engine.containers.start import start_locked
-from kernel_engine.containers.xray import Xray
-from kernel_engine.errors import Conflict, EngineError, NotModified
+from kernel_engine.errors import Conflict, EngineError
 from kernel_engine.runtime.events import Inside, Stopped
-from kernel_engine.runtime.observation import Host, group, host
 from kernel_engine.syscalls.trace import Call, Step, Trace
 
 #: seconds that one stop may last
@@ -38,16 +30,6 @@ class Stop:
     done: tuple[Step, ...]
     pid: int  #: of the first process, as the host numbers it; 0 = it is not there yet
     inside: Inside | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """One look around. `seen` and `group` are None and "" while there is no process."""
-
-    stop: Stop
-    host: Host
-    seen: Xray | None
-    group: str
 
 
 class Stepping:
@@ -138,58 +120,3 @@ class Stepping:
     def _check(self) -> None:
         if self._reason:
             raise Conflict(f"the start of container {self._name} was given up: {self._reason}")
-
-
-async def begin(house: House, live: Live, patience: float, *, provisional: bool) -> Stepping:
-    """Begins the start. provisional: the container was made for it, and goes when it is given up, also when this
-    daemon dies meanwhile."""
-    record = live.record
-    if record.state.running:
-        raise NotModified(f"Container {record.id} is already running")
-    live.must_be_free()
-    stepping = live.stepping = Stepping(record.name, patience, provisional=provisional)
-    if provisional:
-        await house.roster.save(live, provisional=True)
-    house.later(_carry_out(house, live, stepping))
-    return stepping
-
-
-async def look_around(house: House, live: Live, stepping: Stepping) -> View:
-    """Conflict while the start moves on, and when the process has ended meanwhile."""
-    stop = stepping.now
-    if stop is None:
-        raise Conflict(f"the start of container {live.record.name} is moving on: ask again")
-
-    def look() -> View:
-        if not stop.pid:
-            return View(stop=stop, host=host(), seen=None, group="")
-        seen = xray.look(house, live.record, stop.pid)
-        return View(stop=stop, host=host(), seen=seen, group=group(stop.pid))
-
-    try:
-        return await asyncio.to_thread(look)
-    except OSError as error:
-        raise Conflict(f"the start of container {live.record.name} has ended") from error
-
-
-async def _carry_out(house: House, live: Live, stepping: Stepping) -> None:
-    try:
-        async with live.lock:
-            try:
-                await start_locked(house, live, stepping)
-            except EngineError as error:
-                stepping.error = error
-            live.stepping = None
-            if stepping.provisional and house.roster.by_id(live.record.id) is not None:
-                await _settle(house, live, stepping)
-    finally:
-        live.stepping = None
-        stepping.end()
-
-
-async def _settle(house: House, live: Live, stepping: Stepping) -> None:
-    """Of one that was made for this start nothing is left when it was given up; else it is like any other."""
-    if stepping.given_up and not live.record.state.running:
-        await remove_locked(house, live, WaitResult(exit_code=live.record.state.exit_code))
-    else:
-        await house.roster.save(live, provisional=False)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kernel_engine.cli.failures import Failed
+from kernel_engine.cli.failures import Failed, raise_error
 from kernel_engine.client import APIError, Client
 from kernel_engine.compose.converge.body import image_name
 from kernel_engine.compose.converge.carry_out import carry_out
@@ -133,11 +133,6 @@ def pull_image(client: Client, image: str, platform: str, said: Callable[[str], 
                 if current * 10 // total > tenth:
                     tenth = current * 10 // total
                     said(f"Pulling {tenth * 10}%")
-
-
-def raise_error(message: Mapping[str, Any]) -> None:
-    if message.get("error") or message.get("errorDetail"):
-        raise Failed((message.get("errorDetail") or {}).get("message") or message["error"])
 
 
 def pull(session: Session) -> int:

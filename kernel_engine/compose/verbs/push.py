@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kernel_engine.cli.failures import Failed
+from kernel_engine.cli.failures import Failed, raise_error
 from kernel_engine.client import APIError, Client
 from kernel_engine.compose.converge.carry_out import carry_out
 from kernel_engine.compose.converge.plan import Step
@@ -10,7 +10,6 @@ from kernel_engine.compose.model import Project
 from kernel_engine.compose.progress import DONE, ERROR, WARNING, Silent
 from kernel_engine.compose.selecting import selected
 from kernel_engine.compose.session import Session
-from kernel_engine.compose.verbs.images import raise_error
 
 
 def push(session: Session) -> int:
