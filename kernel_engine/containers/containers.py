@@ -20,7 +20,7 @@ from kernel_engine.containers import (
     processes,
     remove,
     start,
-    stepped,
+    stepwise,
     stop,
     xray,
 )
@@ -116,7 +116,7 @@ class Containers:
 
         patience: seconds that one stop may last; provisional: giving it up removes the container.
         """
-        return await stepped.begin(self._house, self._live(reference), patience, provisional=provisional)
+        return await stepwise.begin(self._house, self._live(reference), patience, provisional=provisional)
 
     def stepped(self, reference: str) -> Stepping:
         """The start that is under way. Conflict where there is none."""
@@ -125,9 +125,9 @@ class Containers:
             raise Conflict(f"container {live.record.name} is not being started step by step")
         return live.stepping
 
-    async def look_around(self, reference: str) -> stepped.View:
+    async def look_around(self, reference: str) -> stepwise.View:
         """Where such a start stands, and what the kernel says of both sides at this moment. Conflict as above."""
-        return await stepped.look_around(self._house, self._live(reference), self.stepped(reference))
+        return await stepwise.look_around(self._house, self._live(reference), self.stepped(reference))
 
     async def stop(self, reference: str, timeout: int | None = None, signal: str = "") -> None:
         await stop.stop(self._house, self._live(reference), timeout, signal)

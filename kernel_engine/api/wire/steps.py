@@ -6,8 +6,8 @@ from typing import Any
 
 from kernel_engine.api.wire.trace import step_json
 from kernel_engine.api.wire.xray import xray_json
-from kernel_engine.containers.stepped import View
 from kernel_engine.containers.stepping import Stop
+from kernel_engine.containers.stepwise import View
 from kernel_engine.syscalls.trace import Call
 
 
