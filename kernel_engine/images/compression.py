@@ -158,7 +158,8 @@ class Inflater:
                 return
             total += len(chunk)
             if total > self._limit:
-                raise NoSpace(f"layer unpacks to more than the {self._limit} bytes that are free on the disk")
+                free = f"the layer unpacks to more than the {self._limit} bytes that are free on the disk"
+                raise NoSpace(f"no space left on device: {free}")
             if diff is not None:
                 diff.update(chunk)
             self._queue.put(chunk)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -32,7 +33,8 @@ from kernel_engine.images.tokens import Tokens, challenges
 
 _REDIRECTS = 10
 _PAGES, _TAGS = 1000, 100_000
-_WRITE = 1 << 20
+#: bytes that are written together, and the seconds for which a slow registry's wait for each other
+_WRITE, _WRITE_AFTER = 1 << 20, 0.5
 _ERROR_LIMIT = 64 << 10
 #: what asyncio and aiohttp raise when a connection does not do what it should
 TROUBLES = (aiohttp.ClientError, OSError, asyncio.TimeoutError, ssl.SSLError)
@@ -259,7 +261,7 @@ async def _receive(
     response: aiohttp.ClientResponse, descriptor: Descriptor, incoming: Incoming, on_bytes: Callable[[int], None]
 ) -> None:
     waiting: list[bytes] = []
-    size = 0
+    size, due = 0, 0.0
     try:
         async for chunk in response.content.iter_any():
             waiting.append(chunk)
@@ -268,12 +270,13 @@ async def _receive(
                 waiting.clear()
                 incoming.discard()
                 raise CorruptData(f"layer {descriptor.digest} is larger than its manifest says")
-            if size >= _WRITE:
+            if size >= _WRITE or time.monotonic() >= due:
                 data = b"".join(waiting)
                 waiting.clear()
                 size = 0
                 await incoming.write(data)
                 on_bytes(incoming.size)
+                due = time.monotonic() + _WRITE_AFTER
     finally:  # what came before an interruption is worth keeping
         if waiting:
             await incoming.write(b"".join(waiting))

@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 from kernel_engine.client import APIError, Client, Response
 from tests.busybox_registry import Image
 from tests.daemon import Daemon
-from tests.engine.building import context
+from tests.engine.building import Member, context
 from tests.engine.composing import COMPOSE
 
 PATIENCE = 60.0
@@ -102,7 +102,7 @@ class World:
         return {item["Name"] for item in self.get("/networks")} - {"bridge", "host", "none"}
 
     def pull(self) -> None:
-        _last(self.api.post("/images/create", query={"fromImage": "busybox", "tag": "latest"}))
+        last(self.api.post("/images/create", query={"fromImage": "busybox", "tag": "latest"}))
 
     def empty(self) -> None:
         """Nothing but the image that all stand on."""
@@ -121,7 +121,7 @@ class World:
             self.pull()
 
 
-def _last(answer: Response) -> Any:
+def last(answer: Response) -> Any:
     """The last of the progress lines; an error among them is raised."""
     words: Any = {}
     with answer:
@@ -294,6 +294,16 @@ def copy_in(world: World) -> None:
             entry.size = 5000
             archive.addfile(entry, io.BytesIO(name.encode() * 5000))
     world.api.put("/containers/server/archive", query={"path": "/tmp"}, body=buffer.getvalue()).close()
+    world.told["copied"] = True
+
+
+def is_copied(world: World) -> str:
+    if "copied" not in world.told:
+        return ""
+    found = world.api.get("/containers/server/archive", query={"path": "/tmp"}).read()
+    with tarfile.open(fileobj=io.BytesIO(found)) as archive:
+        sizes = {item.name: item.size for item in archive if item.isreg()}
+    return "" if sizes == {f"tmp/{name}": 5000 for name in ("a", "b", "c")} else f"it has {sizes}"
 
 
 # images ---------------------------------------------------------------------------------------------------------------
@@ -327,7 +337,7 @@ def is_pulled(world: World) -> str:
 
 def build(world: World) -> None:
     data = context({"Dockerfile": DOCKERFILE, **{f"words/{number}": str(number) for number in range(20)}})
-    _last(world.api.post("/build", body=data, query={"t": "built", "rm": "1"}))
+    last(world.api.post("/build", body=data, query={"t": "built", "rm": "1"}))
     world.told["built"] = True
 
 
@@ -350,7 +360,7 @@ def tagged(world: World) -> None:
 
 def push(world: World) -> None:
     headers = {"X-Registry-Auth": "e30="}
-    _last(world.api.post(f"/images/{world.registry}/mine/push", query={"tag": "1"}, headers=headers))
+    last(world.api.post(f"/images/{world.registry}/mine/push", query={"tag": "1"}, headers=headers))
 
 
 def is_there_still(world: World) -> str:
@@ -362,16 +372,19 @@ def save(world: World) -> None:
     assert len(data) > 100_000
 
 
-def archive() -> bytes:
+_ETC: dict[str, Member] = {"etc/": "", "etc/hello": "hello", **{f"etc/{number}": "x" * 500 for number in range(20)}}
+
+
+def archive(files: Mapping[str, Member] = _ETC) -> bytes:
     """An image that is nobody else's."""
-    layer = context({"etc/": "", "etc/hello": "hello", **{f"etc/{number}": "x" * 500 for number in range(20)}})
+    layer = context(files)
     config = {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": []}}
     config["rootfs"]["diff_ids"] = [f"sha256:{hashlib.sha256(layer).hexdigest()}"]  # type: ignore[index]
     return Image(json.dumps(config).encode(), layer).archive("loaded:1")
 
 
 def load(world: World) -> None:
-    _last(world.api.post("/images/load", body=archive()))
+    last(world.api.post("/images/load", body=archive()))
     world.told["loaded"] = True
 
 
@@ -548,7 +561,7 @@ OPERATIONS = {
         Operation(name="rename", prepare=a_server, act=rename, check=is_renamed),
         Operation(name="update", prepare=a_server, act=update, check=is_updated, again=_anew(update)),
         Operation(name="pause", prepare=a_server, act=pause, check=is_paused, again=pause_again),
-        Operation(name="cp", prepare=a_server, act=copy_in),
+        Operation(name="cp", prepare=a_server, act=copy_in, check=is_copied),
         Operation(name="commit", prepare=a_server, act=commit, check=is_committed),
         Operation(name="pull", prepare=no_image, act=pull, check=is_pulled),
         Operation(name="build", act=build, check=is_built),

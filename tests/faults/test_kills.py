@@ -1,8 +1,8 @@
 """kill -9 of a process of the engine at a step of an operation: records and machine agree after it, what was
 acknowledged is there, nothing is left over, and the operation can be done again.
 
-Always: a few steps that each left something behind once. `./lab test --full`: every step of every operation, or as many
-for each process as $DOCKER_LABS_FAULTS says.
+Always: a few steps that each left something behind once, or might. `./lab test --full`: every step of every operation,
+or as many for each process as $DOCKER_LABS_FAULTS says.
 """
 
 from __future__ import annotations
@@ -37,6 +37,17 @@ CHOSEN = (
     ("run", Point(role="writer", number=2, words="before message reply")),
     # its address is given away for ever: nobody takes a removed container off its networks
     ("run", Point(role="daemon", number=2, words="before os.rename", whole=True)),
+    # its container's launcher goes with it
+    ("exec", Point(role="launcher", number=1, words="after clone3")),
+    # nobody is left to tell of the end
+    ("stop", Point(role="launcher", number=1, words="after pidfd_send_signal")),
+    ("rename", Point(role="daemon", number=1, words="before COMMIT")),
+    # among the container's own processes and files
+    ("cp", Point(role="job", number=2)),
+    # a packed layer that has no name yet
+    ("push", Point(role="daemon", number=1, words="before os.rename")),
+    # a directory without a record
+    ("volume rm", Point(role="daemon", number=1, words="before os.rename")),
 )
 
 
