@@ -51,6 +51,12 @@ log = logging.getLogger("kernel_engine")
 _PATIENCE = 2.0
 #: seconds between tries to start the launcher or the log writer anew
 _PAUSE = 0.5
+#: what the process of workers loads before it forks
+WORKER_MODULES = (
+    "kernel_engine.images.worker",
+    "kernel_engine.build.worker",
+    "kernel_engine.containers.archive_worker",
+)
 #: static inits of the distributions, for --init
 _INITS = ("/usr/bin/tini-static", "/usr/libexec/catatonit/catatonit", "/usr/bin/catatonit")
 
@@ -192,9 +198,7 @@ async def _furnish(
     await snapshot_store.load()
     volume_store = Volumes(instance, records, layer_store.trash)
     await volume_store.load()
-    workers = Workers(
-        "kernel_engine.images.worker", "kernel_engine.build.worker", "kernel_engine.containers.archive_worker"
-    )
+    workers = Workers(*WORKER_MODULES)
     image_store = make_images(instance, records, layer_store, workers)
     await image_store.open()
     house_roster = Roster(records)

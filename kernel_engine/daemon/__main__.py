@@ -26,6 +26,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
+def instance_of(words: list[str]) -> Instance:
+    """Which engine the words of a command are about. Ends this process, as argparse does, where they mean nothing."""
+    return _instance(_parser().parse_args(words))
+
+
 def _instance(options: argparse.Namespace) -> Instance:
     """Of root, or of an ordinary user. The doctor looks at the machine's engine, whoever asks, unless told to."""
     if options.inside or not (options.rootless or (os.geteuid() and options.verb != "doctor")):
@@ -118,7 +123,8 @@ def _parser() -> argparse.ArgumentParser:
     serve = verbs.add_parser("serve", help="serve the Docker Engine API until SIGTERM; containers go on after it")
     doctor = verbs.add_parser("doctor", help="say whether this machine can run containers, and what is missing")
     cleanup = verbs.add_parser("cleanup", help="remove every trace of an instance, also of one that was killed")
-    verbs.add_parser("forkserver", help="fork many short-lived engines, for programs: orders as JSON on stdin")
+    forks = verbs.add_parser("forkserver", help="fork many short-lived engines, for programs: orders as JSON on stdin")
+    forks.add_argument("--sealed", action="store_true", help=argparse.SUPPRESS)  # what it gives itself (runtime.seal)
     for verb in (serve, doctor, cleanup):
         verb.add_argument("--root", type=Path, help=f"what survives a reboot ({DEFAULT_ROOT})")
         verb.add_argument("--run", type=Path, help=f"what does not ({DEFAULT_RUN})")

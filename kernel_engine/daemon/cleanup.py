@@ -26,7 +26,10 @@ from kernel_engine.syscalls.mounts import UmountFlag, umount2
 from kernel_engine.syscalls.netlink import Netlink
 
 _PATIENCE = 20.0
-_MODULES = ("kernel_engine.runtime.launcher", "kernel_engine.runtime.log_writer", "kernel_engine.gate.process")
+_LAUNCHER, _LOG_WRITER = "kernel_engine.runtime.launcher", "kernel_engine.runtime.log_writer"
+_MODULES = (_LAUNCHER, _LOG_WRITER, "kernel_engine.gate.process")
+#: what it calls itself → it, and its log in the run directory
+_FORKED = {"ke-launcher": (_LAUNCHER, "launcher.log"), "ke-log-writer": (_LOG_WRITER, "log-writer.log")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +110,9 @@ def _remove_directory(place: Path) -> None:
 
 
 def helper_processes(instance: Instance) -> tuple[tuple[int, str], ...]:
-    """Launcher, log writer and gate of this instance: `python -I -m MODULE --run DIR …`. The launcher first: with it
-    its containers end, and the log writer can still read their last words."""
+    """Launcher, log writer and gate of this instance: `python -I -m MODULE --run DIR …`, or forked (`preforked`), then
+    by what they are called and where they log. The launcher first: with it its containers end, and the log writer can
+    still read their last words."""
     found = []
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
@@ -117,10 +121,29 @@ def helper_processes(instance: Instance) -> tuple[tuple[int, str], ...]:
             words = Path(f"/proc/{entry}/cmdline").read_bytes().decode(errors="replace").split("\0")
         except OSError:
             continue  # it has ended meanwhile
-        module = next((module for module in _MODULES if module in words[:5]), "")
-        if module and "--run" in words and words[words.index("--run") + 1 :][:1] == [str(instance.run)]:
+        if "forkserver" in words[:6]:
+            module = _forked(entry, instance)
+        else:
+            module = _executed(words, instance)
+        if module:
             found.append((int(entry), module))
     return tuple(sorted(found, key=lambda item: _MODULES.index(item[1])))
+
+
+def _executed(words: list[str], instance: Instance) -> str:
+    module = next((module for module in _MODULES if module in words[:5]), "")
+    of_it = "--run" in words and words[words.index("--run") + 1 :][:1] == [str(instance.run)]
+    return module if of_it else ""
+
+
+def _forked(entry: str, instance: Instance) -> str:
+    """Of a process that has a forkserver's words: it was there before the process became what it is."""
+    try:
+        name, log = Path(f"/proc/{entry}/comm").read_text().strip(), os.readlink(f"/proc/{entry}/fd/1")
+    except OSError:
+        return ""
+    module, file = _FORKED.get(name, ("", ""))
+    return module if module and log.removesuffix(" (deleted)") == str(instance.run / file) else ""
 
 
 def mounts_beneath(mountinfo: str, places: tuple[Path, ...]) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import resource
 import selectors
 import signal
 import sys
@@ -63,17 +64,29 @@ class _Guest:
 
 def forkserver() -> int:
     """Until stdin has ended, and with it all that was forked."""
+    _allow_many_files()
+    if os.geteuid() == 0:
+        from kernel_engine.runtime.seal import run_sealed
+
+        run_sealed()  # as a launcher must, which engines fork from themselves
     _load()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal; whoever holds the other end of stdin decides
     return _Server().run()
 
 
+def _allow_many_files() -> None:
+    """As an engine does for itself, and before anything here takes note of the limit as that of containers."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def _load() -> None:
     """All that engines import, while there is one thread; what is there now is never looked through for garbage
     again, so that its pages stay shared (gc.freeze)."""
-    from kernel_engine.daemon import cleanup, serve
+    from kernel_engine.daemon import cleanup, preforked, serve
     from kernel_engine.runtime import bringing
 
+    preforked.load()
     del bringing, cleanup, serve
     gc.collect()
     gc.freeze()
@@ -245,6 +258,11 @@ def _enter(network: str) -> None:
 
 
 def _main(words: list[str]) -> int:
-    from kernel_engine.daemon.__main__ import main
+    from kernel_engine.daemon.__main__ import instance_of, main
 
+    if words[:1] == ["serve"] and not (instance := instance_of(words)).rootless:
+        from kernel_engine.daemon.preforked import prefork
+
+        os.umask(0o022)
+        prefork(instance)
     return main(words)

@@ -15,11 +15,12 @@ import signal
 import socket
 import sys
 import time
+import traceback
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 from kernel_engine.errors import Unavailable
 
@@ -71,6 +72,37 @@ def connect_or_start(path: Path, module: str, *arguments: str) -> socket.socket:
     if end is None:
         raise Unavailable(f"{module} does not answer")
     return end
+
+
+def fork(path: Path, live: Callable[[], object]) -> None:
+    """As `connect_or_start`, for a process of one thread that has loaded the companion: `live` listens on `path` and
+    becomes a daemon. Unavailable where it does not; the reason is on stderr."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _starting(path) as lock:
+        end = connected(path)
+        if end is not None:
+            return end.close()
+        pid = os.fork()
+        if pid == 0:
+            _live(lock, live)
+        _, status = os.waitpid(pid, 0)
+    if status:
+        raise Unavailable(f"nobody listens on {path}")
+    return None
+
+
+def _live(lock: IO[bytes], live: Callable[[], object]) -> NoReturn:
+    """Nothing of who forked this may unwind here."""
+    try:
+        os.dup2(lock.fileno(), 0)
+        lock.close()
+        live()
+    except SystemExit:
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(1)
 
 
 def settled(path: Path, timeout: float) -> bool:

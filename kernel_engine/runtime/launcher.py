@@ -138,14 +138,19 @@ def _ground() -> Ground:
 def main() -> None:
     run_sealed()
     options = dict(zip(sys.argv[1::2], sys.argv[2::2], strict=True))
-    run, cgroup, of_code = options["--run"], options["--cgroup"], edition()
+    live(options["--run"], options["--cgroup"])
+
+
+def live(run: str, cgroup: str) -> None:
+    """The launcher's whole life, in a process that runs sealed."""
+    of_code = edition()
     os.chdir("/")
     listening = bind(f"{run}/{SOCKET}")  # first: without a run directory (a `cleanup` took it) no group is made
     # a fresh launcher has no containers: what is in its groups was left by one that was killed
     cgroups.remove_instance(cgroup)
     cgroups.prepare_instance(cgroup)
+    set_name("ke-launcher")  # before anybody may look for it (`daemon.cleanup`)
     become_daemon(f"{run}/{LOG}", listening)
-    set_name("ke-launcher")
     # nobody in a container may look into a forked child before its execve: not at its memory, not at its files
     prctl(Prctl.PR_SET_DUMPABLE, 0)
     security.raise_descriptor_limit()

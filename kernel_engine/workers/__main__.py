@@ -16,7 +16,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from kernel_engine import errors
@@ -28,7 +28,13 @@ _DESCRIPTORS = 16
 
 def main() -> int:
     daemon, *modules = sys.argv[1:]
-    _follow(int(daemon))
+    live(int(daemon), modules)
+    return 0
+
+
+def live(daemon: int, modules: Iterable[str]) -> None:
+    """Its whole life. `daemon` is the parent's pid."""
+    _follow(daemon)
     for module in modules:
         importlib.import_module(module)
     set_name("ke-workers")
@@ -37,7 +43,6 @@ def main() -> int:
     with socket.socket(fileno=os.dup(0)) as control:
         _empty_stdin()
         _serve(control)
-    return 0
 
 
 def _empty_stdin() -> None:

@@ -7,10 +7,11 @@ import json
 import os
 import socket
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import count
-from typing import Any
+from typing import Any, NoReturn
 
 from kernel_engine import errors
 from kernel_engine.errors import EngineError, Unavailable
@@ -39,7 +40,7 @@ class Workers:
         self._modules = modules
         self._numbers = count(1)
         self._control: socket.socket | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: asyncio.subprocess.Process | _Forked | None = None
         self._starting = asyncio.Lock()
         self._running = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -135,6 +136,10 @@ class Workers:
             socket.send_fds(self._control, [data], descriptors)
 
     async def _start(self) -> None:
+        if spare := _spares.pop(self._modules, None):
+            self._control, pid = spare
+            self._process = _Forked(pid)
+            return
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
@@ -165,6 +170,57 @@ class Workers:
         if not self._running and self._control is not None and not self._starting.locked():
             self._control.close()  # which ends the process; asyncio reaps it
             self._control = None
+
+
+#: modules → the control socket and the pid of a process that was forked for the first pool of them
+_spares: dict[tuple[str, ...], tuple[socket.socket, int]] = {}
+
+
+def fork(modules: tuple[str, ...]) -> None:
+    """The process of a pool that this one will have, for one that has loaded the modules, and has one thread."""
+    mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        _live(theirs, parent, modules)
+    theirs.close()
+    _spares[modules] = mine, pid
+
+
+def _live(control: socket.socket, parent: int, modules: tuple[str, ...]) -> NoReturn:
+    """Nothing of who forked this may unwind here."""
+    from kernel_engine.workers.__main__ import live
+
+    try:
+        os.dup2(control.fileno(), 0)
+        os.closerange(3, max(map(int, os.listdir("/proc/self/fd"))) + 1)
+        os.environ.clear()
+        os.chdir("/")
+        live(parent, modules)
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(1)
+
+
+class _Forked:
+    """A child, as asyncio has those that it starts."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._ended = asyncio.Event()
+        self._pidfd = os.pidfd_open(pid)
+        asyncio.get_running_loop().add_reader(self._pidfd, self._reap)
+
+    async def wait(self) -> None:
+        await self._ended.wait()
+
+    def _reap(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        os.waitpid(self.pid, 0)
+        self._ended.set()
 
 
 async def _answer(lines: asyncio.StreamReader, on_said: Say) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import resource
 import select
 import subprocess
 import tempfile
@@ -15,10 +17,11 @@ from typing import Any
 import pytest
 
 from kernel_engine.client import Client
+from kernel_engine.daemon.cleanup import helper_processes
 from kernel_engine.daemon.lock import holder
 from kernel_engine.paths import Instance
 from tests.conftest import needs_root
-from tests.daemon import PROGRAM
+from tests.daemon import PROGRAM, Daemon
 
 pytestmark = [needs_root, pytest.mark.timeout(300)]
 _PATIENCE = 120.0
@@ -118,6 +121,36 @@ def test_each_is_an_engine_of_its_own_in_the_network_that_was_named(server: Serv
     assert {each["id"]: each["code"] for each in ended} == {2: 0, 3: 0, 4: 0}, log.read_text()
     assert not here.root.exists() and not there.run.exists()
     assert server.end() == 0
+
+
+def test_launcher_log_writer_and_workers_are_forked_and_what_they_start_is_not_different(
+    server: Server, place: Path, busybox_mirror: str
+) -> None:
+    """No Python is started for an engine; it is found by cleanup, and its launcher's interpreter cannot be written."""
+    here, log = _instance(place, "here"), place / "log"
+    server.ask(id=1, words=[*_words("serve", here), "--registry-mirror", busybox_mirror], log=str(log))
+    pid = _serving(here, log)
+    helpers = dict((module.rpartition(".")[2], each) for each, module in helper_processes(here))
+    assert set(helpers) == {"launcher", "log_writer"}
+    own = Path(f"/proc/{server.process.pid}/cmdline").read_bytes()
+    assert {Path(f"/proc/{each}/cmdline").read_bytes() for each in helpers.values()} == {own}
+    assert {os.getsid(each) for each in helpers.values()} == set(helpers.values())
+    program = os.open(f"/proc/{helpers['launcher']}/exe", os.O_RDONLY)
+    assert os.fstatvfs(program).f_flag & os.ST_RDONLY
+    os.close(program)
+    engine = Daemon(here, ())
+    limits = engine.out("run", "--rm", "busybox", "cat", "/proc/self/limits")
+    assert re.search(rf"^Max open files +{resource.getrlimit(resource.RLIMIT_NOFILE)[1]} ", limits, re.MULTILINE)
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    names = {
+        Path(f"/proc/{each}/comm").read_text().strip(): Path(f"/proc/{each}/cmdline").read_bytes() for each in children
+    }
+    assert names["ke-workers"] == own, "the image was unpacked by a process that had to start Python"
+    server.ask(id=2, words=_words("cleanup", here, "--all"), log=str(log))
+    ended = [server.hear() for _ in range(2)]
+    assert {each["id"]: each["code"] for each in ended} == {1: 0, 2: 0}, log.read_text()
+    assert helper_processes(here) == ()
+    assert not [each for each in children if Path(f"/proc/{each}").exists()]
 
 
 def test_a_failure_is_in_the_log_and_stops_nobody(server: Server, place: Path) -> None:

@@ -242,11 +242,16 @@ def _raise_descriptor_limit() -> None:
 
 def main() -> None:
     options = dict(zip(sys.argv[1::2], sys.argv[2::2], strict=True))
-    run, of_code = options["--run"], edition()
+    live(options["--run"])
+
+
+def live(run: str) -> None:
+    """The log writer's whole life."""
+    of_code = edition()
     os.chdir("/")
     listening = bind(f"{run}/log-writer.sock")
+    set_name("ke-log-writer")  # before anybody may look for it (`daemon.cleanup`)
     become_daemon(f"{run}/log-writer.log", listening)
-    set_name("ke-log-writer")
     _raise_descriptor_limit()
     gc.freeze()
     LogWriter(listening, of_code).poller.run()
