@@ -185,3 +185,43 @@ def test_a_daemon_that_is_killed_is_followed(tmp_path: Path) -> None:
     while any(Path(f"/proc/{pid}").exists() for pid in family):
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_a_pool_whose_process_was_forked_works_like_another_and_its_next_one_is_started(tmp_path: Path) -> None:
+    (tmp_path / "blob").write_bytes(b"no archive" * 99)
+    code = textwrap.dedent(
+        """
+        import asyncio, os, signal, sys
+        from kernel_engine.errors import EngineError
+        from kernel_engine.images import worker
+        from kernel_engine.workers import pool
+
+        async def ask(workers):
+            blob, target = os.open(f"{sys.argv[1]}/blob", os.O_RDONLY), os.open(sys.argv[1], os.O_RDONLY)
+            order = {"limit": 1 << 20, "digest": None}
+            try:
+                await workers.run("kernel_engine.images.worker:unpack_layer", order, (blob, target))
+            except EngineError as error:
+                started = "-m" in open(f"/proc/{workers.pid}/cmdline").read().split("\\0")
+                print(type(error).__name__, "started" if started else "forked")
+
+        async def main():
+            workers = pool.Workers("kernel_engine.images.worker")
+            await ask(workers)
+            os.kill(workers.pid, signal.SIGKILL)
+            os.waitid(os.P_PID, workers.pid, os.WEXITED | os.WNOWAIT)
+            await ask(workers)
+            await workers.close()
+
+        pool.fork(("kernel_engine.images.worker",))
+        asyncio.run(main())
+        try:
+            os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            print("nobody is left")
+        """
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout.splitlines() == ["CorruptData forked", "CorruptData started", "nobody is left"], done.stderr
