@@ -44,6 +44,7 @@ MAY_IMPORT = {
         "network",
         "runtime",
         "syscalls",
+        "workers",
     },
 }
 #: what the course may know of the engine
