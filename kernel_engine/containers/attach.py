@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from pathlib import Path
 
 from kernel_engine.containers.house import House
 from kernel_engine.containers.logs import read_logs
 from kernel_engine.containers.options import AttachOptions, LogOptions
 from kernel_engine.containers.roster import Live
 from kernel_engine.errors import Conflict
+from kernel_engine.runtime.log_writer.client import Attached
 
 _STREAM_NUMBER = {"stdin": 0, "stdout": 1, "stderr": 2}
 
@@ -32,12 +34,13 @@ async def attach(
     """Takes `client` over (it is closed here). Returns when the log writer has it; the stream may go on for days."""
     record = live.record
     try:
-        if options.logs:
-            await _replay(record.log_path, options, client, multiplexed)
+        log = Path(record.log_path) if options.logs and record.log_path else None
         if not options.stream:
+            if log is not None:
+                await _replay(log, options, client, multiplexed)
             return
         await house.whole()
-        attachment = await house.log_writer.attach(
+        attached = await house.log_writer.attach(
             record.id,
             client,
             stdin=options.stdin and record.config.open_stdin,
@@ -46,11 +49,14 @@ async def attach(
             multiplexed=multiplexed,
             detach_keys=options.detach_keys,
             leftover=leftover,
+            after=log,
         )
+        if log is not None:
+            await _catch_up(house, log, options, client, multiplexed, attached)
     finally:
         client.close()
     house.announce(live, "attach")
-    house.later(_announce_detach(house, live, attachment))
+    house.later(_announce_detach(house, live, attached.name))
 
 
 async def _announce_detach(house: House, live: Live, attachment: str) -> None:
@@ -58,13 +64,27 @@ async def _announce_detach(house: House, live: Live, attachment: str) -> None:
         house.announce(live, "detach")
 
 
-async def _replay(log_path: str, options: AttachOptions, client: socket.socket, multiplexed: bool) -> None:
-    from pathlib import Path
+async def _catch_up(
+    house: House, log: Path, options: AttachOptions, client: socket.socket, multiplexed: bool, attached: Attached
+) -> None:
+    """What was said before it was attached, and not a line twice or none: nothing else is sent meanwhile."""
+    try:
+        if attached.logged is not None:
+            await _replay(log, options, client, multiplexed, attached.logged)
+    except OSError:
+        pass  # the client has left, which the log writer notices too
+    finally:
+        await house.log_writer.go_on(attached.name)
 
+
+async def _replay(
+    log: Path, options: AttachOptions, client: socket.socket, multiplexed: bool, end: tuple[int, int] | None = None
+) -> None:
+    """end: see `read_logs`."""
     wanted = LogOptions(stdout=options.stdout, stderr=options.stderr)
     client.setblocking(False)
     loop = asyncio.get_running_loop()
-    async for line in read_logs(Path(log_path), wanted, ended=lambda: True):
+    async for line in read_logs(log, wanted, ended=lambda: True, end=end):
         await loop.sock_sendall(client, frame(line.stream, line.data) if multiplexed else line.data)
 
 

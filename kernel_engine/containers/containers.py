@@ -30,6 +30,7 @@ from kernel_engine.containers import create as creating
 from kernel_engine.containers import prune as pruning
 from kernel_engine.containers import stats as sampling
 from kernel_engine.containers import update as updating
+from kernel_engine.containers.first_turn import said
 from kernel_engine.containers.house import House
 from kernel_engine.containers.listening import Listener, listeners
 from kernel_engine.containers.logs import LogLine, read_logs
@@ -207,7 +208,13 @@ class Containers:
         live = self._live(reference)
         if live.record.config.host.log.driver == "none":
             raise Conflict("configured logging driver does not support reading")
-        return read_logs(Path(live.record.log_path), options, ended=lambda: not live.record.state.running)
+        lines = read_logs(Path(live.record.log_path), options, ended=lambda: not live.record.state.running)
+        return lines if options.follow else self._after_first_turn(live, lines)
+
+    async def _after_first_turn(self, live: Live, lines: AsyncIterator[LogLine]) -> AsyncIterator[LogLine]:
+        await said(self._house, live.record)
+        async for line in lines:
+            yield line
 
     def check_attach(self, reference: str) -> Container:
         live = self._live(reference)

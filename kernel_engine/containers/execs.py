@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from kernel_engine.containers.attach import frame
 from kernel_engine.containers.filtering import seccomp_program
+from kernel_engine.containers.first_turn import first_turn
 from kernel_engine.containers.house import House, LiveExec
 from kernel_engine.containers.links import variables
 from kernel_engine.containers.options import ExecOptions
@@ -16,6 +17,7 @@ from kernel_engine.containers.record import Exec
 from kernel_engine.containers.roster import Live, not_running
 from kernel_engine.containers.spec import exec_process
 from kernel_engine.errors import Conflict, EngineError, InvalidRequest, NotFound, StartFailed
+from kernel_engine.runtime.members import members
 from kernel_engine.syscalls.trace import Steps, Trace, adopt, recording
 
 _REMEMBERED = 256
@@ -150,6 +152,8 @@ async def _launch(house: House, live: Live, running: LiveExec, options: ExecOpti
     record = live.record
     program = await seccomp_program(house, record.config.host, privileged=options.privileged)
     process = exec_process(record, options, program, record.config.hostname, variables(house, record))
+    state = record.state
+    await first_turn(state.started_at, lambda: members(house.instance.cgroup, record.id, state.pid))
     trace = Trace("daemon")
     with recording(trace):
         started = await house.launcher.exec(running.record.id, record.id, process)

@@ -32,21 +32,24 @@ class LogLine:
     data: bytes  #: with its newline, where it had one
 
 
-async def read_logs(path: Path, options: LogOptions, *, ended: Callable[[], bool]) -> AsyncIterator[LogLine]:
+async def read_logs(
+    path: Path, options: LogOptions, *, ended: Callable[[], bool], end: tuple[int, int] | None = None
+) -> AsyncIterator[LogLine]:
     """The lines that `options` ask for. With `follow` it goes on until `ended()` is true and everything is read.
 
     `tail` counts lines of both streams and all times, as Docker's does; `since` and `until` are inclusive. A file
-    that does not exist is an empty log. A line that is still being written is left for later.
+    that does not exist is an empty log. A line that is still being written is left for later. end: the inode of the
+    file, and the bytes of it, where reading ends (one that has been rotated out of sight was the last of what is left).
     """
     with ExitStack() as stack:
-        files = [stack.enter_context(file) for file in _open_all(path)]
+        files = _until([stack.enter_context(file) for file in _open_all(path)], end)
         if options.tail is not None:
             await asyncio.to_thread(_seek_tail, files, options.tail)
         turn = 0
         while True:
             last = not options.follow or ended() or _past(options)  # asked before reading: what came before is read
             while files:
-                for raw in _whole_lines(files[0]):
+                for raw in _whole_lines(files[0], end):
                     turn += 1
                     if turn % _TURN == 0:
                         await asyncio.sleep(0)
@@ -74,13 +77,22 @@ def _past(options: LogOptions) -> bool:
     return bool(options.until) and time.time() > options.until
 
 
-def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
-    """From where the file stands to its last newline, and leaves it there."""
-    position = file.tell()
-    if os.fstat(file.fileno()).st_size < position:  # emptied: a log of one file "rotates" in place
+def _until(files: list[BinaryIO], end: tuple[int, int] | None) -> list[BinaryIO]:
+    """Those up to the file in which reading ends."""
+    if end is None:
+        return files
+    inodes = [os.fstat(file.fileno()).st_ino for file in files]
+    return files[: inodes.index(end[0]) + 1] if end[0] in inodes else []
+
+
+def _whole_lines(file: BinaryIO, end: tuple[int, int] | None) -> Iterator[bytes]:
+    """From where the file stands to its last newline (in the file of `end` to the last before), and leaves it there."""
+    position, status = file.tell(), os.fstat(file.fileno())
+    last = end[1] if end is not None and end[0] == status.st_ino else None
+    if status.st_size < position:  # emptied: a log of one file "rotates" in place
         position = file.seek(0)
     for raw in file:
-        if not raw.endswith(b"\n"):
+        if not raw.endswith(b"\n") or (last is not None and position + len(raw) > last):
             break
         position += len(raw)
         yield raw

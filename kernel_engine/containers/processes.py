@@ -6,6 +6,7 @@ import asyncio
 import re
 import shlex
 
+from kernel_engine.containers.first_turn import executed
 from kernel_engine.containers.house import House
 from kernel_engine.errors import EngineError, InvalidRequest
 from kernel_engine.runtime.members import members
@@ -17,6 +18,7 @@ async def top(house: House, container_id: str, pid: int, ps_args: str) -> Table:
     """pid: of its first process."""
     check_ps(ps_args)
     pids = members(house.instance.cgroup, container_id, pid)
+    await executed(pids, house.launcher.pid)
     words = shlex.split(ps_args or "-ef")
     # without a selection ps(1) lists the caller's own processes: where users are remapped, none of a container's. Some
     # options it does not take beside -q: then without it, as moby does

@@ -125,6 +125,8 @@ def _reason(error: BaseException, certificate: str) -> str:
         return "unexpected EOF"
     if isinstance(error, aiohttp.ClientResponseError):
         return f"malformed HTTP response: {error.message}"
+    if isinstance(error, UnicodeError):  # a part of the host's name is empty, or too long for DNS
+        return "dial tcp: lookup: no such host"
     if isinstance(error, OSError) and error.errno:
         return f"read tcp: {_errno_words(error)}"
     return str(error) or type(error).__name__

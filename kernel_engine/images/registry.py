@@ -37,7 +37,8 @@ _PAGES, _TAGS = 1000, 100_000
 _WRITE, _WRITE_AFTER = 1 << 20, 0.5
 _ERROR_LIMIT = 64 << 10
 #: what asyncio and aiohttp raise when a connection does not do what it should
-TROUBLES = (aiohttp.ClientError, OSError, asyncio.TimeoutError, ssl.SSLError)
+#: (UnicodeError: a host's name that no DNS could have)
+TROUBLES = (aiohttp.ClientError, OSError, asyncio.TimeoutError, ssl.SSLError, UnicodeError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

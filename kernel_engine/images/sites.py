@@ -42,7 +42,7 @@ async def get(url: str) -> AsyncIterator[aiohttp.ClientResponse]:
             yield response
     except aiohttp.InvalidURL:
         raise InvalidRequest(f'parse "{url}": this is no address') from None
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+    except (aiohttp.ClientError, OSError, TimeoutError, UnicodeError) as error:  # the last: of a host's name
         raise Unavailable(str(unreachable("GET", url, error))) from error
 
 

@@ -41,6 +41,23 @@ def used(cgroup: str, id: str, pid: int) -> Usage:
     return _added(_stat(other) for other in members(cgroup, id, pid))
 
 
+def is_executing(pid: int, launcher: int) -> bool:
+    """Whether its execve(2) is still to come, or in the middle: its command line is the launcher's, or it has none
+    yet; and it has not ended."""
+    try:
+        line, stat = read(f"/proc/{pid}/cmdline"), _stat(pid)
+        if stat[:1] in ((), ("Z",), ("X",)):
+            return False
+        return not line or (int(stat[_PARENT]) == launcher and line == read(f"/proc/{launcher}/cmdline"))
+    except OSError:
+        return False
+
+
+def is_at_work(pid: int) -> bool:
+    """Whether it computes, or waits for a processor or the disk: for nothing that others would have to do."""
+    return _stat(pid)[:1] in (("R",), ("D",))
+
+
 def _added(found: Iterable[tuple[str, ...]]) -> Usage:
     known = [words for words in found if words]
     user = sum(int(words[_USER]) for words in known) * _TICK

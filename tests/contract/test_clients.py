@@ -82,6 +82,14 @@ def test_docker_py_makes_sure_of_no_swarm(client: docker.DockerClient) -> None:
     assert client.info()["Images"] == len(client.api.images(all=True))
 
 
+def test_docker_py_reads_right_after_the_start(client: docker.DockerClient) -> None:
+    for _ in range(3):
+        container = client.containers.run("busybox", "sh -c 'echo a >/made; echo b; sleep 600'", detach=True)
+        assert container.exec_run("cat /made") == (0, b"a\n")
+        container = client.containers.run("busybox", "sh -c 'echo b; exec sleep 600'", detach=True)
+        assert container.top()["Processes"][0][-1] in ("sh -c echo b; exec sleep 600", "sleep 600")
+
+
 def test_docker_py_half_closes(client: docker.DockerClient) -> None:
     container = client.containers.run("busybox", "sleep 600", detach=True)
     exec_id = client.api.exec_create(container.id, "cat", stdin=True)["Id"]

@@ -198,6 +198,15 @@ def test_an_exec_that_cannot_start_says_so_in_its_stream(clean: Daemon, sleeper:
     assert shown["ExitCode"] == 127
 
 
+def test_attach_to_what_speaks_already(clean: Daemon) -> None:
+    """What was said before and what is said then: each number once."""
+    for _ in range(3):
+        container = run(clean, "sh", "-c", "i=0; while [ $i -lt 4000 ]; do echo $i; i=$((i+1)); done")
+        reply = ask(clean, "POST", f"/v1.41/containers/{container}/attach?stdout=1&stream=1&logs=1")
+        said = b"".join(payload for _, payload in frames(reply.body))
+        assert said.split() == [b"%d" % number for number in range(4000)]
+
+
 def test_logs(clean: Daemon) -> None:
     container = run(clean, "sh", "-c", "echo err >&2; sleep 0.2; echo out; echo last")
     wait(clean, container)

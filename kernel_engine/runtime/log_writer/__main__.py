@@ -17,7 +17,7 @@ from kernel_engine.errors import EngineError
 from kernel_engine.runtime.channel import Channel, Closed, Message
 from kernel_engine.runtime.companion import become_daemon, bind, edition
 from kernel_engine.runtime.log_writer.attachment import Attachment
-from kernel_engine.runtime.log_writer.json_file import JsonFile
+from kernel_engine.runtime.log_writer.json_file import JsonFile, end_of
 from kernel_engine.runtime.log_writer.poller import Poller
 from kernel_engine.runtime.log_writer.stream import Stream
 from kernel_engine.syscalls.process import set_name
@@ -35,7 +35,7 @@ class LogWriter:
         self._streams: dict[str, Stream] = {}
         self._drain_requests: dict[str, list[int]] = {}
         self._end_requests: dict[str, int] = {}
-        self._attached: set[str] = set()
+        self._attached: dict[str, Attachment] = {}
         self._ended: OrderedDict[str, str] = OrderedDict()
         self.poller.want(listening.fileno(), read=self._accept)
 
@@ -58,6 +58,8 @@ class LogWriter:
         if client is not None:
             self.poller.forget(client.fileno())
             client.close()
+            for attachment in tuple(self._attached.values()):
+                attachment.go_on()
             self._drain_requests.clear()
             self._end_requests.clear()
             for id, stream in tuple(self._streams.items()):
@@ -120,10 +122,8 @@ class LogWriter:
         match message["verb"]:
             case "adopt":
                 self._adopt(message, descriptors)
-            case "attach":
-                return {"attachment": self._attach(message, descriptors)}
-            case "attachment-ended":
-                return self._attachment_ended(message)
+            case "attach" | "go-on" | "attachment-ended" as verb:
+                return self._about_a_client(verb, message, descriptors)
             case "drained":
                 return self._drained(message)
             case "release":
@@ -145,6 +145,15 @@ class LogWriter:
                 raise ValueError(f"unknown verb {verb}")
         return {}
 
+    def _about_a_client(self, verb: str, message: Message, descriptors: list[int]) -> dict[str, Any] | None:
+        if verb == "attach":
+            return self._attach(message, descriptors)
+        if verb == "attachment-ended":
+            return self._attachment_ended(message)
+        if attachment := self._attached.get(message["attachment"]):
+            attachment.go_on()
+        return {}
+
     def _adopt(self, message: Message, descriptors: list[int]) -> None:
         stream = self._stream(message["id"])
         if stream.adopted:
@@ -157,27 +166,30 @@ class LogWriter:
         descriptors.clear()
         stream.adopt(named, log_file, stdin_once=message["stdin_once"])
 
-    def _attach(self, message: Message, descriptors: list[int]) -> str:
+    def _attach(self, message: Message, descriptors: list[int]) -> Message:
         name = f"{message['id']}/{message['request']}"
         client = socket.socket(fileno=descriptors.pop(0))
         stream = self._stream(message["id"])
         wanted = {source for source in ("stdout", "stderr") if message[source]}
         if "stdout" in wanted:
             wanted.add("console")
-        self._attached.add(name)
-        stream.attach(
-            Attachment(
-                name,
-                stream,
-                client,
-                stdin=message["stdin"],
-                wanted=frozenset(wanted),
-                multiplexed=message["multiplexed"],
-                detach_keys=bytes(message["detach_keys"]),
-                typed_already=base64.b64decode(message["leftover"]),
-            )
+        after = message.get("after")
+        attachment = self._attached[name] = Attachment(
+            name,
+            stream,
+            client,
+            stdin=message["stdin"],
+            wanted=frozenset(wanted),
+            multiplexed=message["multiplexed"],
+            detach_keys=bytes(message["detach_keys"]),
+            typed_already=base64.b64decode(message["leftover"]),
+            held=after is not None,
         )
-        return name
+        logged = None
+        if after is not None:
+            logged = stream.logged(attachment) if stream.adopted else end_of(Path(after))
+        stream.attach(attachment)
+        return {"attachment": name, "logged": logged}
 
     def _attachment_ended(self, message: Message) -> dict[str, Any] | None:
         name = message["attachment"]
@@ -224,7 +236,7 @@ class LogWriter:
             self._tell({"event": "drained", "id": stream.id})
 
     def _attachment_left(self, attachment: Attachment) -> None:
-        self._attached.discard(attachment.name)
+        self._attached.pop(attachment.name, None)
         request = self._end_requests.pop(attachment.name, None)
         if request is not None:
             return self._tell({"reply": request, "reason": attachment.ended})

@@ -37,7 +37,9 @@ class Attachment:
         multiplexed: bool,
         detach_keys: bytes,
         typed_already: bytes,
+        held: bool,
     ) -> None:
+        """held: what the process says is kept until `go_on`, for somebody who writes to the same socket before."""
         self.name = name
         self.ended: Reason | None = None
         self._stream = stream
@@ -51,6 +53,7 @@ class Attachment:
         self._typed_already = typed_already
         self._unsent = bytearray()
         self._finishing = False
+        self._held = held
         client.setblocking(False)
         self.watch()
 
@@ -75,6 +78,11 @@ class Attachment:
         if early:
             self._typed(early)
         self.watch()
+
+    def go_on(self) -> None:
+        """Whoever wrote to the client's socket has written all."""
+        self._held = False
+        self._send()
 
     def output(self, source: str, data: bytes) -> None:
         """Bytes from the process. Sent now as far as the client takes them."""
@@ -101,7 +109,7 @@ class Attachment:
             self._poller.want(
                 self._client.fileno(),
                 read=self._receive if reads else None,
-                write=self._send if self._unsent else None,
+                write=self._send if self._unsent and not self._held else None,
                 gone=self._hung_up,
             )
 
@@ -133,11 +141,14 @@ class Attachment:
 
     def _let_go(self) -> None:
         """Docker's answer to a client that has typed its last word to a process that others may type to."""
+        if self._held:
+            self._finishing = True
+            return self.watch()
         self._send()
-        self._end("client-gone")
+        return self._end("client-gone")
 
     def _send(self) -> None:
-        if self.ended:
+        if self.ended or self._held:
             return None
         try:
             while self._unsent:

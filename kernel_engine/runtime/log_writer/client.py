@@ -29,6 +29,13 @@ class LogFile:
     max_files: int = 1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    name: str
+    #: what the log held at that moment, and so the client does not get: up to a file's inode, and bytes of it
+    logged: tuple[int, int] | None = None
+
+
 class LogWriter:
     """A connection to the instance's log writer. Use `connect`. Descriptors given to it stay the caller's."""
 
@@ -91,10 +98,12 @@ class LogWriter:
         multiplexed: bool,
         detach_keys: str = "",
         leftover: bytes = b"",
-    ) -> str:
-        """Hands a client's socket over; may come before `adopt`. The attachment's name.
+        after: Path | None = None,
+    ) -> Attached:
+        """Hands a client's socket over; may come before `adopt`.
 
-        leftover: what the client sent behind the HTTP request. InvalidRequest for detach keys that are none.
+        leftover: what the client sent behind the HTTP request. after: the log that the caller sends the client first,
+        as far as `Attached.logged` says; then `go_on`. InvalidRequest for detach keys that are none.
         """
         answer = await self._ask(
             {
@@ -106,10 +115,17 @@ class LogWriter:
                 "multiplexed": multiplexed,
                 "detach_keys": list(keys.parse(detach_keys)),
                 "leftover": base64.b64encode(leftover).decode(),
+                "after": None if after is None else str(after),
             },
             (client if isinstance(client, int) else client.fileno(),),
         )
-        return str(answer["attachment"])
+        logged = answer.get("logged")
+        return Attached(name=str(answer["attachment"]), logged=None if logged is None else (logged[0], logged[1]))
+
+    async def go_on(self, attachment: str) -> None:
+        """What the process has said since it was attached may follow. A log writer that has died has let it go."""
+        with suppress(Unavailable):
+            await self._ask({"verb": "go-on", "attachment": attachment})
 
     async def attachment_ended(self, attachment: str) -> str:
         """Waits: "ended" | "detached" | "client-gone"."""

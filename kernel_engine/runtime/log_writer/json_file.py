@@ -32,6 +32,17 @@ class JsonFile:
         self._fd = _open(path)
         _drop_torn_line(self._fd)
 
+    @property
+    def end(self) -> tuple[int, int]:
+        """The file that is written to now, and how far it has been: inode, bytes."""
+        status = os.fstat(self._fd)
+        return status.st_ino, status.st_size
+
+    @property
+    def waiting(self) -> dict[str, bytes]:
+        """By stream: what came without the end of its line."""
+        return dict(self._partial)
+
     def write(self, stream: str, data: bytes) -> int:
         """Whole lines go to the file now, the rest waits for its end (or for 16 KiB). By how much the file grew."""
         data = self._partial.pop(stream, b"") + data
@@ -94,6 +105,15 @@ class JsonFile:
             os.ftruncate(new, 0)
         os.close(self._fd)
         self._fd = new
+
+
+def end_of(path: Path) -> tuple[int, int] | None:
+    """Inode and bytes of a log that nobody writes to now; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size
 
 
 def encode(part: bytes, stream: str, moment: str) -> bytes:

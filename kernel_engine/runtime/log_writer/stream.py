@@ -120,6 +120,15 @@ class Stream:
             self._log = None
 
     # clients' side ----------------------------------------------------------------------------------------------
+    def logged(self, attachment: Attachment) -> tuple[int, int] | None:
+        """Up to where the log holds what this client, which is attached from now on, does not get: inode and bytes.
+        The beginning of a line that the log does not have yet it gets now. None where there is no log."""
+        if self._log is None:
+            return None
+        for source, data in self._log.waiting.items():
+            attachment.output(source, data)
+        return self._log.end
+
     def attach(self, attachment: Attachment) -> None:
         self.attachments.append(attachment)
         if self.adopted:

@@ -59,7 +59,7 @@ class House:
         wanted = {"stdin": True, "stdout": True, "stderr": True, "multiplexed": False, **options}
         with theirs:
             try:
-                return mine, await self.writer.attach(id, theirs, **wanted)
+                return mine, (await self.writer.attach(id, theirs, **wanted)).name
             except BaseException:
                 mine.close()
                 raise

@@ -373,6 +373,69 @@ async def test_settled_when_nothing_is_on_its_way(house: House) -> None:
     os.close(slave)
 
 
+async def test_who_gets_the_log_first_misses_nothing_and_hears_nothing_twice(house: House) -> None:
+    pipes = Pipes()
+    await pipes.give(house, "a", log=house.log())
+    os.write(pipes.stdout, b"one\ntwo")
+    await house.until_logged(1)
+    await until_settled(house, "a")
+    mine, theirs = socket.socketpair()
+    mine.setblocking(False)
+    wishes = {"stdin": False, "stdout": True, "stderr": True, "multiplexed": False}
+    with theirs:
+        attached = await house.writer.attach("a", theirs, **wishes, after=house.log().path)
+        status = house.log().path.stat()
+        assert attached.logged == (status.st_ino, status.st_size)
+        os.write(pipes.stdout, b" is said\nthree\n")
+        await house.until_logged(3)
+        assert not readable(mine)
+        theirs.send(b"one\n")
+    await house.writer.go_on(attached.name)
+    assert await received(mine, 22) == b"one\ntwo is said\nthree\n"
+    pipes.end()
+    await house.writer.release("a")
+    assert await received(mine) == b""
+    assert await house.why_ended(attached.name) == "ended"
+    mine.close()
+
+
+async def test_the_end_waits_for_who_gets_the_log_first(house: House) -> None:
+    """And a daemon that dies before it says so leaves nobody waiting."""
+    wishes = {"stdin": True, "stdout": True, "stderr": True, "multiplexed": False}
+    for id, dies in (("a", False), ("b", True)):
+        pipes = Pipes()
+        await pipes.give(house, id, log=house.log(id))
+        mine, theirs = socket.socketpair()
+        mine.setblocking(False)
+        with theirs:
+            attached = await house.writer.attach(id, theirs, **wishes, after=house.log(id).path)
+        os.write(pipes.stdout, b"last")
+        mine.shutdown(socket.SHUT_WR)
+        pipes.end()
+        assert await house.writer.drained(id, PATIENCE)
+        await house.writer.release(id)
+        assert not readable(mine)
+        if dies:
+            await house.writer.close()
+            await house.connect()
+        else:
+            await house.writer.go_on(attached.name)
+        assert await received(mine) == b"last"
+        mine.close()
+
+
+async def test_a_log_that_nobody_writes_to_yet(house: House) -> None:
+    house.log().path.write_text("of an earlier run\n")
+    mine, theirs = socket.socketpair()
+    wishes = {"stdin": False, "stdout": True, "stderr": True, "multiplexed": False}
+    with mine, theirs:
+        attached = await house.writer.attach("a", theirs, **wishes, after=house.log().path)
+        assert attached.logged == (house.log().path.stat().st_ino, 18)
+        await house.writer.go_on(attached.name)
+        none = await house.writer.attach("a", theirs, **wishes, after=house.log("nothing").path)
+        assert none.logged is None
+
+
 async def until_settled(house: House, id: str) -> bool:
     async with asyncio.timeout(5):
         while not await house.writer.settled(id):

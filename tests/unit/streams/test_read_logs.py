@@ -18,12 +18,12 @@ def entry(text: str, stream: str = "stdout", moment: str = "2024-05-01T10:00:00.
     return f'{{"log":"{text}\\n","stream":"{stream}","time":"{moment}"}}\n'
 
 
-async def collect(path: Path, options: LogOptions) -> list[LogLine]:
-    return [line async for line in read_logs(path, options, ended=lambda: True)]
+async def collect(path: Path, options: LogOptions, end: tuple[int, int] | None = None) -> list[LogLine]:
+    return [line async for line in read_logs(path, options, ended=lambda: True, end=end)]
 
 
-async def texts(path: Path, options: LogOptions | None = None) -> list[str]:
-    return [line.data.decode().rstrip("\n") for line in await collect(path, options or LogOptions())]
+async def texts(path: Path, options: LogOptions | None = None, end: tuple[int, int] | None = None) -> list[str]:
+    return [line.data.decode().rstrip("\n") for line in await collect(path, options or LogOptions(), end)]
 
 
 async def test_stream_time_and_bytes(tmp_path: Path) -> None:
@@ -50,6 +50,23 @@ async def test_tail_over_rotated_files(tmp_path: Path, tail: int) -> None:
     for name, part in (("log.2", lines[:10]), ("log.1", lines[10:20]), ("log", lines[20:])):
         (tmp_path / name).write_text("".join(map(entry, part)))
     assert await texts(tmp_path / "log", LogOptions(tail=tail)) == lines[max(30 - tail, 0) :]
+
+
+async def test_up_to_where_the_log_was_at_a_moment(tmp_path: Path) -> None:
+    """It has grown since, and been rotated."""
+    (tmp_path / "log.1").write_text(entry("one"))
+    (tmp_path / "log").write_text(entry("two"))
+    status = (tmp_path / "log").stat()
+    end = (status.st_ino, status.st_size)
+    with (tmp_path / "log").open("a") as file:
+        file.write(entry("three"))
+    assert await texts(tmp_path / "log", end=end) == ["one", "two"]
+    (tmp_path / "log.1").replace(tmp_path / "log.2")
+    (tmp_path / "log").replace(tmp_path / "log.1")
+    (tmp_path / "log").write_text(entry("four"))
+    assert await texts(tmp_path / "log", end=end) == ["one", "two"]
+    (tmp_path / "log.1").unlink()
+    assert await texts(tmp_path / "log", end=end) == []
 
 
 async def test_tail_leaves_out_a_line_still_being_written(tmp_path: Path) -> None:
