@@ -11,8 +11,9 @@ import dataclasses
 import json
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
+from operator import attrgetter
 from typing import Any, TypeVar, Union, cast
 
 Value = TypeVar("Value")
@@ -30,15 +31,23 @@ def revive(cls: type[Value], data: Any) -> Value:
     return cls(**{name: _revive_as(hints[name], item) for name, item in data.items() if name in known})
 
 
+def as_object(value: Any) -> dict[str, Any]:
+    """One level of a dataclass, for an encoder that knows the rest by itself."""
+    names, values = _fields(cast(Any, type(value)))
+    return dict(zip(names, values(value), strict=True))
+
+
 @cache
-def _names(cls: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(cls))
+def _fields(cls: Any) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    """Their names, and what takes them all from a value at once."""
+    names = tuple(field.name for field in dataclasses.fields(cls))
+    return names, attrgetter(*names) if len(names) > 1 else lambda value: tuple(getattr(value, name) for name in names)
 
 
 def _once(value: Any) -> Any:
     """One level of what the encoder does not know."""
     if dataclasses.is_dataclass(value):
-        return {name: getattr(value, name) for name in _names(cast(Any, type(value)))}
+        return as_object(value)
     if isinstance(value, Mapping):
         return {str(key): item for key, item in value.items()}
     raise TypeError(f"no JSON for {type(value).__name__}")

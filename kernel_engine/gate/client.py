@@ -13,7 +13,7 @@ from typing import Any
 from kernel_engine.errors import Unavailable
 from kernel_engine.network.endpoint import Published
 from kernel_engine.paths import Instance
-from kernel_engine.runtime.channel import Channel, Closed, Message, as_json
+from kernel_engine.runtime.channel import Channel, Closed, Message
 from kernel_engine.runtime.companion import ATTEMPTS, PAUSE, connect_or_start, edition
 
 _MODULE = "kernel_engine.gate.process"
@@ -64,18 +64,18 @@ class Gate:
         if pid:
             descriptors.append(os.pidfd_open(pid))
         try:
-            await self._ask({"verb": "open", "port": as_json(port), "address": address}, descriptors)
+            await self._ask({"verb": "open", "port": port, "address": address}, descriptors)
         finally:
             for descriptor in descriptors[1:]:
                 os.close(descriptor)
 
     async def lead(self, port: Published, address: str) -> None:
         with suppress(Unavailable):  # a gate that has ended has nothing open; the next one is told anew
-            await self._ask({"verb": "lead", "port": as_json(port), "address": address})
+            await self._ask({"verb": "lead", "port": port, "address": address})
 
     async def close(self, port: Published) -> None:
         with suppress(Unavailable):
-            await self._ask({"verb": "close", "port": as_json(port)})
+            await self._ask({"verb": "close", "port": port})
 
     async def known(self) -> tuple[Published, ...]:
         return tuple(Published(**port) for port in (await self._ask({"verb": "known"}))["ports"])

@@ -22,7 +22,7 @@ from kernel_engine.gate.way_out import WayOut
 from kernel_engine.network.endpoint import Published
 from kernel_engine.network.inside import move
 from kernel_engine.network.relay import Relays
-from kernel_engine.runtime.channel import Channel, Closed, Message, as_json
+from kernel_engine.runtime.channel import Channel, Closed, Message
 from kernel_engine.runtime.companion import become_daemon, bind, edition
 from kernel_engine.syscalls.process import set_name
 
@@ -110,7 +110,7 @@ class Gate:
             case "close":
                 self._close(_published(message))
             case "known":
-                return self._reply(message, ports=[as_json(port) for port in self._relays.all()])
+                return self._reply(message, ports=list(self._relays.all()))
             case "edition":
                 return self._reply(message, edition=self._edition, idle=not self._relays.all())
             case "way-out":

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+from kernel_engine.formats.frozen import as_object
 from kernel_engine.runtime.spec import (
     Device,
     DeviceRule,
@@ -34,13 +35,15 @@ Message = dict[str, Any]
 #: well under the smallest socket buffer that a distribution sets (net.core.wmem_default is 212992)
 PACKET = 60_000
 DESCRIPTORS = 16
-#: json.dumps would make an encoder for each message
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 _CREDENTIALS = struct.Struct("=iII")  #: pid, uid, gid
 
 
 class Closed(Exception):
     """The other side has gone."""
+
+
+#: json.dumps would make an encoder for each message
+_encode = json.JSONEncoder(separators=(",", ":"), default=as_object).encode
 
 
 class Channel:
@@ -70,7 +73,8 @@ class Channel:
         return bool(self._outgoing)
 
     def send(self, message: Message, descriptors: Sequence[int] = (), packed: bytes = b"") -> None:
-        """Queues a message and sends what goes. The caller keeps its descriptors. Closed when nobody listens."""
+        """Queues a message and sends what goes; frozen values of `spec` in it travel as `as_json` has them. The caller
+        keeps its descriptors. Closed when nobody listens."""
         body = _encode(message).encode()
         if packed:
             body += b"\n" + packed
@@ -170,11 +174,7 @@ class Channel:
 
 def as_json(value: Any) -> Any:
     """A frozen value of `spec` (a slotted dataclass) as plain JSON types, field by field."""
-    if value is None or isinstance(value, str | int):
-        return value
-    if isinstance(value, tuple):
-        return [as_json(item) for item in value]
-    return {name: as_json(getattr(value, name)) for name in value.__slots__}
+    return json.loads(_encode(value))
 
 
 def process_from_json(data: Message) -> Process:

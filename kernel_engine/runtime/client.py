@@ -16,7 +16,7 @@ from itertools import count
 
 from kernel_engine.errors import EngineError, InvalidRequest, Unavailable
 from kernel_engine.paths import Instance
-from kernel_engine.runtime.channel import DESCRIPTORS, Channel, Closed, Message, as_json
+from kernel_engine.runtime.channel import DESCRIPTORS, Channel, Closed, Message
 from kernel_engine.runtime.companion import ATTEMPTS, PAUSE, connect_or_start, connected, edition
 from kernel_engine.runtime.events import Created, Exited, Inside, Known, Started, Stdio, Stopped
 from kernel_engine.runtime.handshake import GIVEN_UP, raised
@@ -117,7 +117,7 @@ class Launcher:
         """
         created = self._loop.create_future()
         self._created[spec.id] = created
-        answer = self._send({"verb": "launch", "spec": as_json(spec), "stepped": on_stop is not None})
+        answer = self._send({"verb": "launch", "spec": spec, "stepped": on_stop is not None})
         introduced = asyncio.Event()
         stopping: asyncio.Task[None] | None = None
         if on_stop is not None:
@@ -154,7 +154,7 @@ class Launcher:
 
     async def exec(self, exec_id: str, container_id: str, process: Process) -> Started:
         """Starts one more process in a running container. NotFound when that does not run; else as `launch`."""
-        message = {"verb": "exec", "id": exec_id, "container": container_id, "process": as_json(process)}
+        message = {"verb": "exec", "id": exec_id, "container": container_id, "process": process}
         return _started(exec_id, await self._send(message))
 
     async def signal(self, id: str, number: int) -> None:

@@ -12,7 +12,7 @@ import sys
 from typing import NoReturn
 
 from kernel_engine.runtime import init, security
-from kernel_engine.runtime.channel import Channel, Message, as_json, process_from_json
+from kernel_engine.runtime.channel import Channel, Message, process_from_json
 from kernel_engine.runtime.init import Home, Streams
 from kernel_engine.runtime.spec import Process
 from kernel_engine.syscalls.process import Prctl, prctl
@@ -20,7 +20,7 @@ from kernel_engine.syscalls.process import Prctl, prctl
 
 def task(process: Process, home: Home, streams: Streams) -> Message:
     """What it is told first. Descriptors are numbers of its own, inherited from the launcher."""
-    return {"say": "come in", "process": as_json(process), "home": as_json(home), "streams": as_json(streams)}
+    return {"say": "come in", "process": process, "home": home, "streams": streams}
 
 
 def begin(channel: Channel, descriptors: tuple[int, ...]) -> NoReturn:
