@@ -87,6 +87,10 @@ class Records:
     async def transact(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         return await self.submit(work)
 
+    def hurry(self) -> None:
+        """What follows has waited long enough: somebody is about to wait for it."""
+        self._hand_over()
+
     def close(self) -> None:
         """When everything that was asked for is on disk."""
         self.closed = True

@@ -121,6 +121,7 @@ async def _make(
                 links=links,
                 transient=transient,
             ),
+            waited_for=not config.host.auto_remove,
             beside=partial(house.volumes.record, names=volumes) if volumes else None,
         )
         undo.callback(house.roster.forget, live)
@@ -143,6 +144,7 @@ def _sync(house: House, container_id: str) -> None:
 async def recorded(house: House, live: Live) -> None:
     """Returns when the container is on disk, so that no process ever runs that a new daemon would not know."""
     if live.recorded is not None:
+        house.roster.hurry()
         await asyncio.shield(live.recorded)
         live.recorded = None
         house.volumes.kept(volumes_of(live.record.mounts))

@@ -67,17 +67,19 @@ async def container_ended(house: House, live: Live, exited: Exited) -> None:
             error=exited.error,
         )
         leaving = record.config.host.auto_remove and delay is None
-        if record.endpoints:
-            house.later(_detach(house, record))
         result = WaitResult(exit_code=exited.exit_code, error=exited.error)
         live.settle("next-exit", result)
         if leaving:
             live.record = replace(record, endpoints=(), state=state)
             _announce(house, live, exited)
             live.settle("not-running", result)
-            await remove_locked(house, live, result)
-            house.later(_let_go(house, record.id))
+            try:
+                await remove_locked(house, live, result)
+            finally:  # behind it, so that who waits for it is answered first
+                _detach_later(house, record)
+                house.later(_let_go(house, record.id))
             return
+        _detach_later(house, record)
         saved = house.roster.save(
             live,
             endpoints=(),
@@ -125,6 +127,11 @@ async def _drained(house: House, process_id: str, *, log: LogFile | None, stdin_
         await house.log_writer.drained(process_id, _DRAIN)
     except EngineError as error:  # its end is no less true
         _log.warning("the last output of %s may be lost: %s", process_id, error)
+
+
+def _detach_later(house: House, record: Container) -> None:
+    if record.endpoints:
+        house.later(_detach(house, record))
 
 
 async def _detach(house: House, record: Container) -> None:

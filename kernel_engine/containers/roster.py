@@ -110,9 +110,11 @@ class Roster:
     def forget_name(self, name: str) -> None:
         self._id_by_name.pop(name, None)
 
-    def add(self, record: Container, *, beside: Callable[[sqlite3.Connection], None] | None = None) -> Live:
-        """Known at once, and on disk when its `recorded` is done (`forget` where that failed). beside: what is written
-        in the same transaction."""
+    def add(
+        self, record: Container, *, waited_for: bool, beside: Callable[[sqlite3.Connection], None] | None = None
+    ) -> Live:
+        """Known at once, and on disk when its `recorded` is done (`forget` where that failed). waited_for: False where
+        nobody waits for that before `hurry`; beside: what is written in the same transaction."""
 
         def insert(connection: sqlite3.Connection, record: Container) -> None:
             if beside is not None:
@@ -120,9 +122,13 @@ class Roster:
             _insert(connection, record)
 
         self.version += 1
-        live = Live(record, recorded=self._submit(record, insert, True))
+        live = Live(record, recorded=self._submit(record, insert, waited_for))
         self._by_id[record.id] = live
         return live
+
+    def hurry(self) -> None:
+        """Writes what has been put off."""
+        self._records.hurry()
 
     def note(self, live: Live, **changes: Any) -> None:
         """Changes the state in memory only: for what a restarted daemon finds out by itself."""

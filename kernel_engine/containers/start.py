@@ -129,6 +129,8 @@ async def _launch(
     try:
         with recording(trace):
             spec = await _spec(house, record, live.provisions)
+        if live.recorded is not None:  # the disk has the time that the child takes; the message to it goes first
+            asyncio.get_running_loop().call_soon(house.roster.hurry)
         if stepping is None:
             started = await house.launcher.launch(spec, connect)
         else:

@@ -21,6 +21,9 @@ from kernel_engine.syscalls.files import clear_inode_flags
 #: names in the staging directory that are ours; others' half-made things are theirs to sweep
 TRASH, STAGED = "trash-", "layer-"
 
+#: seconds until deleting begins: who took a tree away has somebody to answer first, and the thread would be in the way
+_PAUSE = 0.005
+
 _log = logging.getLogger(__name__)
 
 
@@ -31,6 +34,7 @@ class Trash:
         self._staging = staging
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="trash")
         self._pending: set[Future[None]] = set()
+        self._waiting: list[str] = []  #: known to the loop's thread alone
         self._closed = Event()
 
     def discard(self, path: Path) -> None:
@@ -53,6 +57,7 @@ class Trash:
 
     async def emptied(self) -> None:
         """Returns when everything discarded so far is deleted."""
+        self._begin()
         pending = tuple(self._pending)
         await asyncio.gather(*(asyncio.wrap_future(item) for item in pending), return_exceptions=True)
 
@@ -62,6 +67,21 @@ class Trash:
         self._worker.shutdown(wait=False, cancel_futures=True)
 
     def _delete(self, path: str) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # a thread
+            self._submit(path)
+            return
+        if not self._waiting:
+            loop.call_later(_PAUSE, self._begin)
+        self._waiting.append(path)
+
+    def _begin(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for path in waiting:
+            self._submit(path)
+
+    def _submit(self, path: str) -> None:
         if self._closed.is_set():
             return
         future = self._worker.submit(remove_tree, path, str(self._staging), self._closed.is_set)
