@@ -22,8 +22,7 @@ _KILL_PATIENCE = 30.0
 async def stop(house: House, live: Live, timeout: int | None, signal: str = "") -> None:
     """Asks the first process to end, and kills it after `timeout` seconds (-1: never)."""
     config = live.record.config
-    if live.record.state.status == "restarting":
-        await _give_up_restart(house, live)
+    if await _restart_given_up(house, live):
         house.announce(live, "stop")
         return
     if not live.record.state.running:
@@ -39,10 +38,9 @@ async def stop(house: House, live: Live, timeout: int | None, signal: str = "") 
 async def kill(house: House, live: Live, signal: str) -> None:
     record = live.record
     number = parse_signal(signal or "KILL")
-    if record.state.status == "restarting":
-        await _give_up_restart(house, live)
+    if await _restart_given_up(house, live):
         return
-    if not record.state.running:
+    if not live.record.state.running:
         raise Conflict(f"Cannot kill container: {record.name}: Container {record.id} is not running")
     if number in (signals.SIGKILL, parse_signal(record.config.stop_signal or "SIGTERM")):
         house.roster.save(live, stopped_by_user=True)
@@ -55,8 +53,7 @@ async def kill(house: House, live: Live, signal: str) -> None:
 
 async def end(house: House, live: Live, *, signal: int, timeout: float | None) -> None:
     """Sends `signal`, waits, sends SIGKILL; returns when the end is recorded. Without a lock: the exit needs it."""
-    if live.record.state.status == "restarting":
-        await _give_up_restart(house, live)
+    if await _restart_given_up(house, live):
         return
     future: asyncio.Future[WaitResult] = asyncio.get_running_loop().create_future()
     live.waiting.append(("next-exit", future))
@@ -98,6 +95,14 @@ async def _send(house: House, live: Live, number: int) -> None:
             return  # it has just ended; whoever waits hears of it
         if not live.record.state.running:
             raise not_running(live.record) from None
+
+
+async def _restart_given_up(house: House, live: Live) -> bool:
+    """Whether it was between two lives and stays so. The next one may have begun just now: then it runs."""
+    if live.record.state.status != "restarting":
+        return False
+    await _give_up_restart(house, live)
+    return not live.record.state.running
 
 
 async def _give_up_restart(house: House, live: Live) -> None:
