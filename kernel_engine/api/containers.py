@@ -162,8 +162,7 @@ async def wait(call: Call) -> web.StreamResponse:
     body: dict[str, Any] = {"StatusCode": result.exit_code}
     if result.error:
         body["Error"] = {"Message": result.error}
-    await response.write(cast("bytes", answer(body).body))
-    await response.write_eof()
+    await response.write_eof(cast("bytes", answer(body).body))  # and the end of it, in one packet
     return response
 
 

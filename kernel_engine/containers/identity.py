@@ -10,7 +10,7 @@ from pathlib import Path
 from kernel_engine.containers.options import ContainerOptions, HostOptions
 from kernel_engine.errors import InvalidRequest
 from kernel_engine.network.endpoint import Endpoint
-from kernel_engine.network.names import hosts_file, is_address, name_servers, resolv_conf
+from kernel_engine.network.names import SYSTEMD_STUB, hosts_file, is_address, name_servers, resolv_conf
 from kernel_engine.network.nameserver import ADDRESS
 
 _HOST_GATEWAY = "host-gateway"
@@ -20,7 +20,7 @@ _SYSTEMD_RESOLV_CONF = Path("/run/systemd/resolve/resolv.conf")
 
 def places(directory: Path) -> dict[str, str]:
     """Where each file is to be bound: path inside → path on the host."""
-    return {f"/etc/{name}": str(directory / name) for name in ("hostname", "hosts", "resolv.conf")}
+    return {f"/etc/{name}": f"{directory}/{name}" for name in ("hostname", "hosts", "resolv.conf")}
 
 
 def write_identity(
@@ -37,10 +37,11 @@ def write_identity(
     host_gateway: what `--add-host NAME:host-gateway` means. dns: the engine's own --dns.
     named: it is on a network where containers find each other by name.
     """
-    (directory / "hostname").write_text(f"{hostname}\n")
-    (directory / "hosts").write_text(_hosts(hostname, config, host_gateway))
-    (directory / "resolv.conf").write_text(_resolvers(config.host, dns, named=named))
-    return places(directory)
+    found = places(directory)
+    _write(found["/etc/hostname"], f"{hostname}\n")
+    _write(found["/etc/hosts"], _hosts(hostname, config, host_gateway))
+    _write(found["/etc/resolv.conf"], _resolvers(config.host, dns, named=named))
+    return found
 
 
 def write_hosts(
@@ -54,12 +55,12 @@ def write_hosts(
 ) -> None:
     """Again, when the addresses are known; in place, because the file is bound already. linked: (names, address) of
     other containers."""
-    (directory / "hosts").write_text(_hosts(hostname, config, host_gateway, endpoints, linked))
+    _write(f"{directory}/hosts", _hosts(hostname, config, host_gateway, endpoints, linked))
 
 
 def write_resolvers(directory: Path, host: HostOptions, dns: tuple[str, ...] = (), *, named: bool) -> None:
     """Again, when it joins its first network with names."""
-    (directory / "resolv.conf").write_text(_resolvers(host, dns, named=named))
+    _write(f"{directory}/resolv.conf", _resolvers(host, dns, named=named))
 
 
 def upstream(host: HostOptions, dns: tuple[str, ...] = ()) -> tuple[str, ...]:
@@ -99,9 +100,10 @@ def _hosts(
 def _resolvers(host: HostOptions, dns: tuple[str, ...], *, named: bool) -> str:
     if host.network_mode == "host" and not (host.dns or host.dns_search or host.dns_options):
         return _read(_HOST_RESOLV_CONF)
+    given = _read(_HOST_RESOLV_CONF)
     return resolv_conf(
-        _read(_HOST_RESOLV_CONF),
-        _read(_SYSTEMD_RESOLV_CONF),
+        given,
+        _read(_SYSTEMD_RESOLV_CONF) if SYSTEMD_STUB in given else "",
         servers=host.dns or dns,
         search=host.dns_search,
         options=host.dns_options,
@@ -111,6 +113,14 @@ def _resolvers(host: HostOptions, dns: tuple[str, ...], *, named: bool) -> str:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(errors="replace")
+        with open(path, "rb", buffering=0) as file:
+            return file.readall().decode(errors="replace")
     except OSError:
         return ""
+
+
+def _write(path: str, text: str) -> None:
+    """In place, because it may be bound already. As bytes: a text file asks the kernel seven times for what is three
+    lines here, four times for each start."""
+    with open(path, "wb", buffering=1 << 16) as file:
+        file.write(text.encode())

@@ -90,7 +90,7 @@ def _check_memory(host: HostOptions) -> None:
 
 
 def _check_cpus(host: HostOptions) -> None:
-    count = os.cpu_count() or 1
+    count = (os.cpu_count() or 1) if host.nano_cpus else 1  # a file of /sys, read each time
     if host.nano_cpus < 0 or host.nano_cpus > count * 1_000_000_000:
         raise InvalidRequest(f"range of CPUs is from 0.01 to {count}.00, as there are only {count} CPUs available")
     if host.nano_cpus and host.cpu_quota:

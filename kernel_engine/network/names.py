@@ -9,7 +9,8 @@ from kernel_engine.errors import InvalidRequest
 
 #: moby, libnetwork/resolvconf: where the host names no resolver that a container could reach
 _PUBLIC = ("8.8.8.8", "8.8.4.4")
-_SYSTEMD_STUB = "127.0.0.53"
+#: systemd-resolved on the host, which no container reaches
+SYSTEMD_STUB = "127.0.0.53"
 #: moby, libnetwork/etchosts
 _LOCAL = """\
 127.0.0.1\tlocalhost
@@ -41,7 +42,7 @@ def resolv_conf(
     for server in servers:
         if not is_address(server):
             raise InvalidRequest(f"{server} is not an ip address")
-    text = systemd if systemd and _words(host, "nameserver") == [_SYSTEMD_STUB] else host
+    text = systemd if systemd and _words(host, "nameserver") == [SYSTEMD_STUB] else host
     named = [server for server in _words(text, "nameserver") if _reachable(server)]
     chosen = [embedded] if embedded else list(servers) or named or list(_PUBLIC)
     # the last line of a kind counts, resolv.conf(5)
