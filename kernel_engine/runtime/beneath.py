@@ -39,10 +39,12 @@ class Root:
         """Follows links inside the root. OSError as open(2)."""
         return openat2(self.fd, path, flags, _IN_ROOT)
 
-    def directory(self, path: str, mode: int = 0o755) -> int:
-        """Opened; made with its parents where missing. ENOTDIR where something else is there."""
+    def directory(self, path: str, mode: int = 0o755, *, missing: bool = False) -> int:
+        """Opened; made with its parents where missing. ENOTDIR where something else is there. missing: it is likely not
+        to be there, and made at once."""
         try:
-            return openat2(self.fd, path, O_PATH | os.O_DIRECTORY, _IN_ROOT)
+            if not missing:
+                return openat2(self.fd, path, O_PATH | os.O_DIRECTORY, _IN_ROOT)
         except FileNotFoundError:
             pass
         parent, name = os.path.split(path.rstrip("/"))

@@ -21,22 +21,26 @@ def populate(root: Root, extra: Sequence[Device], *, bound: bool) -> None:
 
     bound: they are binds of the host's own, because a node that a user namespace makes cannot be opened.
     """
+    dev = root.directory("/dev")
     for device in (*DEVICES, *extra):
+        parent, name = os.path.split(device.path)
         if bound:
             bind_node(root, device)
+        elif parent == "/dev":
+            make_node(root, device, dev, name)
         else:
-            make_node(root, device)
-    dev = root.directory("/dev")
+            directory = root.directory(parent)
+            make_node(root, device, directory, name)
+            os.close(directory)
     for path, content in DEVICE_LINKS:
         if path != "/dev/core" or os.path.exists(content):
             sys.symlinkat(content, dev, os.path.basename(path), shown=path)
     os.close(dev)
 
 
-def make_node(root: Root, device: Device) -> None:
-    """A node, or where mknod(2) is refused (a user namespace) a bind of the host's own."""
-    parent, name = os.path.split(device.path)
-    directory = root.directory(parent)
+def make_node(root: Root, device: Device, directory: int, name: str) -> None:
+    """A node, or where mknod(2) is refused (a user namespace) a bind of the host's own. directory: open on where it is
+    to be called `name`."""
     try:
         mode = _KINDS[device.type] | device.mode
         sys.mknodat(directory, name, mode, device.major, device.minor, shown=device.path)
@@ -46,8 +50,6 @@ def make_node(root: Root, device: Device) -> None:
         return
     except PermissionError:
         bind_node(root, device)
-    finally:
-        os.close(directory)
 
 
 def bind_node(root: Root, device: Device) -> None:

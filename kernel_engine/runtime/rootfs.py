@@ -165,14 +165,17 @@ def mounted_again(shown: str) -> Root:
 
 
 def mount_standard(root: Root, systems: Sequence[FileSystem]) -> None:
+    made: set[str] = set()  #: of ours, and empty before
     for system in systems:
-        fd = root.directory(system.target)
+        fd = root.directory(system.target, missing=os.path.dirname(system.target) in made)
         if system.type == "bind":
             attributes = _RDONLY if system.flags & MountFlag.MS_RDONLY else MountAttribute(0)
             _attach(sys.open_tree(system.source), fd, system.target, attributes, MountFlag.MS_PRIVATE)
         else:
             sys.fchdir(fd)
             sys.mount(system.source, ".", system.type, system.flags, system.data, shown=system.target)
+            if system.type == "tmpfs":
+                made.add(system.target)
         os.close(fd)
 
 
