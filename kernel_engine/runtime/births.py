@@ -161,6 +161,7 @@ class Births:
     # forks ------------------------------------------------------------------------------------------------------
     def _fork_first(self, spec: Spec, request: int, trace: Trace, *, stepped: bool) -> None:
         new_pid, v2 = "pid" in spec.namespaces, cgroups.mode() == "v2"
+        parts, filter_program = init.parts_of(spec, self._ground), init.filter_of(spec.process)
         owners = {item.namespace: self._launcher.register.running(item.container) for item in spec.joined}
         # made here: a fork meets a page fault with most of what it touches, and on v2 the child is born in its group,
         # because moving a process waits for an RCU grace period
@@ -186,6 +187,8 @@ class Births:
                     spec,
                     child,
                     ends.theirs,
+                    parts=parts,
+                    filter_program=filter_program,
                     in_cgroup=v2,
                     joins=joins,
                     user_namespace=own,

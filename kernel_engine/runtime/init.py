@@ -10,6 +10,7 @@ import gc
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import NoReturn
 
@@ -69,11 +70,51 @@ class Home:
     watched: bool = False  #: somebody in its pid namespace may look into other processes (`unseen`)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a container's root is made of besides its overlay."""
+
+    mounts: tuple[Mount, ...]
+    systems: tuple[FileSystem, ...]
+    nodes: tuple[Device, ...]
+
+
+def parts_of(spec: Spec, ground: Ground) -> Parts:
+    init = (Mount(type="bind", source=spec.init, target=INIT_PATH, read_only=True),) if spec.init else ()
+    mode = cgroups.mode()
+    points = cgroups.groups_v1(spec.resources) if mode == "v1" else {}
+    return Parts(
+        mounts=(*spec.mounts, *init),
+        systems=plan.standard(
+            spec,
+            mode,
+            points,
+            foreign=ground.foreign if ground.in_user_namespace else frozenset(),
+            groups=ground.groups,
+            queues=os.path.isdir(plan.QUEUES),
+        ),
+        nodes=(*spec.devices, *(devices.of_host() if spec.privileged else ())),
+    )
+
+
+def filter_of(process: Process) -> bytes:
+    return _read_filter(process.seccomp) if process.seccomp else b""
+
+
+@lru_cache(maxsize=8)
+def _read_filter(path: str) -> bytes:
+    """The file is named after what is in it."""
+    with open(path, "rb", buffering=0) as file:
+        return file.read()
+
+
 def first_process(
     spec: Spec,
     channel: Channel,
     streams: Streams,
     *,
+    parts: Parts,
+    filter_program: bytes,
     in_cgroup: bool,
     joins: tuple[tuple[int, str], ...] = (),
     stepped: bool = False,
@@ -83,6 +124,7 @@ def first_process(
 ) -> NoReturn:
     """Makes the container around this process and becomes its program. `in_cgroup`: clone3 put it there (v2).
 
+    parts, filter_program: `parts_of` and `filter_of`, decided before the fork, which pays for whatever it touches.
     joins: pidfds of other containers, each with the name of the namespace to be entered. stepped: it waits before each
     kernel call until somebody goes on. user_namespace: the one of `spec.ids`, -1 = this process keeps the host's.
     owners: see `rootfs.open_inside`.
@@ -97,8 +139,6 @@ def first_process(
             cgroups.enter(spec.cgroup, spec.id, spec.resources)
         security.set_limits(spec.process)
         memory = next((rootfs.open_memory(pidfd) for pidfd, name in joins if name == "ipc"), None)
-        filter_program = _read_filter(spec.process)
-        parts = _parts(spec, ground)
         sources: tuple[Source, ...] = ()
         if mapped:
             sources = _enter_user_namespace(spec, parts, streams, user_namespace, owners)
@@ -135,7 +175,7 @@ def added_process(process: Process, home: Home, channel: Channel, streams: Strea
         _leave_the_launcher(handshake, (*streams.descriptors(), home.pidfd))
         cgroups.join(home.cgroup, home.id, home.pid)
         security.set_limits(process)
-        filter_program = _read_filter(process)
+        filter_program = filter_of(process)
         if home.owner is not None:
             security.own_streams(*home.owner, streams.descriptors())
         unseen_until_exec = CloneFlag.CLONE_NEWPID if home.watched else CloneFlag(0)
@@ -207,41 +247,7 @@ def _tell_created(spec: Spec, handshake: Handshake) -> None:
         return handshake.created(netlink.fileno())
 
 
-def _read_filter(process: Process) -> bytes:
-    if not process.seccomp:
-        return b""
-    with open(process.seccomp, "rb", buffering=0) as file:
-        return file.read()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Parts:
-    """What a container's root is made of besides its overlay."""
-
-    mounts: tuple[Mount, ...]
-    systems: tuple[FileSystem, ...]
-    nodes: tuple[Device, ...]
-
-
-def _parts(spec: Spec, ground: Ground) -> _Parts:
-    init = (Mount(type="bind", source=spec.init, target=INIT_PATH, read_only=True),) if spec.init else ()
-    mode = cgroups.mode()
-    points = cgroups.groups_v1(spec.resources) if mode == "v1" else {}
-    return _Parts(
-        mounts=(*spec.mounts, *init),
-        systems=plan.standard(
-            spec,
-            mode,
-            points,
-            foreign=ground.foreign if ground.in_user_namespace else frozenset(),
-            groups=ground.groups,
-            queues=os.path.isdir(plan.QUEUES),
-        ),
-        nodes=(*spec.devices, *(devices.of_host() if spec.privileged else ())),
-    )
-
-
-def _lay(spec: Spec, parts: _Parts, ground: Ground) -> tuple[Root, tuple[Source, ...]]:
+def _lay(spec: Spec, parts: Parts, ground: Ground) -> tuple[Root, tuple[Source, ...]]:
     """The overlay, and everything that is bound into it, opened: all that looks at the host's files."""
     sources = rootfs.open_sources(parts.mounts)
     rootfs.detach_from_host()
@@ -250,7 +256,7 @@ def _lay(spec: Spec, parts: _Parts, ground: Ground) -> tuple[Root, tuple[Source,
 
 
 def _enter_user_namespace(
-    spec: Spec, parts: _Parts, streams: Streams, user_namespace: int, owners: Mapping[tuple[int, int], int]
+    spec: Spec, parts: Parts, streams: Streams, user_namespace: int, owners: Mapping[tuple[int, int], int]
 ) -> tuple[Source, ...]:
     """The same, and what only the host may mount, in a mount namespace of the host's; then this process has no rights
     on the host any more.
@@ -284,7 +290,7 @@ def _is_the_hosts(system: FileSystem, spec: Spec) -> bool:
 def _furnish(
     root: Root,
     spec: Spec,
-    parts: _Parts,
+    parts: Parts,
     sources: tuple[Source, ...],
     memory: int | None,
     *,
