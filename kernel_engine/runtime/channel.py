@@ -14,6 +14,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from kernel_engine.formats.frozen import as_object
@@ -36,6 +37,8 @@ Message = dict[str, Any]
 PACKET = 60_000
 DESCRIPTORS = 16
 _CREDENTIALS = struct.Struct("=iII")  #: pid, uid, gid
+#: bytes that may come with a packet
+_BESIDE = socket.CMSG_SPACE(DESCRIPTORS * 4) + socket.CMSG_SPACE(_CREDENTIALS.size)
 
 
 class Closed(Exception):
@@ -78,28 +81,38 @@ class Channel:
         body = _encode(message).encode()
         if packed:
             body += b"\n" + packed
+        if len(body) <= PACKET and not self._outgoing:
+            with suppress(BlockingIOError):
+                return self._transmit(b"." + body, descriptors)
         kept = tuple(os.dup(fd) for fd in descriptors)
         last = max(len(body) - 1, 0) // PACKET
         for number in range(last + 1):
             mark = b"." if number == last else b"+"
             part = body[number * PACKET : (number + 1) * PACKET]
             self._outgoing.append((mark + part, kept if number == 0 else ()))
-        self.flush()
+        return self.flush()
 
     def flush(self) -> None:
         while self._outgoing:
             packet, descriptors = self._outgoing[0]
-            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
             try:
-                self.socket.sendmsg([packet], rights, socket.MSG_NOSIGNAL)
+                self._transmit(packet, descriptors)
             except BlockingIOError:
                 return
-            except OSError as error:
-                self._drop_outgoing()
-                raise Closed(str(error)) from None
             self._outgoing.popleft()
             for fd in descriptors:
                 os.close(fd)
+
+    def _transmit(self, packet: bytes, descriptors: Sequence[int]) -> None:
+        """BlockingIOError: not now."""
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
+        try:
+            self.socket.sendmsg([packet], rights, socket.MSG_NOSIGNAL)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            self._drop_outgoing()
+            raise Closed(str(error)) from None
 
     def receive(self) -> list[tuple[Message, list[int]]]:
         """All whole messages that have arrived (non-blocking socket). Closed at the end of the stream."""
@@ -131,9 +144,8 @@ class Channel:
         self.socket.close()
 
     def _receive_packet(self) -> tuple[Message, list[int]] | None:
-        space = socket.CMSG_SPACE(DESCRIPTORS * 4) + socket.CMSG_SPACE(_CREDENTIALS.size)
         try:
-            packet, ancillary, _flags, _address = self.socket.recvmsg(PACKET + 1, space, socket.MSG_CMSG_CLOEXEC)
+            packet, ancillary, _flags, _address = self.socket.recvmsg(PACKET + 1, _BESIDE, socket.MSG_CMSG_CLOEXEC)
         except BlockingIOError:
             raise
         except ConnectionResetError:
