@@ -157,7 +157,7 @@ class Machine:
         return left + [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if id[:12] in line]
 
     async def gone(self, id: str) -> None:
-        for _ in range(200):
+        for _ in range(3000):
             if not self.traces_left(id):
                 return
             await asyncio.sleep(0.01)

@@ -72,9 +72,9 @@ async def test_usage_processes_and_update(machine: Machine) -> None:
     spec = machine.spec("sh", "-c", "sleep 100 & wait", resources=Resources(memory=64 * MIB))
     started = await machine.start(spec)
     close(started)
-    await asyncio.sleep(0.05)
-    used = usage(spec.cgroup, spec.id)
-    assert used.pids == 2
+    async with asyncio.timeout(30):  # until the shell has begun, and forked
+        while (used := usage(spec.cgroup, spec.id)).pids != 2:
+            await asyncio.sleep(0.01)
     assert used.memory_limit == 64 * MIB
     assert 0 < used.memory < 64 * MIB
     assert used.cpu > 0
