@@ -145,7 +145,7 @@ def ask(address: str, port: int) -> bytes:
 def answering(pid: int) -> Iterator[None]:
     """A UDP server in a container's network, that sends everything back."""
     program = "import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('0.0.0.0', 53)); print(flush=True)\n"
-    program += "while True: s.sendto(*s.recvfrom(100))"
+    program += "while True: s.sendto(*s.recvfrom(65536))"
     words = ["nsenter", "-t", str(pid), "-n", sys.executable, "-c", program]
     with subprocess.Popen(words, stdout=subprocess.PIPE) as server:
         try:

@@ -8,12 +8,14 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests import rootless
 from tests.daemon import PROGRAM, REPOSITORY, Daemon, running_daemon
+from tests.engine.test_ipv6 import answering
 
 SERVER = "mkdir /www; echo hello > /www/index.html; exec httpd -f -p 80 -h /www"
 
@@ -143,6 +145,39 @@ def test_a_daemon_that_is_killed_leaves_containers_and_their_ports(engine: Daemo
     finally:
         engine.docker("rm", "-f", "lasting", check=False)
     assert is_closed(port)
+
+
+def test_a_port_of_udp_answers_each_asker(engine: Daemon) -> None:
+    """While no daemon lives, too."""
+    engine.docker("run", "-d", "--name", "echo", "-p", "53/udp", "busybox", "sleep", "600")
+    try:
+        port = int(engine.out("port", "echo", "53/udp").rpartition(":")[2])
+        with answering(engine.inspect("echo")["State"]["Pid"]), ExitStack() as stack:
+            askers = [stack.enter_context(socket.socket(type=socket.SOCK_DGRAM)) for _ in range(3)]
+            for number, asker in enumerate(askers):
+                asker.connect(("127.0.0.1", port))
+                assert eventually(lambda: _asked(asker, b"first %d" % number))  # noqa: B023
+            engine.kill()
+            for number, asker in enumerate(reversed(askers)):
+                assert eventually(lambda: _asked(asker, b"then %d" % number))  # noqa: B023
+            assert eventually(lambda: _asked(askers[0], b"x" * 60_000)), "as large as a datagram may be"
+            engine.start()
+    finally:
+        engine.docker("rm", "-f", "echo", check=False)
+    with socket.socket(type=socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", port))
+
+
+def _asked(asker: socket.socket, words: bytes) -> bool:
+    """Whether they come back; a datagram may be lost, and an old answer late."""
+    asker.settimeout(5)
+    try:
+        asker.send(words)
+        while asker.recv(1 << 16) != words:
+            pass
+    except OSError:
+        return False
+    return True
 
 
 def test_root_of_the_machine_is_told_to_leave_sudo_out(place: Path) -> None:
