@@ -26,6 +26,8 @@ class Instance:
     run: Path
     #: an ordinary user's: its networks stand in a network namespace of its own, and it is root in a user namespace only
     rootless: bool = False
+    #: rootless: the group of cgroup v2 that its user was given, from the mount on, no slash at its ends; "" = none
+    cgroup_parent: str = ""
 
     @classmethod
     def at(cls, root: Path | str = DEFAULT_ROOT, run: Path | str = DEFAULT_RUN, *, rootless: bool = False) -> Instance:
@@ -52,7 +54,8 @@ class Instance:
     @property
     def cgroup(self) -> str:
         """The directory beneath each controller's mount (v1) or the unified mount (v2)."""
-        return f"kernel-engine-{self.id}"
+        name = f"kernel-engine-{self.id}"
+        return f"{self.cgroup_parent}/{name}" if self.cgroup_parent else name
 
     # other servers of this machine ------------------------------------------------------------------------------
     @property

@@ -18,11 +18,15 @@ _RUN = os.getpid() % 4000
 USER, UID = "rootless", 61_184 + _RUN
 COUNT = 65_536
 FIRST = 1_700_000_000 + _RUN * COUNT
-#: $1: his files, $2: the repository, $3: the first directory above it that he may not pass ("" = none)
+#: $1: his files, $2: the repository, $3: the first directory above it that he may not pass ("" = none), $4: a control
+#: group that he begins in ("" = the test's)
 _BECOME = f"""
 set -e
-files=$1 repository=$2 wall=$3
-shift 3
+files=$1 repository=$2 wall=$3 group=$4
+shift 4
+if [ -n "$group" ]; then  # what the engine has made room in takes processes beside its containers only
+    echo $$ 2>/dev/null >"$group/cgroup.procs" || echo $$ >"$group/kernel-engine.others/cgroup.procs"
+fi
 for name in passwd group subuid subgid; do mount --bind "$files/$name" "/etc/$name"; done
 if [ -n "$wall" ]; then
     mount --bind "$repository" "$files/repository"
@@ -61,8 +65,9 @@ newuidmap $pid 0 {UID} 1 1 {FIRST} {COUNT}
 """
 
 
-def command(directory: Path, *, ids: bool = True) -> tuple[str, ...]:
-    """The beginning of a command of his. `directory` becomes his. ids: he has more than his own."""
+def command(directory: Path, *, ids: bool = True, group: str = "") -> tuple[str, ...]:
+    """The beginning of a command of his. `directory` becomes his. ids: he has more than his own. group: he begins in
+    this control group."""
     directory.mkdir(parents=True, exist_ok=True)
     files = directory / "etc"
     for folder in (files, files / "dev", files / "repository", directory / "home", directory / "probe"):
@@ -75,12 +80,12 @@ def command(directory: Path, *, ids: bool = True) -> tuple[str, ...]:
         os.chown(folder, UID, UID)
     home = (f"HOME={directory}/home", f"XDG_RUNTIME_DIR={directory}/home", f"PATH={os.environ['PATH']}", "LANG=C.UTF-8")
     words = ("unshare", "--mount", "--propagation", "private", "sh", "-c", _BECOME, "sh")
-    return (*words, str(files), str(REPOSITORY), _wall(), "env", "-i", *home)
+    return (*words, str(files), str(REPOSITORY), _wall(), group, "env", "-i", *home)
 
 
-def program(directory: Path, *, ids: bool = True) -> tuple[str, ...]:
+def program(directory: Path, *, ids: bool = True, group: str = "") -> tuple[str, ...]:
     """`kernel-engine` as he starts it."""
-    return *command(directory, ids=ids), sys.executable, "-m", "kernel_engine.daemon"
+    return *command(directory, ids=ids, group=group), sys.executable, "-m", "kernel_engine.daemon"
 
 
 def lacking(directory: Path) -> str:

@@ -27,6 +27,7 @@ class Host:
     memory: int  #: bytes
     cgroup_version: str  #: "1" | "2"
     limits: bool  #: whether there are control groups for containers
+    controllers: frozenset[str]  #: and for what
     swap_limit: bool
     open_files: int
 
@@ -46,7 +47,8 @@ def facts() -> Host:
         memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         cgroup_version=version,
         limits=cgroups.mode() != "none",
-        swap_limit=cgroups.mode() != "none" and _swap_limit(version),
+        controllers=cgroups.controllers(),
+        swap_limit="memory" in cgroups.controllers() and _swap_limit(version),
         open_files=len(os.listdir("/proc/self/fd")),
     )
 

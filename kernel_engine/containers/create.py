@@ -38,10 +38,10 @@ async def create(house: House, options: ContainerOptions, name: str | None) -> t
     """The new container and warnings for the user."""
     _check(house, options)
     warnings: tuple[str, ...] = ()
-    if cgroups.mode() == "none":
-        from kernel_engine.containers.discarding import without_limits  # of a rootless engine
+    if (found := cgroups.controllers()) != cgroups.LIMITED:
+        from kernel_engine.containers.discarding import without_limits  # of a rootless engine as a rule
 
-        host, warnings = without_limits(options.host)
+        host, warnings = without_limits(options.host, found)
         options = replace(options, host=host)
     image = house.images.get(options.image)
     config = merge(options, image.config.get("config") or {})

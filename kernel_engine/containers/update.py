@@ -27,10 +27,10 @@ async def update(house: House, live: Live, wanted: HostOptions) -> tuple[str, ..
     async with live.lock:
         record = live.record
         warnings: tuple[str, ...] = ()
-        if cgroups.mode() == "none":
-            from kernel_engine.containers.discarding import without_limits  # of a rootless engine
+        if (found := cgroups.controllers()) != cgroups.LIMITED:
+            from kernel_engine.containers.discarding import without_limits  # of a rootless engine as a rule
 
-            wanted, warnings = without_limits(wanted)
+            wanted, warnings = without_limits(wanted, found)
         if record.state.status in ("removing", "dead"):
             raise Conflict(
                 f'Cannot update container {record.id}: Container is marked for removal and cannot be "update".'

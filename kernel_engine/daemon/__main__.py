@@ -34,10 +34,13 @@ def instance_of(words: list[str]) -> Instance:
 def _instance(options: argparse.Namespace) -> Instance:
     """Of root, or of an ordinary user. The doctor looks at the machine's engine, whoever asks, unless told to."""
     if options.inside or not (options.rootless or (os.geteuid() and options.verb != "doctor")):
-        root, run = options.root or DEFAULT_ROOT, options.run or DEFAULT_RUN
-        return Instance.at(root, run, rootless=options.inside)
+        found = Instance.at(options.root or DEFAULT_ROOT, options.run or DEFAULT_RUN, rootless=options.inside)
+        if not options.inside:
+            return found
     from kernel_engine.daemon import rootless
 
+    if options.inside:
+        return rootless.with_groups(found)
     return rootless.instance(options.root, options.run)
 
 

@@ -15,7 +15,7 @@ import pwd
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,6 +24,7 @@ from kernel_engine.daemon.remapping import SUBGID, SUBUID, ranges
 from kernel_engine.errors import EngineError, InvalidRequest, NotSupported
 from kernel_engine.network.inside import pin
 from kernel_engine.paths import Instance
+from kernel_engine.runtime import cgroups, delegation
 from kernel_engine.storage.overlay import PLAIN
 from kernel_engine.syscalls import ids, mounts
 from kernel_engine.syscalls.mounts import UmountFlag, umount2
@@ -33,6 +34,7 @@ from kernel_engine.syscalls.procfs import write
 log = logging.getLogger("kernel_engine")
 
 _NAME = "kernel-engine"
+_GROUPS = "cgroup"  #: in the run directory: the group that the user was given when the namespaces were made
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #: why the kernel does not give an ordinary user a user namespace, and what to do
 _REFUSALS = {
@@ -77,10 +79,33 @@ def go_inside(instance: Instance, words: Sequence[str]) -> NoReturn:
     if pid:
         _join(pid)
     else:
+        _note_groups(instance)
         _make(maps())
     pin(instance.network_namespace)
     places = ("--root", str(instance.root), "--run", str(instance.run), "--inside")
     os.execv(sys.executable, [sys.executable, "-I", "-m", "kernel_engine.daemon", *words, *places])
+
+
+def with_groups(instance: Instance) -> Instance:
+    """For a process inside: the engine's groups are where they were when its namespaces were made."""
+    try:
+        parent = (instance.run / _GROUPS).read_text()
+    except FileNotFoundError:
+        return instance
+    cgroups.stand_below(parent)
+    return replace(instance, cgroup_parent=parent)
+
+
+def _note_groups(instance: Instance) -> None:
+    """Those of cgroup v2 that this user was given."""
+    parent = delegation.delegated()
+    try:
+        if parent:
+            delegation.make_room(parent)
+    except OSError as error:
+        log.warning("no control groups, so no limits: %s: %s", error.filename or parent, error.strerror)
+        parent = ""
+    (instance.run / _GROUPS).write_text(parent)
 
 
 def standing(instance: Instance) -> int:

@@ -15,6 +15,7 @@ from kernel_engine.daemon import remapping
 from kernel_engine.daemon.probes import has_program, number, tried
 from kernel_engine.errors import InvalidRequest
 from kernel_engine.formats.findings import Finding
+from kernel_engine.runtime import cgroups, delegation
 
 PROC = Path("/proc")
 #: overlayfs for ordinary users: 5.11
@@ -129,12 +130,28 @@ def check_ports(proc: Path = PROC) -> Iterator[Finding]:
 
 
 def check_limits() -> Iterator[Finding]:
-    yield Finding(
-        grade="warning",
-        text="root 없이 켠 엔진은 cgroup을 쓰지 않아서 자원 제한(-m, --cpus, --pids-limit)과 "
-        "docker pause를 쓸 수 없어요.",
-        advice="제한이 필요하면 root로 켠 엔진(./lab up)을 쓰세요. 다른 것은 모두 돼요.",
-    )
+    """Of where the doctor is asked: an engine that is started here would have them, or would not."""
+    parent = delegation.delegated()
+    if not parent:
+        yield Finding(
+            grade="warning",
+            text="여기서는 이 사용자에게 주어진 cgroup v2 그룹이 없어서 자원 제한(-m, --cpus, --pids-limit)과 "
+            "docker pause를 쓸 수 없어요.",
+            advice="systemd가 있으면 systemd-run --user --scope kernel-engine serve로 켜거나, "
+            "root로 켠 엔진(./lab up)을 쓰세요. 다른 것은 모두 돼요.",
+        )
+        return
+    found = Path(cgroups.ROOT, parent, "cgroup.controllers").read_text().split()
+    if absent := [name for name in ("memory", "cpu", "pids") if name not in found]:
+        yield Finding(
+            grade="warning",
+            text=f"이 사용자에게 주어진 cgroup에 {', '.join(absent)} 제어기(controller)가 없어서 "
+            "그 제한은 쓸 수 없어요.",
+            advice="/etc/systemd/system/user@.service.d/delegate.conf에 [Service]와 "
+            "Delegate=cpu cpuset io memory pids를 적고, sudo systemctl daemon-reload 뒤에 다시 로그인하세요.",
+        )
+    else:
+        yield Finding(grade="ok", text="자원 제한(-m, --cpus, --pids-limit)을 쓸 수 있어요(cgroup v2).")
 
 
 CHECKS = (check_user, check_kernel, check_namespaces, check_ids, check_way_out, check_ports, check_limits)

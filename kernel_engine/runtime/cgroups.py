@@ -25,6 +25,7 @@ ROOT = "/sys/fs/cgroup"
 CONTROLLERS_V1 = ("memory", "cpu", "cpuacct", "pids", "devices", "freezer", "blkio")
 CONTROLLERS_V2 = ("memory", "cpu", "pids", "cpuset", "io")
 CPUSET, NAMED = "cpuset", "name="
+LIMITED = frozenset(("memory", "cpu", "cpuset", "pids"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +56,43 @@ def is_unified() -> bool:
     return os.path.exists(f"{ROOT}/cgroup.controllers")
 
 
-@cache
 def mode() -> Literal["v1", "v2", "none"]:
     """Which hierarchy has the controllers on this machine. "none": they are not for this process, which is root in a
     user namespace only and was given no groups; then there are no groups and no limits."""
+    return _mode(_given.parent)
+
+
+@cache
+def _mode(parent: str) -> Literal["v1", "v2", "none"]:
     unified = is_unified()
-    if not ids.is_machines() and not os.access(ROOT if unified else f"{ROOT}/memory", os.W_OK):
-        return "none"
+    if not ids.is_machines():
+        places = (ROOT, f"{ROOT}/{parent}") if unified else (f"{ROOT}/memory",)
+        if not any(os.access(place, os.W_OK) for place in places):
+            return "none"
     return "v2" if unified else "v1"
+
+
+@dataclass(slots=True)
+class _Given:
+    parent: str = ""
+
+
+_given = _Given()
+
+
+def stand_below(parent: str) -> None:
+    """Told once, when a process begins: the group of v2 in which the instance's own is; "" = the topmost."""
+    _given.parent = parent
+
+
+def controllers() -> frozenset[str]:
+    """What containers can be limited in: some of memory, cpu, cpuset, pids. On v1 a kernel without one of them refuses
+    when it is asked for."""
+    if mode() == "none":
+        return frozenset()
+    if mode() == "v1":
+        return LIMITED
+    return LIMITED & set(cgroupfs.read(f"{ROOT}/{_given.parent}/cgroup.controllers").split())
 
 
 @cache
@@ -186,9 +216,10 @@ def prepare_instance(cgroup: str) -> None:
     for point in (ROOT,) if mode() == "v2" else dict.fromkeys(hierarchies().values()):
         os.makedirs(f"{point}/{cgroup}", exist_ok=True)
     if mode() == "v2":
-        available = cgroupfs.read(f"{ROOT}/cgroup.controllers").split()
+        above = os.path.dirname(f"{ROOT}/{cgroup}")
+        available = cgroupfs.read(f"{above}/cgroup.controllers").split()
         wanted = [name for name in CONTROLLERS_V2 if name in available]
-        for directory in (ROOT, f"{ROOT}/{cgroup}"):
+        for directory in (above, f"{ROOT}/{cgroup}"):
             enabled = cgroupfs.read(f"{directory}/cgroup.subtree_control").split()
             for name in wanted:
                 if name not in enabled:
@@ -298,7 +329,7 @@ def join(cgroup: str, id: str, first: int) -> None:
     except OSError as error:
         if mode() == "v1" or error.errno != errno.EBUSY:
             raise
-        place = _unified_place(cgroupfs.read(f"/proc/{first}/cgroup"))
+        place = unified_place(cgroupfs.read(f"/proc/{first}/cgroup"))
         if not place.startswith(f"/{cgroup}/{id}/"):
             raise
         cgroupfs.write(f"{ROOT}{place}/cgroup.procs", "0")
@@ -458,7 +489,7 @@ def remove(cgroup: str, id: str) -> None:
 
 
 # the small steps ----------------------------------------------------------------------------------------------------
-def _unified_place(text: str) -> str:
+def unified_place(text: str) -> str:
     """The group in /proc/PID/cgroup's line of v2, from the root of the reader's cgroup namespace."""
     for line in text.splitlines():
         if line.startswith("0::"):

@@ -146,6 +146,7 @@ def live(run: str, cgroup: str) -> None:
     of_code = edition()
     os.chdir("/")
     listening = bind(f"{run}/{SOCKET}")  # first: without a run directory (a `cleanup` took it) no group is made
+    cgroups.stand_below(os.path.dirname(cgroup))
     # a fresh launcher has no containers: what is in its groups was left by one that was killed
     cgroups.remove_instance(cgroup)
     cgroups.prepare_instance(cgroup)

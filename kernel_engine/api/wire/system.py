@@ -125,25 +125,37 @@ def info_json(
 def _warnings(host: Host, no_way_out: str) -> Iterator[str]:
     """Docker's, and one of our own."""
     if not host.limits:
-        yield "WARNING: Running in rootless-mode without cgroups."  # no way to have them: decision 35
-    elif not host.swap_limit:
-        yield "WARNING: No swap limit support"
+        way = "Systemd is required to enable cgroups in rootless-mode."
+        if host.cgroup_version == "1":
+            way = "To enable cgroups in rootless-mode, you need to boot the system in cgroup v2 mode."
+        yield f"WARNING: Running in rootless-mode without cgroups. {way}"
+    else:
+        for there, what in (
+            ("memory" in host.controllers, "memory limit"),
+            (host.swap_limit, "swap limit"),
+            ("cpu" in host.controllers, "cpu cfs quota"),
+            ("cpu" in host.controllers, "cpu cfs period"),
+            ("cpu" in host.controllers, "cpu shares"),
+            ("cpuset" in host.controllers, "cpuset"),
+        ):
+            if not there:
+                yield f"WARNING: No {what} support"
     if no_way_out:
         yield f"WARNING: Containers do not reach the internet: {no_way_out}"
 
 
 def _features(host: Host) -> dict[str, bool]:
-    first = host.cgroup_version == "1"
+    first, found = host.cgroup_version == "1", host.controllers
     return {
-        "MemoryLimit": host.limits,
+        "MemoryLimit": "memory" in found,
         "SwapLimit": host.swap_limit,
         "KernelMemoryTCP": False,
-        "CpuCfsPeriod": host.limits,
-        "CpuCfsQuota": host.limits,
-        "CPUShares": host.limits,
-        "CPUSet": host.limits,
-        "PidsLimit": host.limits,
-        "OomKillDisable": first and host.limits,
+        "CpuCfsPeriod": "cpu" in found,
+        "CpuCfsQuota": "cpu" in found,
+        "CPUShares": "cpu" in found,
+        "CPUSet": "cpuset" in found,
+        "PidsLimit": "pids" in found,
+        "OomKillDisable": first and "memory" in found,
         "IPv4Forwarding": True,
         "BridgeNfIptables": True,
         "BridgeNfIp6tables": True,
