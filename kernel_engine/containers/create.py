@@ -141,10 +141,16 @@ def _sync(house: House, container_id: str) -> None:
     fsync_directory(str(house.instance.containers))
 
 
+def hurry(house: House, live: Live) -> None:
+    """Somebody is about to wait for that."""
+    if live.recorded is not None and not live.recorded.done():
+        house.roster.hurry()
+
+
 async def recorded(house: House, live: Live) -> None:
     """Returns when the container is on disk, so that no process ever runs that a new daemon would not know."""
     if live.recorded is not None:
-        house.roster.hurry()
+        hurry(house, live)
         await asyncio.shield(live.recorded)
         live.recorded = None
         house.volumes.kept(volumes_of(live.record.mounts))

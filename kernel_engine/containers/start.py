@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kernel_engine.containers import health, identity, networking
-from kernel_engine.containers.create import recorded
+from kernel_engine.containers.create import hurry, recorded
 from kernel_engine.containers.filtering import seccomp_program
 from kernel_engine.containers.house import House
 from kernel_engine.containers.links import check_links, tell_others, variables, write_hosts
@@ -129,8 +129,8 @@ async def _launch(
     try:
         with recording(trace):
             spec = await _spec(house, record, live.provisions)
-        if live.recorded is not None:  # the disk has the time that the child takes; the message to it goes first
-            asyncio.get_running_loop().call_soon(house.roster.hurry)
+        # the disk has the time that the child takes; the message about that goes first
+        asyncio.get_running_loop().call_soon(hurry, house, live)
         if stepping is None:
             started = await house.launcher.launch(spec, connect)
         else:

@@ -64,6 +64,7 @@ def terminal(*words: str) -> Iterator[Terminal]:
         for group in {pid, os.tcgetpgrp(master)} - {0}:  # under nohup(1) the hangup ends nobody
             with suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)  # one that has hardly been born has no group of its own yet
         os.waitpid(pid, 0)
         os.close(master)
 
