@@ -1,9 +1,9 @@
 """The engine's records: one SQLite database (WAL, synchronous=FULL), written by one thread.
 
 Knows no table: each room brings its own `CREATE TABLE IF NOT EXISTS` and its own statements. Work that waits at the
-same moment shares one commit, each piece in a savepoint of its own, so that a failing piece undoes only itself. What
-nobody waits for waits a little itself (`follow`): a commit is a wait for the disk, and a turn of the interpreter's lock
-that the loop has to give.
+same moment shares one commit, each piece in a savepoint of its own, so that a failing piece undoes only itself; where
+the commit fails, those that only read are none the worse for it. What nobody waits for waits a little itself
+(`follow`): a commit is a wait for the disk, and a turn of the interpreter's lock that the loop has to give.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class _Work:
     future: asyncio.Future[Any]
     value: Any = None
     error: BaseException | None = None
+    writes: bool = True  #: known when it has been run
 
     def settle(self) -> None:
         if self.future.cancelled():
@@ -126,11 +127,24 @@ class Records:
                 return
 
     def _commit(self, batch: list[_Work]) -> None:
+        try:
+            self._write(batch)
+        except sqlite3.Error as error:  # a full disk, say: what was to be written is undone, and each piece hears of it
+            for item in batch:
+                if item.writes:
+                    item.error = item.error or error
+                elif item.error is None:
+                    self._read_alone(item)
+        batch[0].future.get_loop().call_soon_threadsafe(_settle, batch)
+
+    def _write(self, batch: list[_Work]) -> None:
+        """A piece that fails has its own error then. The error of the whole is raised, when nothing has changed."""
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
             for item in batch:
                 connection.execute("SAVEPOINT piece")
+                before = connection.total_changes
                 try:
                     item.value = item.run(connection)
                     connection.execute("RELEASE piece")
@@ -138,13 +152,19 @@ class Records:
                     connection.execute("ROLLBACK TO piece")
                     connection.execute("RELEASE piece")
                     item.error = error
+                item.writes = connection.total_changes != before
             connection.execute("COMMIT")
-        except sqlite3.Error as error:  # a full disk, say: the whole batch is undone, and each piece hears of it
+        except sqlite3.Error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            for item in batch:
-                item.error = item.error or error
-        batch[0].future.get_loop().call_soon_threadsafe(_settle, batch)
+            raise
+
+    def _read_alone(self, item: _Work) -> None:
+        """What it was told of the others' changes is not so."""
+        try:
+            self._write([item])
+        except sqlite3.Error as error:
+            item.error = item.error or error
 
 
 def _settle(batch: list[_Work]) -> None:

@@ -28,6 +28,23 @@ async def test_a_failing_piece_undoes_only_itself(tmp_path: Path) -> None:
     records.close()
 
 
+async def test_a_commit_that_fails_leaves_those_alone_that_only_read(tmp_path: Path) -> None:
+    orphans = "CREATE TABLE child (k TEXT REFERENCES t (k) DEFERRABLE INITIALLY DEFERRED)"
+    records = Records(tmp_path / "x.db", (SCHEMA, orphans))
+
+    def count(connection: sqlite3.Connection) -> int:
+        return int(connection.execute("SELECT count(*) FROM t").fetchone()[0])
+
+    def orphan(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO child VALUES ('nobody')")
+
+    shared = (records.follow(put("a")), records.follow(orphan), records.submit(count))
+    first, refused, number = await asyncio.gather(*shared, return_exceptions=True)
+    assert [isinstance(item, sqlite3.IntegrityError) for item in (first, refused)] == [True, True]
+    assert number == 0
+    records.close()
+
+
 async def test_what_was_answered_is_there_after_a_reopening(tmp_path: Path) -> None:
     records = Records(tmp_path / "x.db", (SCHEMA,))
     await records.transact(put("kept"))
