@@ -48,6 +48,8 @@ def main() -> NoReturn:
     prctl(Prctl.PR_SET_DUMPABLE, 0)  # nobody in a container may look into a fork that is on its way in
     module, _, name = sys.argv[2].partition(":")
     program = getattr(importlib.import_module(module), name)
+    if len(os.listdir("/proc/self/task")) > 1:
+        raise SystemExit(f"{module} starts threads when it is imported: there can be no forks of it")
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page that holds these objects
     with suppress(ConnectionError):  # nobody waits for its last words

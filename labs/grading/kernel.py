@@ -6,15 +6,20 @@ of one: nothing below may look at a course, a file of a learner's, or the enviro
 
 from __future__ import annotations
 
-import ipykernel.ipkernel
+import importlib
+
 from ipykernel.kernelapp import IPKernelApp
 
-from labs.notebook import magics, replaying, transformer, wall_cell
-from labs.notebook.building import completion
-from labs.notebook.learning import magics as learning
-from labs.notebook.learning import onlookers
-
-LOADED = (ipykernel.ipkernel, magics, replaying, transformer, wall_cell, completion, learning, onlookers)
+#: what a kernel imports when it starts, and with its first cells, besides the line above; some of it the slow way
+#: around: the debugger alone is a third of a start
+LOADED = (
+    *("ipykernel.ipkernel", "ipykernel.debugger", "tornado.platform.asyncio", "tornado.gen", "faulthandler", "pdb"),
+    *("IPython.core.debugger", "IPython.core.oinspect", "IPython.core.completerlib", "IPython.core.logger"),
+    *(f"labs.notebook.{name}" for name in ("magics", "replaying", "transformer", "wall_cell", "building.completion")),
+    *(f"labs.notebook.learning.{name}" for name in ("magics", "onlookers", "pages")),
+)
+for _name in LOADED:
+    importlib.import_module(_name)
 
 
 def main(*words: str) -> None:
