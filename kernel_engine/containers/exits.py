@@ -55,7 +55,7 @@ async def container_ended(house: House, live: Live, exited: Exited) -> None:
         delay = next_delay(
             record.config.host.restart,
             exit_code=exited.exit_code,
-            stopped_by_user=record.stopped_by_user,
+            stopped_by_user=live.record.stopped_by_user,  # perhaps since its output was drained
             restart_count=record.restart_count,
             ran_for=exited.finished_at - record.state.started_at,
         )

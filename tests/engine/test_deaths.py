@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,27 @@ def test_a_dead_launcher_ends_its_containers_with_a_reason(clean: Daemon) -> Non
     until(lambda: not Path(f"/proc/{pid}/exe").exists())  # gone, or a zombie that init has not collected yet
     until(lambda: clean.inspect("revived")["State"]["Running"])
     assert clean.out("run", "--rm", "busybox", "echo", "alive") == "alive"
+
+
+def test_a_stop_that_comes_while_a_policy_starts_the_container_again(clean: Daemon) -> None:
+    words = ("run", "-d", "--name", "phoenix", "--restart", "always", "busybox", "sh", "-c", "sleep 0.2")
+    clean.docker(*words)
+    until(lambda: clean.inspect("phoenix")["RestartCount"] >= 3, 30)
+    until(lambda: clean.inspect("phoenix")["State"]["Status"] == "restarting")
+    launcher = pid_behind(clean.instance.launcher_socket)
+    os.kill(launcher, signal.SIGSTOP)
+    try:
+        time.sleep(1)  # by now the next start waits for the launcher
+        with ThreadPoolExecutor() as pool:
+            stopping = pool.submit(clean.docker, "stop", "-t", "1", "phoenix")
+            time.sleep(0.5)
+            os.kill(launcher, signal.SIGCONT)
+            stopping.result()
+    finally:
+        os.kill(launcher, signal.SIGCONT)
+    assert clean.inspect("phoenix")["State"]["Status"] == "exited"
+    time.sleep(1)
+    assert clean.inspect("phoenix")["State"]["Status"] == "exited"
 
 
 def test_ports_of_what_died_with_everything_are_free_again(clean: Daemon, free_port: int) -> None:
