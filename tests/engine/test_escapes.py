@@ -128,6 +128,22 @@ def test_cve_2025_31133_something_else_for_the_null_that_masks(daemon: Daemon) -
     assert _CORE.read_text() == before
 
 
+@pytest.mark.full
+def test_cve_2025_31133_and_52565_what_masks_and_the_console_are_swapped(daemon: Daemon) -> None:
+    """By a container that has the same /dev, while others start on it."""
+    before = _CORE.read_text()
+    swap = f"""
+        rm -f /v/null; ln -s {_CORE} /v/null; rm -f /v/null; mknod /v/null c 1 3; rm -f /v/null; : >/v/null
+        rm -f /v/console; ln -s {_CORE} /v/console; rm -f /v/console; : >/v/console; mkdir -p /v/pts"""
+    with _doing(daemon, swap, "-v", "swapped:/v"):
+        for _ in range(60):
+            script = f"cat /proc/keys /proc/timer_list; echo '|/bin/x' >{_CORE}; echo '|/bin/x' >/dev/console"
+            told = _shell(daemon, script, "-v", "swapped:/dev")
+            assert "0x" not in told, "a masked file shows nothing"
+            _shell(daemon, script, "-t", "-v", "swapped:/dev")
+    assert _CORE.read_text() == before
+
+
 def test_cve_2025_52565_a_console_that_is_a_link(daemon: Daemon) -> None:
     before = _CORE.read_text()
     _shell(daemon, f"ln -s {_CORE} /v/console; mkdir /v/pts", "-v", "console:/v")
