@@ -108,7 +108,9 @@ class Template:
 
     def _hear(self) -> int:
         """The pid, where it tells of a birth."""
-        told = self.control.recv(template.WORD.size)
+        told = b""
+        with suppress(ConnectionError):  # it was killed with an order of ours unread
+            told = self.control.recv(template.WORD.size)
         if not told:
             self.gone = True
             return 0
