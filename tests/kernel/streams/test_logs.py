@@ -120,7 +120,7 @@ async def test_a_container_that_prints_for_ever_does_not_delay_others(house: Hou
         flood.kill()
         flood.wait()
         assert await house.writer.drained(f"f{number}", 5)
-    assert slowest < 1.0
+    assert slowest < 5.0  # it would be for ever
     os.close(slave)
     client.close()
 
