@@ -63,7 +63,7 @@ def alone() -> Iterator[None]:
 
 
 #: run whole in every run; the others with --full, for nbval replays each lab in every run
-ALWAYS = ("00", "03")
+ALWAYS = ("00", "02")
 
 
 @pytest.fixture(
@@ -129,6 +129,7 @@ def test_nothing_is_cut_and_nothing_overlaps(ran: Run, width: int) -> None:
             page.set_viewport_size(before)
 
 
+@pytest.mark.full  # always: a wiki in its frame (test_ports.py)
 @pytest.mark.parametrize("ran", [catalogue.lab("03")], indirect=True, ids=["03"])
 def test_the_wiki_opens_beneath_its_cell_and_in_a_tab(ran: Run, engine: Daemon) -> None:
     """The image is there; its container has been removed at the end of the lab."""

@@ -69,6 +69,7 @@ def test_only_servers_that_the_engine_made_are_led_to(server: Server) -> None:
         assert refusal.value.code == 404
 
 
+@pytest.mark.full  # always: the lab by nbval, and another server's page
 @pytest.mark.parametrize("ran", [catalogue.lab("04")], indirect=True, ids=["04"])
 def test_the_wiki_of_lab_04_is_deployed_to_the_second_server(ran: Run) -> None:
     """Its images are there; its servers were taken away at the end of the lab."""

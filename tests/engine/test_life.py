@@ -133,7 +133,7 @@ def test_rm_of_a_container_that_removes_itself(clean: Daemon) -> None:
 
 
 def test_rm_force_of_one_that_ends_in_the_same_moment(clean: Daemon) -> None:
-    for delay in range(200):
+    for delay in range(80):
         body = {"Image": "busybox", "Cmd": ["true"]}
         container = clean.api.post("/containers/create", body=body).json()["Id"]
         clean.api.post(f"/containers/{container}/start")

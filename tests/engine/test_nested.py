@@ -92,6 +92,7 @@ def test_a_nested_engine_has_what_it_needs(cluster: Daemon) -> None:
     cluster.docker("exec", "m1", "docker", "rm", "-f", "web")
 
 
+@pytest.mark.full  # always: two machines of tests/labs/test_images.py, and lab 10's four
 def test_a_swarm_over_our_network(cluster: Daemon) -> None:
     """Services on both machines talk over VXLAN; a machine that is killed, paused or cut off comes back."""
     cluster.docker("exec", "m1", "docker", "swarm", "init", "--dispatcher-heartbeat", "1s")

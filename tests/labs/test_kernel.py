@@ -221,7 +221,7 @@ def test_a_start_step_by_step_as_text(cell: Cell, clean: Daemon) -> None:
     first, second = (cell("%step docker run --rm --hostname inner busybox hostname").text for _ in range(2))
     assert first == second
     assert first.endswith("끝까지 왔어요. 컨테이너가 실행됐어요.\ninner\n")
-    for words in ("[1] 네임스페이스", "다음: 루트(/)를 컨테이너의 것으로 바꿔요", "* 호스트 이름", "* 시스템 콜 필터"):
+    for words in ("] 네임스페이스", "다음: 루트(/)를 컨테이너의 것으로 바꿔요", "* 호스트 이름", "* 시스템 콜 필터"):
         assert words in first
     assert cell("%step --all --calls docker run --rm busybox true").text.count("    다음: ") > 90
     assert "종료 코드 127" in cell("%step docker run --rm busybox /bin/nosuch").text

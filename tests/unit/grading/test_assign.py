@@ -208,7 +208,6 @@ def test_nbgrader_takes_it() -> None:
     [
         (("99", "-o", "out"), "99번 실습은 없어요"),
         (("engine/00", "-o", "out"), "커널을 직접 다루는 실습이라서 채점할 수 없어요"),
-        (("09", "-o", "out"), "과제들은 같은 컨테이너들을 차례로 바꿔 가서"),
         (("05", "10", "-o", "out"), "권한 있는 컨테이너(--privileged)가 필요해서"),
         (("05", "-o", "file/out"), "Not a directory"),
         (("05", "-o", "out", "--seed", "x"), "--seed needs --learners"),
