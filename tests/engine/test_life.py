@@ -13,7 +13,7 @@ def run(daemon: Daemon, name: str, *words: str, options: tuple[str, ...] = ()) -
     return daemon.out("run", "-d", "--name", name, *options, "busybox", *(words or ("sleep", "1000")))
 
 
-def until(condition, seconds: float = 10):  # type: ignore[no-untyped-def]
+def until(condition, seconds: float = 30):  # type: ignore[no-untyped-def]
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := condition():

@@ -100,7 +100,7 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self.master, text.encode())
 
-    def expect(self, text: str, seconds: float = 10) -> str:
+    def expect(self, text: str, seconds: float = 30) -> str:
         deadline = time.monotonic() + seconds
         while text.encode() not in self.seen:
             ready, _, _ = select.select([self.master], [], [], max(deadline - time.monotonic(), 0))
@@ -112,7 +112,7 @@ class Terminal:
         before, _, self.seen = self.seen.partition(text.encode())
         return before.decode(errors="replace")
 
-    def ended(self, seconds: float = 10) -> int:
+    def ended(self, seconds: float = 30) -> int:
         code = self.process.wait(seconds)
         os.close(self.master)
         return code

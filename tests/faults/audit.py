@@ -28,7 +28,7 @@ _RUN = re.compile(
 )
 
 
-def settled(daemon: Daemon, seconds: float = 10) -> list[str]:
+def settled(daemon: Daemon, seconds: float = 30) -> list[str]:
     """The faults that stay when everything that is under way has had time to end."""
     deadline = time.monotonic() + seconds
     while (found := faults(daemon)) and time.monotonic() < deadline:

@@ -17,7 +17,7 @@ import pytest
 PACKAGING = Path(__file__).parents[2] / "packaging"
 
 
-def until(condition: object, seconds: float = 10) -> None:
+def until(condition: object, seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline, "it did not happen in time"
