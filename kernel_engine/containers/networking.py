@@ -27,8 +27,6 @@ from kernel_engine.network.ports import Reservation, Wish
 from kernel_engine.network.veth import INSIDE, loopback_up, plug
 from kernel_engine.syscalls.trace import Call, source_of
 
-#: Docker's option of an endpoint: "net.ipv4.conf.IFNAME.log_martians=1,…"
-
 
 def settled(options: ContainerOptions, networks: Networks) -> Mapping[str, EndpointOptions]:
     """The networks of a new container by name: the one of its network mode first, then the others. One that is not

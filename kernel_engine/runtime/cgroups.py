@@ -95,19 +95,25 @@ def controllers() -> frozenset[str]:
     return LIMITED & set(cgroupfs.read(f"{ROOT}/{_given.parent}/cgroup.controllers").split())
 
 
-@cache
-def _mounted() -> dict[str, str]:
-    """v1: controller, or name of a hierarchy without one ("name=systemd") → mount point, from /proc/self/mountinfo
+def _mounts() -> Iterator[tuple[str, str, str]]:
+    """("cgroup" for v1 or "cgroup2", mount point, options) of each hierarchy, from /proc/self/mountinfo
     (proc_pid_mountinfo(5))."""
-    found: dict[str, str] = {}
-    if mode() == "none":
-        return found
     for line in cgroupfs.read("/proc/self/mountinfo").splitlines():
         before, _, after = line.partition(" - ")
         kind, _source, options = after.split(" ", 2)
+        if kind in ("cgroup", "cgroup2"):
+            yield kind, before.split()[4], options
+
+
+@cache
+def _mounted() -> dict[str, str]:
+    """v1: controller, or name of a hierarchy without one ("name=systemd") → mount point."""
+    found: dict[str, str] = {}
+    if mode() == "none":
+        return found
+    known = (*CONTROLLERS_V1, CPUSET)
+    for kind, point, options in _mounts():
         if kind == "cgroup":
-            point = before.split()[4]
-            known = (*CONTROLLERS_V1, CPUSET)
             found |= {word: point for word in options.split(",") if word in known or word.startswith(NAMED)}
     return found
 
@@ -341,13 +347,11 @@ def doors(pid: int, other: int) -> Iterator[str]:
     v1: `tasks`, for the reason that `enter` gives; `other` must have one thread.
     """
     points, unified = dict[str, str](), ROOT
-    for line in cgroupfs.read("/proc/self/mountinfo").splitlines():
-        before, _, after = line.partition(" - ")
-        kind, _source, options = after.split(" ", 2)
+    for kind, point, options in _mounts():
         if kind == "cgroup":
-            points |= dict.fromkeys(options.split(","), before.split()[4])
-        elif kind == "cgroup2":
-            unified = before.split()[4]
+            points |= dict.fromkeys(options.split(","), point)
+        else:
+            unified = point
     now = cgroupfs.read(f"/proc/{other}/cgroup").splitlines()
     for line in cgroupfs.read(f"/proc/{pid}/cgroup").splitlines():
         _number, controllers, place = line.split(":", 2)

@@ -27,7 +27,12 @@ def number(engine: EngineView) -> Result:
 
 checks = {
     "91-1": Exercise(check=first, solve=RUN.format("first"), wrong={"없음": ""}, containers=("first",)),
-    "91-2": Exercise(check=second, solve=RUN.format("second"), wrong={"없음": ""}, containers=("first", "second")),
+    "91-2": Exercise(
+        check=second,
+        solve="docker rm -f first\n" + RUN.format("second"),
+        wrong={"없음": ""},
+        containers=("first", "second"),
+    ),
     "91-3": Exercise(
         check=number,
         solve=RUN.format("second"),
