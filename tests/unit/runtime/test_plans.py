@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from kernel_engine.errors import InvalidRequest, KernelRefused
 from kernel_engine.runtime import capabilities, cgroups, seccomp
+from kernel_engine.runtime.cgroups import freezer
 from kernel_engine.runtime.channel import Channel, Closed, as_json, spec_from_json
 from kernel_engine.runtime.plan import device_rules, has_own_dev, standard
 from kernel_engine.runtime.rootfs import tmpfs_options
@@ -234,8 +235,8 @@ def test_what_does_not_stand_still_in_time_goes_on(tmp_path: Path, monkeypatch: 
     group.mkdir(parents=True)
     (group / "cgroup.freeze").touch()
     (group / "cgroup.events").write_text("populated 1\nfrozen 0\n")
-    monkeypatch.setattr(cgroups, "mode", lambda: "v2")
-    monkeypatch.setattr(cgroups, "ROOT", str(tmp_path))
+    monkeypatch.setattr(freezer, "mode", lambda: "v2")
+    monkeypatch.setattr(freezer, "ROOT", str(tmp_path))
     with pytest.raises(KernelRefused, match="unable to freeze container ab"):
         cgroups.freeze("ke", "ab", timeout=0)
     assert (group / "cgroup.freeze").read_text()[-1] == "0"

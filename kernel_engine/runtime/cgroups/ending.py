@@ -1,0 +1,106 @@
+"""Which processes are in a container's groups, their end, and the groups' own."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+
+from kernel_engine.runtime.cgroups.freezer import thaw
+from kernel_engine.runtime.cgroups.tree import ROOT, accounting_directory, directories, hierarchies, mode
+from kernel_engine.syscalls import cgroupfs
+from kernel_engine.syscalls.process import kill as kill_process
+
+
+def processes(cgroup: str, id: str) -> tuple[int, ...]:
+    """Host pids of all processes in the container's group and the groups below it; () when it is gone."""
+    found: list[int] = []
+    for directory, _children, _files in os.walk(accounting_directory(cgroup, id)):
+        try:
+            found += [int(pid) for pid in cgroupfs.read(f"{directory}/cgroup.procs").split()]
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):
+                raise
+    return tuple(found)
+
+
+def oom_kills(cgroup: str, id: str) -> int:
+    """How many processes of the group the kernel has killed for memory; 0 when the group is gone."""
+    if mode() == "v2":
+        file = f"{ROOT}/{cgroup}/{id}/memory.events"
+    else:
+        file = f"{hierarchies().get('memory', '')}/{cgroup}/{id}/memory.oom_control"
+    try:
+        text = cgroupfs.read(file)
+    except OSError:
+        return 0
+    counts = dict(line.split() for line in text.splitlines())
+    return int(counts.get("oom_kill", 0))
+
+
+def kill(cgroup: str, id: str) -> None:
+    """SIGKILL to every process of the group; a frozen one dies too."""
+    if mode() == "v2" and _kill_at_once(f"{ROOT}/{cgroup}/{id}"):
+        return
+    for pid in processes(cgroup, id):
+        try:
+            kill_process(pid, 9)
+        except ProcessLookupError:
+            continue
+    try:
+        thaw(cgroup, id)
+    except (FileNotFoundError, KeyError):
+        return
+
+
+def remove(cgroup: str, id: str) -> None:
+    """Removes the container's groups and those it made itself below. OSError EBUSY while a process is in one."""
+    for directory in directories(cgroup, id):
+        try:
+            cgroupfs.rmdir(directory)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            _remove_tree(directory)
+
+
+def remove_instance(cgroup: str) -> None:
+    """Kills what is left in the instance's groups and removes them all. Missing ones are fine."""
+    for directory in directories(cgroup, ""):
+        if not os.path.isdir(directory):
+            continue
+        for child in os.listdir(directory):
+            if os.path.isdir(f"{directory}/{child}"):
+                kill(cgroup, child)
+                _remove_patiently(f"{directory}/{child}")
+        _remove_patiently(directory)
+
+
+def _kill_at_once(directory: str) -> bool:
+    """v2's own way, which no fork escapes; Linux 5.14."""
+    try:
+        cgroupfs.write(f"{directory}/cgroup.kill", "1")
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _remove_tree(directory: str) -> None:
+    for place, _children, _files in os.walk(directory, topdown=False):
+        try:
+            cgroupfs.rmdir(place)
+        except FileNotFoundError:
+            continue
+
+
+def _remove_patiently(directory: str) -> None:
+    end = time.monotonic() + 5
+    while True:
+        try:
+            return _remove_tree(directory)
+        except OSError as error:
+            if error.errno != errno.EBUSY or time.monotonic() > end:
+                raise
+        time.sleep(0.01)

@@ -1,0 +1,58 @@
+"""A container stands still, and goes on."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Callable
+
+from kernel_engine.errors import KernelRefused
+from kernel_engine.runtime.cgroups.tree import ROOT, hierarchies, mode
+from kernel_engine.syscalls import cgroupfs
+
+
+def freeze(cgroup: str, id: str, *, timeout: float = 2.0) -> None:
+    """Stops every process of the container and returns when they stand still (blocks for milliseconds).
+
+    KernelRefused where they do not in time, and go on, and where there are no groups.
+    """
+    if mode() == "none":
+        text = f"Cannot pause container {id}: a rootless engine without cgroups has no freezer"
+        raise KernelRefused("write", errno.EOPNOTSUPP, text)
+    if mode() == "v2":
+        directory = f"{ROOT}/{cgroup}/{id}"
+        file, word, told, still = f"{directory}/cgroup.freeze", "1", f"{directory}/cgroup.events", "frozen 1"
+    else:
+        file = told = f"{hierarchies()['freezer']}/{cgroup}/{id}/freezer.state"
+        word = still = "FROZEN"
+    cgroupfs.write(file, word)
+    try:
+        _until(lambda: still in cgroupfs.read(told).splitlines(), timeout, id)
+    except KernelRefused:
+        thaw(cgroup, id)
+        raise
+
+
+def thaw(cgroup: str, id: str) -> None:
+    if mode() == "none":
+        return  # nothing is ever frozen
+    if mode() == "v2":
+        cgroupfs.write(f"{ROOT}/{cgroup}/{id}/cgroup.freeze", "0")
+    else:
+        cgroupfs.write(f"{hierarchies()['freezer']}/{cgroup}/{id}/freezer.state", "THAWED")
+
+
+def is_frozen(cgroup: str, id: str) -> bool:
+    if mode() == "none":
+        return False
+    if mode() == "v2":
+        return cgroupfs.read(f"{ROOT}/{cgroup}/{id}/cgroup.freeze").strip() != "0"
+    return cgroupfs.read(f"{hierarchies()['freezer']}/{cgroup}/{id}/freezer.state").strip() != "THAWED"
+
+
+def _until(condition: Callable[[], bool], timeout: float, id: str) -> None:
+    end = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > end:
+            raise KernelRefused("write", errno.EBUSY, f"unable to freeze container {id}")
+        time.sleep(0.002)
