@@ -1,5 +1,7 @@
 """A Debian machine of the test's own: made with mmdebstrap, booted with QEMU without KVM, told what to do by a script.
 
+Its processor is this host's or another (`Processor`).
+
 The script runs as root from a systemd unit once the machine is up; its output comes back line by line over the serial
 console between two marks, and the machine powers off. Nothing of the host is changed but the scratch directory.
 """
@@ -14,14 +16,15 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-BASE_PACKAGES = (
-    "systemd-sysv,dbus,udev,iproute2,linux-image-cloud-amd64,initramfs-tools,kmod,ca-certificates,git,procps"
-)
-NEEDS = ("mmdebstrap", "qemu-system-x86_64", "mke2fs")
+from tests.machines import foreign
+
+BASE_PACKAGES = "systemd-sysv,dbus,udev,iproute2,initramfs-tools,kmod,ca-certificates,git,procps"
+NEEDS = ("mmdebstrap", "mke2fs")
 #: the Python of Debian 12: with another one the host's packages are of no use in the machine
 PYTHON = (3, 11)
 #: of the host's Python packages, what no engine's test needs, and the product itself, of which the machine has a copy
@@ -44,7 +47,7 @@ Type=oneshot
 ExecStart=/bin/sh -c 'echo "{begin}"; /root/script.sh; echo "{end}$?"; systemctl poweroff'
 StandardOutput=tty
 StandardError=tty
-TTYPath=/dev/ttyS0
+TTYPath=/dev/{console}
 [Install]
 WantedBy=multi-user.target
 """
@@ -56,6 +59,27 @@ DHCP=yes
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processor:
+    name: str  #: as uname -m says
+    debian: str  #: Debian's word
+    board: tuple[str, ...]  #: QEMU's machine
+    console: str  #: its serial console
+
+    @property
+    def emulator(self) -> str:
+        return f"qemu-system-{self.name}"
+
+
+X86_64 = Processor(name="x86_64", debian="amd64", board=("-machine", "q35", "-cpu", "max"), console="ttyS0")
+#: pointers are signed with an algorithm of QEMU's own: Arm's takes most of an emulated processor's time
+AARCH64 = Processor(
+    name="aarch64", debian="arm64", board=("-machine", "virt", "-cpu", "max,pauth-impdef=on"), console="ttyAMA0"
+)
+_PROCESSORS = {one.name: one for one in (X86_64, AARCH64)}
+HERE = _PROCESSORS.get(platform.machine(), X86_64)
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     status: int  #: the script's exit status; -1 where the machine never came to its end
@@ -63,17 +87,22 @@ class Result:
     console: str  #: everything, the kernel's own messages included
 
 
-def missing() -> str:
+def missing(processor: Processor = HERE) -> str:
     """What this host lacks to make and boot a machine, or ""."""
-    processor = () if platform.machine() == "x86_64" else ("an x86_64 processor",)
-    return ", ".join([*(tool for tool in NEEDS if shutil.which(tool) is None), *processor])
+    programs = (*NEEDS, processor.emulator, *(foreign.NEEDS if processor != HERE else ()))
+    return ", ".join([
+        *(program for program in programs if shutil.which(program) is None),
+        *(() if platform.machine() in _PROCESSORS else ("a processor of x86_64 or aarch64",)),
+        *(foreign.missing(processor.name) if processor != HERE else ()),
+    ])  # fmt: skip
 
 
-def make_root(directory: Path, *packages: str) -> None:
+def make_root(directory: Path, *packages: str, processor: Processor = HERE) -> None:
     """A bare Debian 12 with a kernel and systemd; nothing else of use but `packages`."""
-    included = f"--include={','.join((BASE_PACKAGES, *packages))}"
-    command = ["mmdebstrap", "--quiet", "--variant=minbase", included, "bookworm", str(directory)]
-    subprocess.run(command, check=True)
+    included = f"--include={','.join((BASE_PACKAGES, f'linux-image-cloud-{processor.debian}', *packages))}"
+    words = ("--quiet", "--variant=minbase", f"--architectures={processor.debian}", included)
+    with foreign.programs_run(processor.name) if processor != HERE else nullcontext():
+        subprocess.run(["mmdebstrap", *words, "bookworm", str(directory)], check=True)
     (directory / "etc/systemd/network/10-wired.network").write_text(_NETWORK)
     (directory / "etc/hostname").write_text("machine\n")
     (directory / "etc/fstab").write_text("/dev/vda / ext4 defaults 0 1\n")
@@ -83,18 +112,21 @@ def make_root(directory: Path, *packages: str) -> None:
     subprocess.run(["systemctl", f"--root={directory}", "enable", *enable], check=True, capture_output=True)
     # the console belongs to the script alone
     subprocess.run(
-        ["systemctl", f"--root={directory}", "mask", "serial-getty@ttyS0.service"], check=True, capture_output=True
-    )
+        ["systemctl", f"--root={directory}", "mask", f"serial-getty@{processor.console}.service"],
+        check=True, capture_output=True,
+    )  # fmt: skip
     _share_trust(directory)
 
 
-def copy_environment(root: Path, place: str, project: str) -> None:
+def copy_environment(root: Path, place: str, project: str, *, processor: Processor = HERE) -> None:
     """A virtual environment at `place` in the machine, with the packages of this Python's; the product itself is read
     from `project`, a path in the machine too. For a machine that has python3, of PYTHON."""
     target = root / place.lstrip("/")
     here, site = sysconfig.get_path("purelib"), target / "lib/python{}.{}/site-packages".format(*PYTHON)
     left_out = shutil.ignore_patterns(*LEFT_OUT)
     shutil.copytree(here, site, symlinks=True, ignore=lambda at, names: left_out(at, names) if at == here else ())
+    if processor != HERE:
+        foreign.bring_native_packages(site, processor.name, PYTHON)
     (site / "project.pth").write_text(f"{project}\n")
     (target / "pyvenv.cfg").write_text("home = /usr/bin\ninclude-system-site-packages = false\n")
     (target / "bin").mkdir()
@@ -127,6 +159,7 @@ def boot(
     forward: Mapping[int, int] | None = None,
     offline: bool = False,
     clock: str = "",
+    processor: Processor = HERE,
 ) -> Result:
     """Boots a copy of `root` on a disk of its own, runs `script`, waits for the power to go off.
 
@@ -138,7 +171,7 @@ def boot(
     (root / "root/script.sh").write_text(f"#!/bin/sh\n{given}{script}")
     (root / "root/script.sh").chmod(0o755)
     unit = root / "etc/systemd/system/script.service"
-    unit.write_text(_UNIT.format(begin=BEGIN, end=END))
+    unit.write_text(_UNIT.format(begin=BEGIN, end=END, console=processor.console))
     wants = root / "etc/systemd/system/multi-user.target.wants"
     wants.mkdir(parents=True, exist_ok=True)
     link = wants / "script.service"
@@ -149,9 +182,9 @@ def boot(
     kernel, ramdisk = (sorted((root / "boot").glob(pattern))[-1] for pattern in ("vmlinuz-*", "initrd.img-*"))
     log = scratch / "console.log"
     command = [
-        "qemu-system-x86_64", "-machine", "q35", "-cpu", "max", "-smp", "2", "-m", str(memory), "-nographic",
+        processor.emulator, *processor.board, "-smp", "2", "-m", str(memory), "-nographic",
         "-kernel", str(kernel), "-initrd", str(ramdisk),
-        "-append", "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=0",
+        "-append", f"root=/dev/vda rw console={processor.console} quiet systemd.show_status=0",
         "-drive", f"file={image},if=virtio,format=raw,cache=unsafe",
         "-netdev", _network(forward or {}, offline),
         "-device", "virtio-net-pci,netdev=n0", "-serial", f"file:{log}", "-monitor", "none",
