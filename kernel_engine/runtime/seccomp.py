@@ -24,7 +24,7 @@ from kernel_engine.runtime.capabilities import ALL, NAMES
 
 DEFAULT = Path(__file__).with_name("seccomp_default.json")
 #: changes when compiled programs of older versions of this file must not be used any more
-_FORMAT = "1"
+_FORMAT = "2"
 
 #: numbers that are the same on every machine, for names that an older libseccomp does not know (Linux 5.17 to 6.13)
 _NEW_CALLS = {
@@ -41,8 +41,10 @@ _MACHINES = {
     "aarch64": ((0xC00000B7, 0x40000028), ("arm64", "arm")),
 }
 _X32_BIT = 0x40000000
+#: from here on, calls of 32-bit Arm alone (asm/unistd.h), one of which its C library makes at every start
+_ARM_PRIVATE = 0x0F0000
 _RET_ALLOW, _RET_ERRNO = 0x7FFF0000, 0x00050000
-_LD_ABS, _JEQ, _JGT, _AND, _RET = 0x20, 0x15, 0x25, 0x54, 0x06
+_LD_ABS, _JEQ, _JGT, _JGE, _AND, _RET = 0x20, 0x15, 0x25, 0x35, 0x54, 0x06
 
 _OPERATORS = ("NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ")
 
@@ -124,12 +126,15 @@ def preface(allowed: Iterable[int], machine: str) -> bytes:
     body.append(_bpf(_RET, _RET_ERRNO | errno.ENOSYS))
     body.append(_bpf(_RET, _RET_ALLOW))
     native, compat = _MACHINES[machine][0]
+    private = []
+    if machine == "aarch64":  # set_tls, cacheflush and breakpoint are no newer calls: the profile's rules name them
+        private = [_bpf(_LD_ABS, 0), _bpf(_JGE, _ARM_PRIVATE, true=len(body))]
     head = [
         _bpf(_LD_ABS, 4),
-        _bpf(_JEQ, native, true=1),
-        _bpf(_JEQ, compat, true=0, false=len(body)),
+        _bpf(_JEQ, native, true=1 + len(private)),
+        _bpf(_JEQ, compat, true=0, false=len(private) + len(body)),
     ]
-    return b"".join(head + body)
+    return b"".join(head + private + body)
 
 
 # compiling ----------------------------------------------------------------------------------------------------------
