@@ -176,13 +176,15 @@ class Relay:
             inner.shutdown(socket.SHUT_WR)
 
     async def _heard(self) -> bytes | None:
-        """The client's next bytes, at least one; None at its end."""
+        """The client's next bytes, at least one; None at its end, also where it does not say it: it may read on."""
         if self._tls is None:
             return await self._loop.sock_recv(self._outer, _PIECE) or None
-        while (data := self._tls.opened()) == b"":
-            self._tls.hear(await self._loop.sock_recv(self._outer, _PIECE))
-            await self._flush()
-        return data
+        with suppress(ssl.SSLEOFError):
+            while (data := self._tls.opened()) == b"":
+                self._tls.hear(await self._loop.sock_recv(self._outer, _PIECE))
+                await self._flush()
+            return data
+        return None
 
     async def _outward(self, inner: socket.socket) -> None:
         while data := await self._loop.sock_recv(inner, _PIECE):

@@ -709,6 +709,11 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "--tlscert와 --tlskey로 주어야 해요.",
     ),
     (
+        r"(?P<host>\S+) closed the connection: unexpected EOF",
+        "{host} 엔진과의 연결이 도중에 끊겨서, 여기까지 나온 것이 전부가 아닐 수 있어요. 네트워크와 엔진이 "
+        "그대로인지 확인하고 같은 명령을 다시 실행해 보세요.",
+    ),
+    (
         r"Client sent an HTTP request to an HTTPS server",
         "이 주소의 엔진은 TLS로만 말해요. --tlsverify와 인증서(--tlscacert, --tlscert, --tlskey)를 함께 주세요.",
     ),

@@ -23,9 +23,17 @@ _PIECE = 65536
 
 class Secured(socket.socket):
     """Our end. `failure`: why the connection was cut, where that is known: a server that refuses a certificate says so
-    only after the handshake (RFC 8446)."""
+    only after the handshake, and one whose end is said to nobody has been cut off (RFC 8446, section 6.1)."""
 
     failure = ""
+    host = ""
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        """As a socket's own. EngineUnreachable at the end of a connection that was cut: it looks like an answer's."""
+        data = super().recv(size, flags)
+        if not data and self.failure:
+            raise EngineUnreachable(f"{self.host} closed the connection: {self.failure}")
+        return data
 
 
 def secure(wire: socket.socket, host: str, name: str, tls: Tls) -> Secured:
@@ -39,6 +47,7 @@ def secure(wire: socket.socket, host: str, name: str, tls: Tls) -> Secured:
     ours, theirs = socket.socketpair()
     theirs.settimeout(None)
     secured = Secured(fileno=ours.detach())
+    secured.host = host
     secured.settimeout(wire.gettimeout())
     wire.settimeout(None)
     relay.start(theirs, secured)
@@ -69,6 +78,8 @@ def reason(error: OSError) -> str:
     """In the words of TLS: what OpenSSL says, without its place in the source."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"tls: failed to verify certificate: {error.verify_message}"
+    if isinstance(error, ssl.SSLEOFError):
+        return "unexpected EOF"
     if isinstance(error, ssl.SSLError) and error.reason:
         return f"tls: {error.reason.replace('_', ' ').lower()}"
     return error.strerror or str(error) or type(error).__name__
@@ -112,10 +123,8 @@ class _Relay:
                 heard = self._wire.recv(_PIECE)
                 with self._state:
                     self._tls.hear(heard)
-        except ssl.SSLError as error:
+        except OSError as error:  # one of the two ends has gone; where it is ours, nobody asks
             secured.failure = reason(error)
-        except OSError:
-            pass  # one of the two ends has gone
         with suppress(OSError):
             inner.shutdown(socket.SHUT_WR)
 

@@ -91,6 +91,7 @@ MET = {
         "can add 'net.ipv4.ip_unprivileged_port_start=80' to /etc/sysctl.conf (currently 1024), or choose a larger "
         "port number (>= 1024): listen tcp4 0.0.0.0:80: bind: permission denied": "1024보다 작은 포트",
     "permission denied while trying to connect to the Docker daemon socket at unix:///x.sock: dial": "그룹",
+    "tcp://far:2376 closed the connection: unexpected EOF": "전부가 아닐 수",
     "Cannot connect to the Docker daemon at unix:///x.sock. Is the docker daemon running?": "./lab up",
     "the input device is not a TTY": "-t",
     "unknown flag: --it": "-it",

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import ssl
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from kernel_engine.formats.tls_stream import TlsStream
+from tests.unit.self_signed import self_signed
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A PEM file with a key and its own certificate."""
-    folder = tmp_path_factory.mktemp("tls")
-    words = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x", "-days", "2"]
-    files = ["-keyout", "key", "-out", "certificate"]
-    subprocess.run(["openssl", "req", "-x509", *words, *files], cwd=folder, check=True, capture_output=True)
-    both = folder / "both.pem"
-    both.write_text((folder / "key").read_text() + (folder / "certificate").read_text())
-    return both
+    return self_signed(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
@@ -82,3 +75,29 @@ def test_a_record_that_has_come_in_part_when_our_end_is_said(pair: tuple[TlsStre
     client.finish()
     client.hear(sealed[8000:])
     assert all_opened(client) == b"first" * 1000 + b"second" * 1000
+
+
+@pytest.mark.parametrize("ours_is_said", [False, True])
+def test_a_network_that_ends_before_the_peer_said_so_is_no_end(
+    pair: tuple[TlsStream, TlsStream], *, ours_is_said: bool
+) -> None:
+    client, server = pair
+    server.seal(b"first" * 1000)
+    server.seal(b"second" * 1000)
+    client.hear(server.outgoing()[:8000])  # the second record is cut off
+    if ours_is_said:
+        client.finish()
+    client.hear(b"")
+    assert client.opened() == b"first" * 1000
+    with pytest.raises(ssl.SSLEOFError):
+        client.opened()
+    client.finish()  # says what it can, to nobody
+
+
+def test_a_network_that_ends_after_the_peer_said_so_is_an_end(pair: tuple[TlsStream, TlsStream]) -> None:
+    client, server = pair
+    server.seal(b"all")
+    server.finish()
+    carry(server, client)
+    client.hear(b"")
+    assert (client.opened(), client.opened()) == (b"all", None)
