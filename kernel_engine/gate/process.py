@@ -56,9 +56,9 @@ class Gate:
         with suppress(asyncio.CancelledError):
             await keeping
 
-    def _socket(self, family: int, kind: int) -> socket.socket:
+    def _socket(self, family: int, kind: int, protocol: int) -> socket.socket:
         """One of the namespace where the networks stand."""
-        return self._there.submit(socket.socket, family, kind | socket.SOCK_NONBLOCK).result()
+        return self._there.submit(socket.socket, family, kind | socket.SOCK_NONBLOCK, protocol).result()
 
     # the daemon -------------------------------------------------------------------------------------------------
     def _accept(self) -> None:

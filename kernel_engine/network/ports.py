@@ -21,7 +21,8 @@ _UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 _LOCAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 #: moby, portallocator: where the kernel does not say
 _DEFAULT_RANGE = (49153, 65535)
-_SOCKETS = {
+#: kind and protocol of socket(2)
+SOCKETS = {
     "tcp": (socket.SOCK_STREAM, socket.IPPROTO_TCP),
     "udp": (socket.SOCK_DGRAM, socket.IPPROTO_UDP),
     "sctp": (socket.SOCK_STREAM, socket.IPPROTO_SCTP),
@@ -180,7 +181,7 @@ class Ports:
 
 def hold(address: str, protocol: str, port: int) -> socket.socket:
     """A socket that has the port to itself and answers nothing. OSError: EADDRINUSE, EADDRNOTAVAIL, EPROTONOSUPPORT."""
-    kind, number = _SOCKETS[protocol]
+    kind, number = SOCKETS[protocol]
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     held = socket.socket(family, kind | socket.SOCK_CLOEXEC, number)
     try:

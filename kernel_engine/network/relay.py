@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from kernel_engine.network.endpoint import Published
+from kernel_engine.network.ports import SOCKETS
 
 _PIECE = 1 << 16
 _BACKLOG = 128
@@ -20,8 +21,8 @@ _QUIET, _ASKERS = 90.0, 512
 _PATIENCE = 10.0
 
 Target = tuple[str, int]
-#: makes a socket where the containers are: family, kind
-Make = Callable[[int, int], socket.socket]
+#: makes a socket where the containers are: family, kind, protocol
+Make = Callable[[int, int, int], socket.socket]
 
 
 class Relays:
@@ -37,8 +38,11 @@ class Relays:
     def open(self, port: Published, held: socket.socket, address: str) -> None:
         """From now on what comes to the port goes to the container's address. held: bound to the port; a duplicate is
         taken. OSError."""
-        kind = _Datagrams if port.protocol == "udp" else _Streams
-        self._open[port] = kind(held.dup(), (address, port.container_port), self._make)
+        target, (kind, protocol) = (address, port.container_port), SOCKETS[port.protocol]
+        if kind == socket.SOCK_DGRAM:
+            self._open[port] = _Datagrams(held.dup(), target, self._make)
+        else:
+            self._open[port] = _Streams(held.dup(), target, self._make, protocol)
 
     def lead(self, port: Published, address: str) -> None:
         """To another address, for those that come from now on."""
@@ -56,10 +60,11 @@ class Relays:
 
 
 class _Streams:
-    """One TCP port."""
+    """One port of TCP, or of SCTP: the bytes are passed on and where messages begin is lost, as with docker-proxy."""
 
-    def __init__(self, listening: socket.socket, target: Target, make: Make) -> None:
+    def __init__(self, listening: socket.socket, target: Target, make: Make, protocol: int) -> None:
         self.target = target
+        self._protocol = protocol
         self._make = make
         self._listening = listening
         self._tasks: set[asyncio.Task[None]] = set()
@@ -90,7 +95,7 @@ class _Streams:
 
     async def _relay(self, client: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        with client, self._make(_family(self.target), socket.SOCK_STREAM) as inside:
+        with client, self._make(_family(self.target), socket.SOCK_STREAM, self._protocol) as inside:
             client.setblocking(False)
             inside.setblocking(False)
             try:
@@ -151,7 +156,7 @@ class _Datagrams:
         elif len(self._inside) >= _ASKERS:
             return None
         else:
-            inside = self._make(_family(self.target), socket.SOCK_DGRAM)
+            inside = self._make(_family(self.target), socket.SOCK_DGRAM, socket.IPPROTO_UDP)
             inside.setblocking(False)
             inside.connect(self.target)
             loop.add_reader(inside.fileno(), self._answered(asker, inside))

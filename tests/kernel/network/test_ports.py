@@ -19,6 +19,7 @@ from kernel_engine.network.endpoint import Published
 from kernel_engine.network.network import NetworkOptions
 from kernel_engine.network.networks import Endpoint, Networks
 from kernel_engine.network.ports import Ports, Wish, hold, local_range
+from kernel_engine.network.relay import Relays
 from kernel_engine.network.rules import Ways, ruleset
 from kernel_engine.syscalls.netlink import Netlink
 from kernel_engine.syscalls.nfnetlink import Nfnetlink
@@ -26,6 +27,14 @@ from kernel_engine.syscalls.nfnetlink import Nfnetlink
 from .conftest import Machine, Place, elsewhere, nft
 
 HOST = "203.0.113.1"  #: the machine's address in the world
+
+
+def has_sctp() -> bool:
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SCTP).close()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.fixture(autouse=True)
@@ -366,6 +375,35 @@ def test_nobody_else_gets_a_held_port(machine: Machine, protocol: str, reuse: bo
         if protocol == "tcp":
             with pytest.raises(ConnectionRefusedError):
                 here("127.0.0.1", 9000).close()
+
+
+@pytest.mark.skipif(has_sctp(), reason="the kernel has SCTP")
+@pytest.mark.parametrize("outside", [False, True])
+def test_a_protocol_that_the_kernel_does_not_know(machine: Machine, outside: bool) -> None:
+    with pytest.raises(KernelRefused) as refused:
+        Ports(outside=outside).reserve([wish(80, 9000, protocol="sctp")])
+    assert refused.value.message == "listen sctp4 0.0.0.0:9000: bind: protocol not supported"
+
+
+async def test_what_comes_by_a_protocol_goes_on_by_it(machine: Machine) -> None:
+    """Never from SCTP to TCP. The port stands for one of SCTP: few kernels have that."""
+    asked = []
+
+    def make(family: int, kind: int, protocol: int) -> socket.socket:
+        asked.append((family, kind, protocol))
+        return socket.socket(family, kind)
+
+    relays = Relays(make)
+    port = Published(container_port=9001, protocol="sctp", host_address="127.0.0.1", host_port=9000)
+    with socket.create_server(("127.0.0.1", 9001)) as container, hold("127.0.0.1", "tcp", 9000) as held:
+        relays.open(port, held, "127.0.0.1")
+        with here("127.0.0.1", 9000) as client:
+            client.sendall(b"hello")
+            answering, _ = await asyncio.to_thread(container.accept)
+            with answering:
+                assert await asyncio.to_thread(answering.recv, 5) == b"hello"
+        relays.close_all()
+    assert asked == [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SCTP)]
 
 
 def test_free_ports_are_given_in_turn(machine: Machine) -> None:
