@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+PROGRAM = (sys.executable, "-P", "-m", "kernel_engine.daemon")
 #: an engine ends within seconds; the last ones of a run may have much to put away
 _CLOSING_SECONDS = 120
 
@@ -116,9 +117,9 @@ class Engines:
 
 
 @contextmanager
-def forked() -> Iterator[Engines]:
-    """What is still there at the end is ended."""
-    command = [sys.executable, "-P", "-m", "kernel_engine.daemon", "forkserver"]
+def forked(program: Sequence[str] = PROGRAM) -> Iterator[Engines]:
+    """What is still there at the end is ended. program: a `kernel-engine` of another kind."""
+    command = [*program, "forkserver"]
     made = Engines(
         # a session of its own: Ctrl+C in the teacher's terminal is for the grader, which then puts everything away
         subprocess.Popen(command, cwd="/", stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)

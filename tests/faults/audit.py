@@ -32,7 +32,7 @@ def settled(daemon: Daemon, seconds: float = 30) -> list[str]:
     """The faults that stay when everything that is under way has had time to end."""
     deadline = time.monotonic() + seconds
     while (found := faults(daemon)) and time.monotonic() < deadline:
-        time.sleep(0.1)
+        time.sleep(0.03)
     return found
 
 
@@ -265,10 +265,10 @@ class Look:
         for name in _names(self.instance.run):
             if not _RUN.fullmatch(name):
                 yield f"{self.instance.run / name} is left over"
-        mine = [line for line in _commands() if str(self.instance.run) in line]
-        for module in ("kernel_engine.runtime.launcher", "kernel_engine.runtime.log_writer"):
-            if (count := sum(f"-m {module}" in line for line in mine)) != 1:
-                yield f"there are {count} processes of {module}"
+        mine = list(_helpers(self.instance))
+        for name in ("ke-launcher", "ke-log-writer"):
+            if (count := mine.count(name)) != 1:
+                yield f"there are {count} processes {name}"
 
 
 def _same(what: str, one: set[str] | set[int], other: set[str] | set[int]) -> Iterator[str]:
@@ -300,12 +300,14 @@ def _mounted(instance: Instance) -> list[str]:
     return [point for point in points if point.startswith((f"{instance.root}/", f"{instance.run}/"))]
 
 
-def _commands() -> Iterator[str]:
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
+def _helpers(instance: Instance) -> Iterator[str]:
+    """What the processes that log in its run directory are called."""
+    logs = {"ke-launcher": "launcher.log", "ke-log-writer": "log-writer.log"}
+    for entry in filter(str.isdigit, os.listdir("/proc")):
         try:
-            yield Path(f"/proc/{name}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            name = Path(f"/proc/{entry}/comm").read_text().strip()
+            if name in logs and os.readlink(f"/proc/{entry}/fd/1") == str(instance.run / logs[name]):
+                yield name
         except OSError:
             continue
 

@@ -1,4 +1,7 @@
-"""Kills a process of an engine at one step of an operation, starts the engine again, and says what is wrong then."""
+"""Kills a process of an engine at one step of an operation, starts the engine again, and says what is wrong then.
+
+The engine is forked from a process that has loaded it (`kernel-engine forkserver`), so that a start costs little.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernel_engine.client import APIError, EngineUnreachable
+from kernel_engine.paths import Instance
+from labs.grading.engines import Engines, Forked, forked
 from tests.busybox_registry import receiving_registry
-from tests.daemon import running_daemon
+from tests.daemon import SLOWNESS, Daemon
 from tests.faults import dying
 from tests.faults.audit import settled
 from tests.faults.operations import Operation, World
 
 PROGRAM = Path(dying.__file__).resolve()
-#: no operation has so many steps
-ENDLESS = 1 << 40
+#: seconds in which no process of the engine passes a step, after which nothing more comes of an operation: while
+#: somebody has still to die, and when he has
+_QUIET, _QUIET_AFTER_DEATH = 0.15, 0.03
+#: an engine that is never quiet is not waited for longer than this
+_LONG = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,14 +56,8 @@ class Killing:
 
     world: World
     page: dying.Page
-
-    def count(self, operation: Operation, role: str) -> int:
-        """How many steps of `role` the operation has, when nobody dies."""
-        self._prepare(operation)
-        self.page.arm(role, ENDLESS)
-        operation.act(self.world)
-        self._rest()
-        return self.page.disarm()[0]
+    engines: Engines
+    life: Forked | None = None  #: of the daemon
 
     def kill(self, operation: Operation, point: Point) -> Outcome:
         self._prepare(operation)
@@ -92,18 +94,26 @@ class Killing:
 
     def _rest(self) -> None:
         """What goes on after the answer is cut off, too."""
-        deadline = time.monotonic() + 0.15
-        process = self.world.daemon.process
-        while time.monotonic() < deadline and process is not None and process.poll() is None:
-            time.sleep(0.01)
+        end = time.monotonic() + _LONG
+        stir, since = -1, time.monotonic()
+        while (now := time.monotonic()) < end:
+            if self.page.stir != stir:
+                stir, since = self.page.stir, now
+            elif now - since > (_QUIET_AFTER_DEATH if self.page.done else _QUIET):
+                return
+            time.sleep(0.005)
+
+    def start(self) -> None:
+        daemon = self.world.daemon
+        mirrors = (word for mirror in daemon.mirrors for word in ("--registry-mirror", mirror))
+        self.life = self.engines.start(("serve", *daemon.places(), *mirrors), daemon.log)
+        daemon.wait_until_serving()
 
     def _start(self, *, dead: bool) -> None:
-        daemon = self.world.daemon
         if dead:
-            assert daemon.process is not None
-            daemon.process.wait(20)
-            daemon.process = None
-            daemon.start()
+            assert self.life is not None
+            assert self.life.wait(20 * SLOWNESS) is not None, "the daemon has not died"
+            self.start()
 
 
 @contextmanager
@@ -111,9 +121,15 @@ def killing(mirror: str) -> Iterator[Killing]:
     """An engine of its own in a directory of its own."""
     with tempfile.TemporaryDirectory(prefix="ke-test-") as directory, receiving_registry() as pushed:
         place = Path(directory)
+        program = (sys.executable, "-I", str(PROGRAM), "kernel_engine.daemon", str(place / "page"))
         page = dying.Page(place / "page")
-        program = (sys.executable, str(PROGRAM), "kernel_engine.daemon", str(place / "page"))
-        with running_daemon(place, (mirror,), program=program) as daemon:
-            world = World(daemon=daemon, place=place, registry=pushed.address)
-            world.pull()
-            yield Killing(world=world, page=page)
+        daemon = Daemon(Instance.at(place / "root", place / "run"), (mirror,))
+        try:
+            with forked(program) as engines:
+                world = World(daemon=daemon, place=place, registry=pushed.address)
+                victim = Killing(world=world, page=page, engines=engines)
+                victim.start()
+                world.pull()
+                yield victim
+        finally:
+            daemon.cleanup()

@@ -1,13 +1,12 @@
 """kill -9 of a process of the engine at a step of an operation: records and machine agree after it, what was
 acknowledged is there, nothing is left over, and the operation can be done again.
 
-Always: a few steps that each left something behind once, or might. `./lab test --full`: every step of every operation,
-or as many for each process as $DOCKER_LABS_FAULTS says.
+Always: a few steps that each left something behind once, or might. `./lab test --full`: every step of every process in
+every operation; where $DOCKER_LABS_FAULTS is a file, what it tells of is not done again.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -15,9 +14,9 @@ import pytest
 from tests.conftest import needs_root
 from tests.faults.killing import Killing, Point, killing
 from tests.faults.operations import OPERATIONS
+from tests.faults.sweep import WHO, Sweep, record_of_environment
 
 pytestmark = needs_root
-ROLES = ("daemon", "launcher", "child", "writer", "job")
 
 CHOSEN = (
     # a container of `docker run --rm` that was never started
@@ -64,21 +63,16 @@ def test_a_chosen_step(victim: Killing, name: str, point: Point) -> None:
     assert not outcome.faults, outcome.where
 
 
+@pytest.fixture(scope="module")
+def sweep(busybox_mirror: str) -> Iterator[Sweep]:
+    made = Sweep(busybox_mirror, record_of_environment())
+    yield made
+    made.close()
+
+
 @pytest.mark.full
 @pytest.mark.timeout(7200)
+@pytest.mark.parametrize("who", WHO)
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_every_step(victim: Killing, name: str) -> None:
-    operation, wrong, lines = OPERATIONS[name], [], []
-    most = int(os.environ.get("DOCKER_LABS_FAULTS") or 1 << 20)
-    for role, whole in (*((role, False) for role in ROLES), ("daemon", True)):
-        count = victim.count(operation, role)
-        done = good = 0
-        for number in range(1, count + 1, max(1, -(-count // most))):
-            outcome = victim.kill(operation, Point(role=role, number=number, whole=whole))
-            done += outcome.done
-            good += outcome.done and not outcome.faults
-            if outcome.faults:
-                wrong.append(f"{role} {number}{' (all die)' if whole else ''}: {outcome.where}: {outcome.faults}")
-        lines.append(f"| {name} | {role}{', all die' if whole else ''} | {count} | {done} | {good} |")
-    print(*lines, sep="\n")
-    assert not wrong, "\n".join(wrong)
+def test_every_step(sweep: Sweep, name: str, who: str) -> None:
+    assert not sweep.every_step(name, who)
