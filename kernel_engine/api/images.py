@@ -13,7 +13,7 @@ from aiohttp import web
 from kernel_engine.api import archives
 from kernel_engine.api.call import Call, answer, empty
 from kernel_engine.api.streaming import Report, stream_progress
-from kernel_engine.api.versions import BEFORE_CONTAINER_CONFIG_WENT, Version
+from kernel_engine.api.versions import BEFORE_CONTAINER_CONFIG_WENT, FILTER_BECAME_FILTERS, Version
 from kernel_engine.api.wire import image as wire
 from kernel_engine.api.wire.fields import Fields
 from kernel_engine.containers.options import CommitOptions
@@ -140,6 +140,8 @@ async def distribution(call: Call) -> web.StreamResponse:
 async def list_(call: Call) -> web.StreamResponse:
     filters = call.filters()
     filtering.refuse_unknown(filters, _FILTERS)
+    if call.version < FILTER_BECAME_FILTERS and "reference" not in filters and (name := call.text("filter")):
+        filters = {**filters, "reference": (name,)}
     found = call.engine.images.list(all=call.flag("all"), filters=filters)
     return answer(rows(call, found, counted=call.flag("shared-size")))
 

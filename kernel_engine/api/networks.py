@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from kernel_engine.api.call import Call, answer, empty
+from kernel_engine.api.versions import LISTS_WITHOUT_MEMBERS
 from kernel_engine.api.wire.fields import Fields
 from kernel_engine.api.wire.network import network_json, read_endpoint, read_network
 from kernel_engine.errors import InvalidRequest, NotFound
@@ -37,11 +38,14 @@ async def list_(call: Call) -> web.StreamResponse:
         if word not in ("builtin", "custom"):
             raise InvalidRequest(f"invalid filter: 'type'='{word}'")
     kept = [item for item in call.engine.networks.all() if _fits(call, item, filters)]
-    return answer([network_json(item, None) for item in kept])
+    whole = call.version < LISTS_WITHOUT_MEMBERS
+    return answer([network_json(item, _members(call, item) if whole else None) for item in kept])
 
 
 async def inspect(call: Call) -> web.StreamResponse:
     network = call.engine.networks.find(call.id)
+    if call.text("scope") not in ("", "local"):  # of another one there are none
+        raise NotFound(f"network {call.id} not found")
     return answer(network_json(network, _members(call, network)))
 
 

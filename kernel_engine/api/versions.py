@@ -20,6 +20,10 @@ class Version(NamedTuple):
 
 OLDEST = Version(1, 24)
 NEWEST = Version(1, 47)
+#: the first one that asks for images of a name by `filters` only
+FILTER_BECAME_FILTERS = Version(1, 25)
+#: the first one whose list of networks does not say who is on them
+LISTS_WITHOUT_MEMBERS = Version(1, 28)
 #: the last one in which an image still told of the container that it was made from
 BEFORE_CONTAINER_CONFIG_WENT = Version(1, 44)
 

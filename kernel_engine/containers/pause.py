@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 
 from kernel_engine.containers import probing
@@ -22,13 +23,17 @@ async def pause(house: House, live: Live) -> None:
             raise Conflict(f"Container {live.record.id} is restarting, wait until the container is running")
         if status != "running":
             raise not_running(live.record)
-        await asyncio.to_thread(cgroups.freeze, house.instance.cgroup, live.record.id)
+        try:
+            await asyncio.to_thread(cgroups.freeze, house.instance.cgroup, live.record.id)
+        except FileNotFoundError:  # it ends in this moment
+            raise not_running(live.record) from None
         probing.stop(live)
         state = live.record.state
         try:
             await house.roster.change(live, state=replace(state, status="paused", health=state.unwatched))
         except BaseException:
-            await asyncio.to_thread(cgroups.thaw, house.instance.cgroup, live.record.id)
+            with suppress(FileNotFoundError):
+                await asyncio.to_thread(cgroups.thaw, house.instance.cgroup, live.record.id)
             probing.begin(house, live)
             raise
         house.announce(live, "pause")
@@ -38,7 +43,10 @@ async def unpause(house: House, live: Live) -> None:
     async with live.lock:
         if live.record.state.status != "paused":
             raise Conflict(f"Container {live.record.id} is not paused")
-        await asyncio.to_thread(cgroups.thaw, house.instance.cgroup, live.record.id)
+        try:
+            await asyncio.to_thread(cgroups.thaw, house.instance.cgroup, live.record.id)
+        except FileNotFoundError:  # it was killed meanwhile
+            raise Conflict(f"Container {live.record.id} is not paused") from None
         await house.roster.keep(live, state=replace(live.record.state, status="running"))
         probing.begin(house, live)
         house.announce(live, "unpause")

@@ -63,7 +63,8 @@ async def end(house: House, live: Live, *, signal: int, timeout: float | None) -
     house.announce(live, "kill", signal=str(signal))
     await _end_by(house, live, signal)
     if live.record.state.status == "paused":
-        cgroups.thaw(house.instance.cgroup, live.record.id)
+        with suppress(FileNotFoundError):  # on v2 a frozen one ends by SIGKILL
+            cgroups.thaw(house.instance.cgroup, live.record.id)
     if signal != signals.SIGKILL:
         try:
             async with asyncio.timeout(timeout):

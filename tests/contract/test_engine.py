@@ -281,6 +281,11 @@ def test_images(clean: Daemon) -> None:
     assert row["Size"] > 1_000_000 and "VirtualSize" not in row
     assert "VirtualSize" in ask(clean, "GET", "/v1.41/images/json").json()[0]
     assert ask(clean, "POST", "/images/busybox/tag?repo=localhost:5000/team/app&tag=v1").status == 201
+    named = {
+        version: ask(clean, "GET", f"/v{version}/images/json?filter=localhost:5000/nosuch").json()
+        for version in ("1.24", "1.25")
+    }
+    assert named["1.24"] == [] != named["1.25"]
     assert ask(clean, "GET", "/images/localhost:5000/team/app:v1/json").json()["Id"] == row["Id"]
     assert ask(clean, "DELETE", "/images/localhost:5000/team/app:v1").json() == [
         {"Untagged": "localhost:5000/team/app:v1"}
@@ -312,6 +317,13 @@ def test_networks(clean: Daemon, sleeper: str) -> None:
     assert bridge["Containers"][sleeper]["IPv4Address"].startswith(f"{address}/")
     assert ask(clean, "GET", f"/networks/{bridge['Id'][:12]}").json()["Id"] == bridge["Id"]
     assert ask(clean, "GET", "/networks/nosuch").json() == {"message": "network nosuch not found"}
+    assert ask(clean, "GET", "/networks/bridge?scope=local").json()["Id"] == bridge["Id"]
+    elsewhere = ask(clean, "GET", "/networks/bridge?scope=swarm")
+    assert (elsewhere.status, elsewhere.json()) == (404, {"message": "network bridge not found"})
+    members = {
+        version: ask(clean, "GET", f"/v{version}/networks").json()[0]["Containers"] for version in ("1.27", "1.28")
+    }
+    assert members == {"1.27": bridge["Containers"], "1.28": {}}
     assert ask(clean, "GET", "/volumes").json() == {"Volumes": [], "Warnings": None}
 
 

@@ -130,7 +130,7 @@ def _wished(options: EndpointOptions) -> dict[str, Any]:
 
 
 def network_json(network: Network, members: Iterable[Container] | None) -> dict[str, Any]:
-    """GET /networks and /networks/{id}; the list names no members."""
+    """GET /networks and /networks/{id}; None: a list's, which names no members."""
     return {
         "Name": network.name,
         "Id": network.id,

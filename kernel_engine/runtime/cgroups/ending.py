@@ -82,7 +82,9 @@ def _kill_at_once(directory: str) -> bool:
     """v2's own way, which no fork escapes; Linux 5.14."""
     try:
         cgroupfs.write(f"{directory}/cgroup.kill", "1")
-    except FileNotFoundError:
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENODEV):  # ENODEV: it goes in this moment
+            raise
         return False
     return True
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from kernel_engine.errors import KernelRefused
 from kernel_engine.runtime.cgroups.tree import ROOT, hierarchies, mode
@@ -14,7 +16,8 @@ from kernel_engine.syscalls import cgroupfs
 def freeze(cgroup: str, id: str, *, timeout: float = 2.0) -> None:
     """Stops every process of the container and returns when they stand still (blocks for milliseconds).
 
-    KernelRefused where they do not in time, and go on, and where there are no groups.
+    KernelRefused where they do not in time, and go on, and where there are no groups. FileNotFoundError when the group
+    is gone, or goes meanwhile.
     """
     if mode() == "none":
         text = f"Cannot pause container {id}: a rootless engine without cgroups has no freezer"
@@ -25,21 +28,24 @@ def freeze(cgroup: str, id: str, *, timeout: float = 2.0) -> None:
     else:
         file = told = f"{hierarchies()['freezer']}/{cgroup}/{id}/freezer.state"
         word = still = "FROZEN"
-    cgroupfs.write(file, word)
-    try:
-        _until(lambda: still in cgroupfs.read(told).splitlines(), timeout, id)
-    except KernelRefused:
-        thaw(cgroup, id)
-        raise
+    with _standing():
+        cgroupfs.write(file, word)
+        try:
+            _until(lambda: still in cgroupfs.read(told).splitlines(), timeout, id)
+        except KernelRefused:
+            thaw(cgroup, id)
+            raise
 
 
 def thaw(cgroup: str, id: str) -> None:
+    """FileNotFoundError when the group is gone, or goes meanwhile."""
     if mode() == "none":
         return  # nothing is ever frozen
-    if mode() == "v2":
-        cgroupfs.write(f"{ROOT}/{cgroup}/{id}/cgroup.freeze", "0")
-    else:
-        cgroupfs.write(f"{hierarchies()['freezer']}/{cgroup}/{id}/freezer.state", "THAWED")
+    with _standing():
+        if mode() == "v2":
+            cgroupfs.write(f"{ROOT}/{cgroup}/{id}/cgroup.freeze", "0")
+        else:
+            cgroupfs.write(f"{hierarchies()['freezer']}/{cgroup}/{id}/freezer.state", "THAWED")
 
 
 def is_frozen(cgroup: str, id: str) -> bool:
@@ -48,6 +54,17 @@ def is_frozen(cgroup: str, id: str) -> bool:
     if mode() == "v2":
         return cgroupfs.read(f"{ROOT}/{cgroup}/{id}/cgroup.freeze").strip() != "0"
     return cgroupfs.read(f"{hierarchies()['freezer']}/{cgroup}/{id}/freezer.state").strip() != "THAWED"
+
+
+@contextmanager
+def _standing() -> Iterator[None]:
+    """A group that goes between open(2) and write(2) or read(2) is gone like one that went before (ENODEV)."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENODEV:
+            raise
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), error.filename) from error
 
 
 def _until(condition: Callable[[], bool], timeout: float, id: str) -> None:

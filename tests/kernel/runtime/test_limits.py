@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,32 @@ async def test_with_the_host_s_pids_no_child_survives(machine: Machine) -> None:
     result = await machine.run_spec(spec)
     assert result.exit_code == 0
     await machine.gone(spec.id)
+
+
+@pytest.mark.parametrize("ask", [cgroups.freeze, cgroups.thaw])
+def test_a_group_that_goes_while_it_is_asked_is_gone(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, ask: Callable[[str, str], None]
+) -> None:
+    """Between open(2) and write(2) the kernel says so in another word."""
+    heard: list[int | None] = []
+
+    def write(path: str, value: str) -> None:
+        with open(path, "wb", buffering=0) as file:
+            cgroups.remove(cgroup, "gone")
+            try:
+                file.write(value.encode())
+            except OSError as error:
+                heard.append(error.errno)
+                raise
+
+    cgroup = machine.instance.cgroup
+    cgroups.create(cgroup, "gone", Resources(), ())
+    monkeypatch.setattr(cgroupfs, "write", write)
+    with pytest.raises(FileNotFoundError):
+        ask(cgroup, "gone")
+    assert heard == [errno.ENODEV]
+    with pytest.raises(FileNotFoundError):
+        ask(cgroup, "gone")
 
 
 def test_directories_of_an_unknown_container_are_no_error() -> None:
