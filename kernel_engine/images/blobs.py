@@ -1,7 +1,8 @@
 """Content-addressed files: `blobs/sha256/<hex>` whole and verified, `blobs/partial/<hex>` on their way.
 
 A blob appears under its name only after its bytes were hashed and synced. Partial files stay after an interruption, so
-that the next pull goes on where this one stopped. Who needs which blob is the catalogue's business.
+that the next pull goes on where this one stopped: for a day, or until a prune. Who needs which blob is the catalogue's
+business.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -22,6 +23,8 @@ from kernel_engine.errors import CorruptData, EngineError, KernelRefused, NoSpac
 from kernel_engine.images.digest import Digest, hex_of
 
 Result = TypeVar("Result")
+#: whether an image or work under way needs the blob of this digest, asked when it is about to go
+Needed = Callable[[str], bool]
 #: blobs that nothing refers to are kept this long for a pull that was interrupted
 KEPT_SECONDS = 24 * 3600.0
 _READ = 1 << 20
@@ -67,26 +70,32 @@ class Blobs:
         os.replace(path, self.path(digest))
         _sync_directory(self._whole)
 
-    def sweep(self, needed: Collection[str]) -> None:
-        """Removes what no image needs, but for young leftovers of interrupted pulls. Only while nothing is pulled."""
+    def drop_old(self, needed: Needed) -> None:
+        """Removes leftovers of interrupted pulls that nobody came back for."""
         oldest = time.time() - KEPT_SECONDS
         for directory in (self._whole, self._partial):
             for entry in os.scandir(directory):
-                if directory == self._whole and f"sha256:{entry.name}" in needed:
+                if entry.name.startswith(_NEW) or needed(f"sha256:{entry.name}"):
                     continue
                 with suppress(FileNotFoundError):
-                    if entry.is_dir(follow_symlinks=False):  # of a load that was cut off
-                        shutil.rmtree(entry.path)
-                    elif entry.name.startswith(_NEW) or entry.stat().st_mtime < oldest:
+                    if entry.stat().st_mtime < oldest:
                         os.unlink(entry.path)
 
-    def drop_unneeded(self, needed: Collection[str]) -> int:
+    def sweep(self, needed: Needed) -> None:
+        """Removes what no image needs, but for young leftovers of interrupted pulls. Only while nothing is pulled."""
+        self.drop_old(needed)
+        for entry in os.scandir(self._partial):
+            if entry.is_dir(follow_symlinks=False):  # of a load that was cut off
+                shutil.rmtree(entry.path)
+            elif entry.name.startswith(_NEW):
+                os.unlink(entry.path)
+
+    def drop_unneeded(self, needed: Needed) -> int:
         """Removes every other blob, whole or partial. Bytes reclaimed."""
         reclaimed = 0
-        kept = {hex_of(digest) for digest in needed}
         for directory in (self._whole, self._partial):
             for entry in os.scandir(directory):
-                if entry.name not in kept and not entry.name.startswith(_NEW):
+                if not entry.name.startswith(_NEW) and not needed(f"sha256:{entry.name}"):
                     with suppress(FileNotFoundError):
                         reclaimed += entry.stat().st_size
                         os.unlink(entry.path)

@@ -109,6 +109,7 @@ class Pulls:
         progress: Listener,
     ) -> tuple[Image, ...]:
         """One image; every tag that the repository has where `reference` has neither tag nor digest."""
+        await self._stock.drop_old_blobs()
         failure: _Failed | None = None
         for endpoint in endpoints:
             remote = Remote(endpoint, reference.path, auth=auth, timeouts=self._timeouts)

@@ -41,7 +41,7 @@ class Stock:
     async def load(self) -> None:
         await self.catalogue.load()
         await self.collect()
-        await asyncio.to_thread(self.blobs.sweep, tuple(self.catalogue.blobs))
+        await asyncio.to_thread(self.blobs.sweep, self._needs_blob)
 
     @contextmanager
     def hold(self, names: Sequence[str]) -> Iterator[None]:
@@ -133,8 +133,14 @@ class Stock:
 
     async def drop_blobs(self) -> int:
         """Removes blobs that neither an image nor work under way needs: what interrupted pulls left. Bytes."""
-        kept = {*self.catalogue.blobs, *self._held}
-        return await asyncio.to_thread(self.blobs.drop_unneeded, kept)
+        return await asyncio.to_thread(self.blobs.drop_unneeded, self._needs_blob)
+
+    async def drop_old_blobs(self) -> None:
+        """Those of them that nobody came back for within a day."""
+        await asyncio.to_thread(self.blobs.drop_old, self._needs_blob)
+
+    def _needs_blob(self, digest: str) -> bool:
+        return digest in self.catalogue.blobs or digest in self._held
 
     def _orphans(self, first: Iterable[str]) -> list[str]:
         needed = self.catalogue.needed_layers()

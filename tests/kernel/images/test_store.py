@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from kernel_engine.errors import Conflict, InvalidRequest, NoSpace, NotFound
+from kernel_engine.images.blobs import KEPT_SECONDS
 from kernel_engine.images.image import Image, Removed, Use
 from kernel_engine.syscalls.mounts import MountFlag, UmountFlag, mount, umount2
 from tests.kernel.images.conftest import Shop, opened
@@ -146,6 +147,26 @@ async def test_prune_drops_what_interrupted_pulls_left(shop: Shop, double: Doubl
     assert (await shop.settled())["blobs/partial"]
     assert (await shop.images.prune(in_use=nobody)).reclaimed > 1 << 18
     assert not any((await shop.settled()).values())
+
+
+async def test_a_pull_drops_what_others_left_a_day_ago(shop: Shop, double: Double) -> None:
+    left = {}
+    for name in ("old", "young"):
+        made = double.serve(f"library/{name}:latest", image(tar(file(name, os.urandom(1 << 18)))))
+        double.truncate[made.layers[0]] = 99
+        with pytest.raises(Exception, match="unexpected EOF"):
+            await shop.images.pull(name)
+        left[name] = made.layers[0].removeprefix("sha256:")
+    double.serve("library/needed:latest", image(tar(file("needed", b"needed"))))
+    await shop.images.pull("needed")
+    (kept,) = os.listdir(shop.root / "blobs/sha256")
+    yesterday = time.time() - KEPT_SECONDS - 60
+    for path in (f"partial/{left['old']}", f"sha256/{kept}"):
+        os.utime(shop.root / "blobs" / path, (yesterday, yesterday))
+    await demo(shop, double)
+    found = await shop.settled()
+    assert found["blobs/partial"] == [left["young"]]
+    assert kept in found["blobs/sha256"]
 
 
 # a full disk ------------------------------------------------------------------------------------------------------
