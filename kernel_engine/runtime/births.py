@@ -47,13 +47,17 @@ class Launcher(Protocol):
 
     loop: Loop
     register: Register
+    clients: int
 
     def tell(self, message: Message, descriptors: tuple[int, ...] = (), packed: bytes = b"") -> bool: ...
+
+    def reply(self, client: int, message: Message, descriptors: tuple[int, ...] = (), packed: bytes = b"") -> bool: ...
 
 
 @dataclass(slots=True, kw_only=True)
 class Birth:
     entry: Entry
+    client: int  #: which of the launcher's wants to know
     request: int
     channel: Channel
     trace: Trace
@@ -212,6 +216,7 @@ class Births:
         )  # fmt: skip
         birth = Birth(
             entry=entry,
+            client=self._launcher.clients,
             request=request,
             channel=parent,
             trace=trace,
@@ -250,7 +255,8 @@ class Births:
             id=id, container=first.id, cgroup=first.cgroup, namespaces=first.namespaces, pid=pid, pidfd=pidfd,
             streams=ends.ours,
         )  # fmt: skip
-        birth = Birth(entry=entry, request=request, channel=parent, trace=trace, waiting=True)
+        client = self._launcher.clients
+        birth = Birth(entry=entry, client=client, request=request, channel=parent, trace=trace, waiting=True)
         self._watch(birth)
         if watched:
             parent.hear_only(pid)
@@ -368,7 +374,8 @@ class Births:
         made = [] if birth.told else [list(step) for step in birth.trace.steps]
         birth.told = True
         stop = {name: message[name] for name in ("call", "seen")}
-        self._launcher.tell(
+        self._launcher.reply(
+            birth.client,
             {"event": "stopped", "id": birth.entry.id, "pid": birth.entry.pid, "launcher": made, **stop},
             packed=message.get("packed", b""),
         )
@@ -379,7 +386,7 @@ class Births:
         if entry.is_first:
             birth.given = tuple(entry.streams)
             event = {"event": "created", "id": entry.id, "pid": entry.pid, "streams": birth.given}
-            self._launcher.tell(event, (*entry.streams.values(), *netlink))
+            self._launcher.reply(birth.client, event, (*entry.streams.values(), *netlink))
         for fd in netlink:
             os.close(fd)
 
@@ -399,7 +406,7 @@ class Births:
             "streams": names,
             "launcher": [list(step) for step in birth.trace.steps],
         }
-        self._launcher.tell(reply, tuple(entry.streams[name] for name in names), birth.steps)
+        self._launcher.reply(birth.client, reply, tuple(entry.streams[name] for name in names), birth.steps)
 
     def _reap(self, birth: Birth) -> None:
         """The child or its program has ended."""
@@ -425,7 +432,7 @@ class Births:
         error = birth.error or _died(code, START_PREFIX if entry.is_first else EXEC_PREFIX)
         steps = [list(step) for step in birth.trace.steps]
         reply = {"reply": birth.request, "pid": entry.pid, "error": error, "launcher": steps}
-        self._launcher.tell(reply, packed=birth.steps)
+        self._launcher.reply(birth.client, reply, packed=birth.steps)
 
     def _stop_listening(self, birth: Birth) -> None:
         if birth.listening:

@@ -97,7 +97,10 @@ class Launcher:
         channel = Channel(end)
         try:
             channel.send({"verb": "notes", "request": 0})
-            message, _ = channel.receive_one()
+            message: Message = {}
+            while message.get("reply") != 0:  # what it tells of itself comes here, too, and will be told again
+                message, descriptors = channel.receive_one()
+                _close_all(descriptors)
         except Closed:  # one that was killed a moment ago may still accept
             return {}
         finally:

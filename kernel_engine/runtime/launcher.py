@@ -40,6 +40,7 @@ class Launcher:
         self.register = Register(self)
         self.births = Births(self, ground)
         self._client: Channel | None = None
+        self.clients = 0  #: how many there have been
         self._edition = edition
         if listening is not None:
             self.loop.watch(listening.fileno(), lambda: self.serve(listening.accept()[0]))
@@ -57,9 +58,14 @@ class Launcher:
             self.loop.watch_writable(self._client.fileno(), self._serve, writable=True)
         return True
 
+    def reply(self, client: int, message: Message, descriptors: tuple[int, ...] = (), packed: bytes = b"") -> bool:
+        """The same for that client only, the n-th: the next one counts its own requests from one again."""
+        return client == self.clients and self.tell(message, descriptors, packed)
+
     def serve(self, connection: socket.socket) -> None:
         """This client from now on, and none before it."""
         self._lose_client()
+        self.clients += 1
         connection.setblocking(False)
         self._client = Channel(connection)
         self.loop.watch(connection.fileno(), self._serve)

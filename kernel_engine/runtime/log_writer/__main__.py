@@ -10,6 +10,7 @@ import socket
 import sys
 import traceback
 from collections import OrderedDict
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ class LogWriter:
         self._end_requests: dict[str, int] = {}
         self._attached: dict[str, Attachment] = {}
         self._ended: OrderedDict[str, str] = OrderedDict()
+        self._numbers = count(1)  #: of attachments, which outlive the daemon that asked for them
         self.poller.want(listening.fileno(), read=self._accept)
 
     # the daemon -------------------------------------------------------------------------------------------------
@@ -167,7 +169,7 @@ class LogWriter:
         stream.adopt(named, log_file, stdin_once=message["stdin_once"])
 
     def _attach(self, message: Message, descriptors: list[int]) -> Message:
-        name = f"{message['id']}/{message['request']}"
+        name = f"{message['id']}/{next(self._numbers)}"
         client = socket.socket(fileno=descriptors.pop(0))
         stream = self._stream(message["id"])
         wanted = {source for source in ("stdout", "stderr") if message[source]}

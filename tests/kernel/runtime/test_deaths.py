@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from kernel_engine.errors import Unavailable
-from kernel_engine.runtime import client
-from kernel_engine.runtime.companion import edition
+from kernel_engine.runtime import cgroups, client
+from kernel_engine.runtime.channel import Channel
+from kernel_engine.runtime.companion import connected, edition
 from tests.kernel.runtime.conftest import Machine, alive, close, read_all
 
 
@@ -57,6 +58,33 @@ async def test_a_start_that_waits_for_a_dead_client_is_given_up(machine: Machine
     await machine.connect()
     await machine.gone(spec.id)
     assert await machine.launcher.known() == ()
+
+
+async def test_a_new_client_hears_nothing_of_what_the_old_one_asked(machine: Machine) -> None:
+    """Its own requests are counted from one again."""
+    spec = machine.spec("true")
+
+    async def die(_created: object) -> None:
+        cgroups.freeze(spec.cgroup, spec.id)  # on v1 it ends when it is thawed
+        machine.launcher.close()
+
+    with pytest.raises(Unavailable):
+        await machine.start(spec, die)
+    connection = connected(machine.instance.launcher_socket)
+    assert connection is not None
+    connection.settimeout(20)
+    channel = Channel(connection)
+    channel.send({"verb": "edition", "request": 7})
+    assert channel.receive_one()[0]["reply"] == 7  # it has noticed who is there now
+    cgroups.thaw(spec.cgroup, spec.id)
+    await machine.gone(spec.id)
+    channel.send({"verb": "edition", "request": 8})
+    heard = []
+    while not heard or heard[-1].get("reply") != 8:
+        heard.append(channel.receive_one()[0])
+    assert [message["reply"] for message in heard if "reply" in message] == [8]
+    channel.close()
+    await machine.connect()
 
 
 async def test_a_killed_launcher_takes_its_containers_along(machine: Machine) -> None:
