@@ -5,41 +5,31 @@ Each is a small state machine driven by the child's handshake, the client's `go`
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import socket
-import struct
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from kernel_engine.errors import Conflict, KernelRefused
-from kernel_engine.runtime import cgroups, init, newcomer, user_namespace
+from kernel_engine.runtime import cgroups, forking, init, newcomer, user_namespace
 from kernel_engine.runtime.capabilities import mask
 from kernel_engine.runtime.channel import Channel, Closed, Message, process_from_json, spec_from_json
 from kernel_engine.runtime.ground import PLAIN, Ground
 from kernel_engine.runtime.handshake import GIVEN_UP, describe
 from kernel_engine.runtime.init import EXEC_PREFIX, START_PREFIX, Home, Streams
 from kernel_engine.runtime.loop import Loop
+from kernel_engine.runtime.pipes import Pipes
 from kernel_engine.runtime.register import Entry, Register
 from kernel_engine.runtime.spec import Process, Spec
 from kernel_engine.syscalls.cgroupfs import read
-from kernel_engine.syscalls.process import CloneFlag, clone3, pidfd_open, pidfd_send_signal, setns
+from kernel_engine.syscalls.process import pidfd_send_signal
 from kernel_engine.syscalls.trace import Call, Trace, recording, source_of
 
 #: seconds that the client may take to attach a network
 GO_DEADLINE = 60.0
-_FIRST = CloneFlag.CLONE_NEWPID | CloneFlag.CLONE_PIDFD
-_FIRST_HOST_PID = CloneFlag.CLONE_PIDFD
-_FIRST_V2 = _FIRST | CloneFlag.CLONE_INTO_CGROUP
-_FIRST_HOST_PID_V2 = _FIRST_HOST_PID | CloneFlag.CLONE_INTO_CGROUP
-
-
-#: what a process between says of the one that it has made: pid, errno
-_BORN = struct.Struct("=ii")
 
 
 class Launcher(Protocol):
@@ -71,26 +61,13 @@ class Birth:
     error: Message | None = None
 
 
-@dataclass(slots=True)
-class Ends:
-    """Both sides of a process's pipes."""
-
-    ours: dict[str, int]
-    theirs: Streams
-
-    def close_theirs(self, null: int) -> None:
-        for fd in self.theirs.descriptors():
-            if fd != null:
-                os.close(fd)
-
-
 class Births:
     def __init__(self, launcher: Launcher, ground: Ground = PLAIN) -> None:
         self._launcher = launcher
         self._ground = ground
+        self._forks = forking.Forks(ground)
         self._births: dict[str, Birth] = {}
-        self._null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-        self._own_pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        self._pipes = Pipes()
 
     @property
     def is_empty(self) -> bool:
@@ -171,8 +148,7 @@ class Births:
         # because moving a process waits for an RCU grace period
         cgroups.create(spec.cgroup, spec.id, spec.resources, self._ground.device_rules(spec))
         group = cgroups.open_directory(spec.cgroup, spec.id) if v2 else -1
-        plain, into = (_FIRST, _FIRST_V2) if new_pid else (_FIRST_HOST_PID, _FIRST_HOST_PID_V2)
-        ends = self._pipes(spec.process)
+        ends = self._pipes.of(spec.process)
         parent, child = _pair()
         own, held_still = -1, tuple[Entry, ...]()
         folders: dict[tuple[int, int], int] = {}
@@ -181,12 +157,12 @@ class Births:
             if spec.ids is not None and own >= 0:
                 wanted = {mount.owner for mount in spec.mounts if mount.owner is not None}
                 folders |= {item: user_namespace.make(user_namespace.owned_by(spec.ids, item)) for item in wanted}
-            flags = into if v2 else plain
             joins = tuple((owner.pidfd, name) for name, owner in owners.items() if name != "pid")
-            held_still = self._hold_still(owners.get("pid"))
-            pid, pidfd = self._fork_within(
-                owners.get("pid"),
-                flags,
+            sister = owners.get("pid")
+            held_still = self._hold_still(sister)
+            pid, pidfd = self._forks.fork(
+                None if sister is None else sister.pidfd,
+                forking.first(new_pid=new_pid, into_group=v2),
                 lambda: init.first_process(
                     spec,
                     child,
@@ -203,11 +179,14 @@ class Births:
                 cgroup=group,
             )
         except OSError:
-            self._undo(ends, parent)
+            parent.close()
+            ends.close_ours()
             _let_move(held_still)
             raise
         finally:
-            self._release(ends, child, group, own, *folders.values())
+            ends.close_theirs()
+            child.close()
+            _close(group, own, *folders.values())
         namespaces = (*spec.namespaces, *owners, *(("user",) if own >= 0 else ()))
         entry = Entry(
             id=spec.id, container=spec.id, cgroup=spec.cgroup, namespaces=namespaces, pid=pid, pidfd=pidfd,
@@ -236,21 +215,23 @@ class Births:
             pid=first.pid, pidfd=first.pidfd, namespaces=first.namespaces, cgroup=first.cgroup, id=first.id,
             owner=_owner_of(first), watched=watched,
         )  # fmt: skip
-        ends = self._pipes(process)
+        ends = self._pipes.of(process)
         parent, child = _pair()
         if watched:
             parent.expect_credentials()
         try:
-            pid, pidfd = self._fork_within(
-                first if "pid" in first.namespaces and not watched else None,
-                _FIRST_HOST_PID,
+            pid, pidfd = self._forks.fork(
+                first.pidfd if "pid" in first.namespaces and not watched else None,
+                forking.ADDED,
                 lambda: _come_in(process, home, child, ends.theirs),
             )
         except OSError:
-            self._undo(ends, parent)
+            parent.close()
+            ends.close_ours()
             raise
         finally:
-            self._release(ends, child)
+            ends.close_theirs()
+            child.close()
         entry = Entry(
             id=id, container=first.id, cgroup=first.cgroup, namespaces=first.namespaces, pid=pid, pidfd=pidfd,
             streams=ends.ours,
@@ -262,27 +243,6 @@ class Births:
             parent.hear_only(pid)
             parent.send(newcomer.task(process, home, ends.theirs))
         self.go(id)
-
-    def _fork_within(
-        self, owner: Entry | None, flags: CloneFlag, live: Callable[[], NoReturn], *, cgroup: int = -1
-    ) -> tuple[int, int]:
-        """Born into this one's pid namespace, where there is one."""
-        if owner is not None and self._ground.in_user_namespace:
-            return _fork_through(owner.pidfd, flags, live, cgroup=cgroup)
-        with self._within(owner):
-            return _fork(flags, live, cgroup=cgroup)
-
-    @contextmanager
-    def _within(self, owner: Entry | None) -> Iterator[None]:
-        """Children are born into this one's pid namespace; the launcher itself stays where it is."""
-        if owner is None:
-            yield
-            return
-        setns(owner.pidfd, CloneFlag.CLONE_NEWPID, show="pidfd, CLONE_NEWPID")
-        try:
-            yield
-        finally:
-            setns(self._own_pid_namespace, CloneFlag.CLONE_NEWPID, show="own pid namespace, CLONE_NEWPID")
 
     def _hold_still(self, owner: Entry | None) -> tuple[Entry, ...]:
         """A first process has to be in the other container's pid namespace from its birth on, because its /proc shows
@@ -296,30 +256,6 @@ class Births:
             _let_move(held)
             raise OSError(error.errno, error.message) from None
         return held
-
-    def _pipes(self, process: Process) -> Ends:
-        if process.terminal:
-            return Ends({}, Streams())
-        ours: dict[str, int] = {}
-        theirs: dict[str, int] = {"stdin": self._null}
-        if process.open_stdin:
-            theirs["stdin"], ours["stdin"] = os.pipe2(os.O_CLOEXEC)
-        for name in ("stdout", "stderr"):
-            ours[name], theirs[name] = os.pipe2(os.O_CLOEXEC)
-        return Ends(ours, Streams(**theirs))
-
-    def _release(self, ends: Ends, child: Channel, *descriptors: int) -> None:
-        """The parent's copies of what is the child's."""
-        ends.close_theirs(self._null)
-        child.close()
-        for descriptor in descriptors:
-            if descriptor >= 0:
-                os.close(descriptor)
-
-    def _undo(self, ends: Ends, parent: Channel) -> None:
-        parent.close()
-        for fd in ends.ours.values():
-            os.close(fd)
 
     # events -----------------------------------------------------------------------------------------------------
     def _watch(self, birth: Birth) -> None:
@@ -458,9 +394,9 @@ class Births:
 def coming(spec: Spec) -> tuple[Call, ...]:
     """What a launch begins with: the launcher's own calls, in one go."""
     v2, source = cgroups.mode() == "v2", source_of(Births._fork_first)
-    plain, into = (_FIRST, _FIRST_V2) if "pid" in spec.namespaces else (_FIRST_HOST_PID, _FIRST_HOST_PID_V2)
     groups = cgroups.directories_of(spec.cgroup, spec.id, spec.resources)
-    clone = Call("launcher", "clone3", (into if v2 else plain).name or "0", source)
+    flags = forking.first(new_pid="pid" in spec.namespaces, into_group=v2)
+    clone = Call("launcher", "clone3", flags.name or "0", source)
     return (*(Call("launcher", "mkdir", directory, source) for directory in groups), clone)
 
 
@@ -468,6 +404,12 @@ def _come_in(process: Process, home: Home, channel: Channel, streams: Streams) -
     if home.watched:
         newcomer.begin(channel, (*streams.descriptors(), home.pidfd))
     init.added_process(process, home, channel, streams)
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def _let_move(held: Iterable[Entry]) -> None:
@@ -498,53 +440,6 @@ def _user_namespace(spec: Spec, owners: Iterable[Entry]) -> int:
             return -1
         return os.open(f"/proc/{owner.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     return user_namespace.make(spec.ids)
-
-
-def _fork(flags: CloneFlag, live: Callable[[], NoReturn], *, cgroup: int = -1) -> tuple[int, int]:
-    """pid and pidfd of a child that lives `live`. Only the launcher returns from here, whatever `live` does."""
-    pid, pidfd = clone3(flags, cgroup=cgroup)
-    if pid == 0:
-        try:
-            live()
-        finally:
-            os._exit(70)  # EX_SOFTWARE: a child must never go on as a second launcher
-    return pid, pidfd
-
-
-def _fork_through(pidfd: int, flags: CloneFlag, live: Callable[[], NoReturn], *, cgroup: int) -> tuple[int, int]:
-    """As `_fork`, into another pid namespace, for a launcher that could not come back: it is root of that one, but not
-    of its own. A child of the launcher's enters, and its child is born as its sister (CLONE_PARENT, clone(2))."""
-    reading, writing = os.pipe2(os.O_CLOEXEC)
-    try:
-        between, watched = clone3(_FIRST_HOST_PID)
-        if between == 0:
-            _go_between(pidfd, flags, live, cgroup, writing)
-    except OSError:
-        os.close(reading)
-        raise
-    finally:
-        os.close(writing)
-    with open(reading, "rb", buffering=0) as told:
-        words = told.read(_BORN.size)
-    os.waitid(os.P_PIDFD, watched, os.WEXITED)
-    os.close(watched)
-    pid, number = _BORN.unpack(words) if words else (0, errno.ECHILD)
-    if number:
-        raise OSError(number, os.strerror(number))
-    return pid, pidfd_open(pid)  # nobody but this process can reap it
-
-
-def _go_between(pidfd: int, flags: CloneFlag, live: Callable[[], NoReturn], cgroup: int, writing: int) -> NoReturn:
-    try:
-        setns(pidfd, CloneFlag.CLONE_NEWPID, show="pidfd, CLONE_NEWPID")
-        pid, _ = clone3((flags & ~CloneFlag.CLONE_PIDFD) | CloneFlag.CLONE_PARENT, cgroup=cgroup)
-        if pid == 0:
-            live()
-        os.write(writing, _BORN.pack(pid, 0))
-    except OSError as error:
-        os.write(writing, _BORN.pack(0, error.errno or errno.EIO))
-    finally:
-        os._exit(0)
 
 
 def _pair() -> tuple[Channel, Channel]:
