@@ -7,6 +7,7 @@ import logging
 import os
 import sqlite3
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 from kernel_engine.containers import probing
@@ -91,8 +92,9 @@ async def container_ended(house: House, live: Live, exited: Exited) -> None:
         if known:
             await _let_go(house, record.id)
         else:
-            await house.log_writer.release(record.id)
             house.later(_record_later(house, live))
+            with suppress(Unavailable):
+                await house.log_writer.release(record.id)
         live.settle("not-running", result)  # also where it is started again: it has not been running for a moment
         if delay is not None:
             live.restart = house.later(_restart_after(house, live, delay))
@@ -170,8 +172,12 @@ async def _record_later(house: House, live: Live) -> None:
 
 
 async def _let_go(house: House, process_id: str) -> None:
-    """The end is known to the records, so that launcher and log writer need not keep it any more."""
-    await asyncio.gather(house.log_writer.release(process_id), house.launcher.forget(process_id))
+    """The end is known to the records, so that launcher and log writer need not keep it any more. One of them that has
+    died keeps nothing, and what follows an end must follow."""
+    told = (house.log_writer.release(process_id), house.launcher.forget(process_id))
+    for outcome in await asyncio.gather(*told, return_exceptions=True):
+        if isinstance(outcome, BaseException) and not isinstance(outcome, Unavailable):
+            raise outcome
 
 
 async def _restart_after(house: House, live: Live, delay: float) -> None:

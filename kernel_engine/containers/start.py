@@ -88,9 +88,10 @@ async def start_locked(house: House, live: Live, stepping: Stepping | None = Non
         oom_killed=False,
         health=health.starting(record.config, record.state.health),
     )
-    # not waited for: the launcher knows the truth, and a restarted daemon asks it
-    house.roster.save(
-        live, waited_for=False, endpoints=endpoints, stopped_by_user=False, state=state, provisional=False
+    # not waited for where the container goes with its end: the launcher knows the truth, and a restarted daemon asks it
+    lasting = not record.config.host.auto_remove
+    saved = house.roster.save(
+        live, waited_for=lasting, endpoints=endpoints, stopped_by_user=False, state=state, provisional=False
     )
     if endpoints:
         tell_others(house, live.record)
@@ -100,6 +101,9 @@ async def start_locked(house: House, live: Live, stepping: Stepping | None = Non
         probing.begin(house, live)
     networking.announce(house, live.record, "connect")
     house.announce(live, "start")
+    if lasting:  # else a power cut right behind the answer would leave one that was never started
+        with suppress(sqlite3.Error):  # a full disk gets it later
+            await saved
 
 
 async def _launch(

@@ -27,6 +27,8 @@ PROGRAM = Path(dying.__file__).resolve()
 #: seconds in which no process of the engine passes a step, after which nothing more comes of an operation: while
 #: somebody has still to die, and when he has
 _QUIET, _QUIET_AFTER_DEATH = 0.15, 0.03
+#: seconds that no operation takes
+_HANGS = 30.0
 #: an engine that is never quiet is not waited for longer than this
 _LONG = 3.0
 
@@ -62,15 +64,16 @@ class Killing:
     def kill(self, operation: Operation, point: Point) -> Outcome:
         self._prepare(operation)
         self.page.arm(point.role, point.number, whole=point.whole, words=point.words)
-        acknowledged = True
+        acknowledged, began = True, time.monotonic()
         try:
             operation.act(self.world)
         except (APIError, EngineUnreachable, OSError, ValueError, KeyError, AssertionError):
             acknowledged = False
+        found = [] if time.monotonic() - began < _HANGS * SLOWNESS else ["it hung"]
         self._rest()
         _, done, where = self.page.disarm()
         self._start(dead=done and (point.whole or point.role == "daemon"))
-        found = settled(self.world.daemon)
+        found += settled(self.world.daemon)
         if wrong := operation.check(self.world):
             found.append(wrong)
         try:

@@ -47,6 +47,10 @@ CHOSEN = (
     ("push", Point(role="daemon", number=1, words="before os.rename")),
     # a directory without a record
     ("volume rm", Point(role="daemon", number=1, words="before os.rename")),
+    # its container's start was acknowledged a moment ago, and only the launcher knew of it
+    ("commit", Point(role="daemon", number=1, words="before write", whole=True)),
+    # the end has been told, and there is nobody to forget it: the step went on for ever
+    ("build", Point(role="launcher", number=1, words="after message exited")),
 )
 
 
