@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -116,6 +117,7 @@ class Sweep:
 
 
 def main(path: str, *names: str) -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it puts its engine away
     record = Record(Path(path))
     wanted = [tuple(name.split("/")) for name in names] or [(name,) for name in OPERATIONS]
     faults = []
