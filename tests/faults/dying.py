@@ -39,6 +39,13 @@ _CHANGES = frozenset(
     ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod", "os.chown")
 )
 _QUIET = ("/dev/", "/proc/", "/sys/")
+#: calls that only look or open, or change nothing but the process that makes them
+_INWARD = frozenset(
+    (
+        "capset", "chdir", "close_range", "fchdir", "fstatfs", "keyctl", "open_tree", "openat2", "pidfd_getfd",
+        "pidfd_open", "prctl", "seccomp", "setgroups", "setresgid", "setresuid", "setrlimit", "setsid", "umask",
+    )
+)  # fmt: skip
 _TRASH = "/staging/trash-"
 
 
@@ -80,11 +87,18 @@ class Page:
         found: int = struct.unpack_from("=Q", self._bytes, _STIR)[0]
         return found
 
-    def pass_by(self, role: str, what: str) -> None:
-        """One step of a process. It may not come back."""
+    def pass_by(self, role: str, what: str, *, alike: bool = False) -> None:
+        """One step of a process. It may not come back. alike: counts only where steps are asked for by their words."""
         struct.pack_into("=Q", self._bytes, _STIR, self.stir + 1)
         wanted, armed, whole, target, count, done = _HEAD.unpack_from(self._bytes)
-        if not armed or done or wanted.rstrip(b"\0").decode() != role or not what.startswith(self._text(_WORDS)):
+        if (
+            not armed
+            or done
+            or wanted.rstrip(b"\0").decode() != role
+            or not what.startswith(words := self._text(_WORDS))
+        ):
+            return
+        if alike and not words:
             return
         count += 1
         if count == target:
@@ -116,6 +130,7 @@ class Steps:
         self._role = role
         self._pid = os.getpid()
         self._lock = threading.Lock()
+        self._last = ""
 
     def become(self, role: str) -> None:
         """This process, and not what it is a fork of."""
@@ -124,11 +139,20 @@ class Steps:
 
     def step(self, what: str) -> None:
         role = self._role if os.getpid() == self._pid else _FORKS.get(self._role, "other")
-        if role in _FORKS.values():
-            self._page.pass_by(role, what)
-            return
-        with self._lock:
-            self._page.pass_by(role, what)
+        if role == "daemon":
+            with self._lock:
+                self._page.pass_by(role, what)
+        else:
+            self._page.pass_by(role, what, alike=self._is_alike(what))
+
+    def _is_alike(self, what: str) -> bool:
+        """In a process of one thread, all of whose words are messages: at the step before, the machine was the same.
+        That is so before a call that follows another one, and at calls that nobody else can see."""
+        when, call, *_ = what.split(" ", 2)
+        if call in _INWARD:
+            return True
+        before, self._last = self._last, when
+        return when == "before" and before == "after"
 
     def hook_calls(self) -> None:
         """Before any other module of ours is loaded: they import these functions by name."""

@@ -26,7 +26,7 @@ from tests.faults.operations import OPERATIONS
 
 #: whose step it is; "all": the daemon's, and all processes of the engine die
 WHO = ("daemon", "all", "launcher", "child", "writer", "job")
-_END = 3
+_END = 2
 _SHOWN = 300
 
 
