@@ -5,6 +5,7 @@ An operation is all done or not done at all. What the engine has acknowledged is
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import io
 import json
@@ -21,7 +22,7 @@ from kernel_engine.client import APIError, Client, Response
 from tests.busybox_registry import Image
 from tests.daemon import Daemon
 from tests.engine.building import Member, context
-from tests.engine.composing import COMPOSE
+from tests.faults.composing import Composer
 
 PATIENCE = 60.0
 IMAGE = "busybox:latest"
@@ -503,15 +504,17 @@ def is_disconnected(world: World) -> str:
     return _interfaces(world, joined)
 
 
+_composer = Composer()
+atexit.register(_composer.close)
+
+
 # compose --------------------------------------------------------------------------------------------------------------
 def _compose(world: World, *words: str) -> None:
     (world.place / "compose.yaml").write_text(COMPOSE_FILE)
-    environment = {**os.environ, "DOCKER_HOST": world.daemon.host, "COMPOSE_PROJECT_NAME": "project"}
-    done = subprocess.run(
-        [*COMPOSE, *words], cwd=world.place, env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
-    if done.returncode:
-        raise APIError(500, done.stderr)
+    environment = {"DOCKER_HOST": world.daemon.host, "COMPOSE_PROJECT_NAME": "project"}
+    code, printed = _composer.run(world.place, environment, *words)
+    if code:
+        raise APIError(500, printed)
     world.told[words[0]] = True
 
 
