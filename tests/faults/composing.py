@@ -2,8 +2,8 @@
 
     python -I composing.py
 
-Lines of JSON on stdin: `{"words": […], "environment": {…}, "folder": "/", "output": "/path"}`; on stdout a line with the
-exit code when that command has ended.
+Lines of JSON on stdin: `{"words": […], "environment": {…}, "folder": "/", "output": "/path"}`; on stdout a line with
+the exit code when that command has ended.
 """
 
 from __future__ import annotations
