@@ -1,7 +1,4 @@
-"""Kills a process of an engine at one step of an operation, starts the engine again, and says what is wrong then.
-
-The engine is forked from a process that has loaded it (`kernel-engine forkserver`), so that a start costs little.
-"""
+"""Kills a process of an engine at one step of an operation, starts the engine again, and says what is wrong then."""
 
 from __future__ import annotations
 
@@ -21,6 +18,7 @@ from tests.busybox_registry import receiving_registry
 from tests.daemon import SLOWNESS, Daemon
 from tests.faults import dying
 from tests.faults.audit import settled
+from tests.faults.forking import start
 from tests.faults.operations import Operation, World
 
 PROGRAM = Path(dying.__file__).resolve()
@@ -107,10 +105,7 @@ class Killing:
             time.sleep(0.005)
 
     def start(self) -> None:
-        daemon = self.world.daemon
-        mirrors = (word for mirror in daemon.mirrors for word in ("--registry-mirror", mirror))
-        self.life = self.engines.start(("serve", *daemon.places(), *mirrors), daemon.log)
-        daemon.wait_until_serving()
+        self.life = start(self.engines, self.world.daemon)
 
     def _start(self, *, dead: bool) -> None:
         if dead:
