@@ -2,7 +2,7 @@
 
 Standard library only, by the machine's own python3, after `./lab up`. `inside.py before` runs until the reboot,
 `inside.py after` from then on, `inside.py down` once `./lab down` has run, `inside.py once_more` after another
-`up`; `inside.py first_lab` and `inside.py offline` are other machines'. The tests beside this file read the lines
+`up`; `inside.py first_lab`, `ordinary` and `offline` are other machines'. The tests beside this file read the lines
 `check NAME ok|failed SECONDS reason`.
 """
 
@@ -375,6 +375,49 @@ def check_the_first_lab_is_passed() -> None:
     assert all(name in shown for name in exercises), shown
 
 
+# an ordinary user ---------------------------------------------------------------------------------------------------
+#: AppArmor's limit for user namespaces of ordinary users: Ubuntu has it since 23.10
+LIMIT = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+SOLVING = Path(__file__).resolve().parents[1] / "labs/solving.py"
+#: by hand, each solved and done wrong: a name, an overlay, a cgroup (a container's room everywhere), users, capabilities
+BY_HAND = {
+    "engine/01-1": "이름을 짓지 않음",
+    "engine/03-1": "지우지 않음",
+    "engine/04-2": "한도가 큼",
+    "engine/05-1": "지도를 쓰지 않음",
+    "engine/05-2": "capset만 함",
+}
+
+
+def limited() -> bool:
+    return LIMIT.exists() and LIMIT.read_text() == "1\n"
+
+
+def check_doctors_tell_of_apparmors_limit() -> None:
+    told = {
+        "kernel-engine doctor": run("/opt/docker-labs/venv/bin/kernel-engine", "doctor").stdout,
+        "labs doctor": as_in_jupyter("labs", "doctor").stdout,
+    }
+    for name, text in told.items():
+        assert ("AppArmor가 일반 사용자의 사용자 네임스페이스" in text) == limited(), f"{name}: {text}"
+
+
+def check_rooms_of_the_learner() -> None:
+    """Exercises by hand, as the learner: in a room of the kernel's alone, in a container where the kernel refuses."""
+    folder, program = Path("/home/learner/rooms"), Path("/home/learner/solving.py")  # /root is for root alone
+    program.write_bytes(SOLVING.read_bytes())
+    as_in_jupyter("mkdir", "-p", str(folder))
+    before = docker("ps", "-aq")
+    wanted = [f"{name}={title}" for name, title in BY_HAND.items()]
+    asked = as_in_jupyter("python3", "-P", str(program), f"unix://{SOCKET}", str(folder), *wanted)
+    told = [json.loads(line) for line in asked.stdout.splitlines()]
+    assert len(told) == 2 * len(BY_HAND), asked
+    for name, called, answer, contained in told:
+        assert answer.startswith("✓" if called == "the solution" else "○"), (name, called, answer)
+        assert contained == (limited() or name.startswith("engine/04")), (name, called, contained)
+    until(lambda: docker("ps", "-aq") == before, "rooms go with whoever opened them")
+
+
 # without internet ---------------------------------------------------------------------------------------------------
 def check_nobody_is_reached() -> None:
     """The machine has a network card, and nobody behind it."""
@@ -462,7 +505,11 @@ OFFLINE: tuple[Check, ...] = (
     check_port_80_stays_the_learners,
 )  # fmt: skip
 FIRST_LAB: tuple[Check, ...] = (check_the_first_notebook_runs, check_the_first_lab_is_passed)
+ORDINARY: tuple[Check, ...] = (
+    check_network, check_doctors_tell_of_apparmors_limit, check_rooms_of_the_learner,
+)  # fmt: skip
 PARTS = {
+    "ordinary": ORDINARY,
     "first_lab": FIRST_LAB,
     "offline": OFFLINE,
     "before": BEFORE,

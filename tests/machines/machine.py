@@ -1,4 +1,4 @@
-"""A Debian machine of the test's own: made with mmdebstrap, booted with QEMU without KVM, told what to do by a script.
+"""A Debian or Ubuntu machine of the test's own: made with mmdebstrap, booted with QEMU without KVM, told what to do.
 
 Its processor is this host's or another (`Processor`).
 
@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-from tests.machines import foreign
+from tests.machines import foreign, suites
+from tests.machines.suites import BOOKWORM, Suite
 
-BASE_PACKAGES = "systemd-sysv,dbus,udev,iproute2,initramfs-tools,kmod,ca-certificates,git,procps"
 NEEDS = ("mmdebstrap", "mke2fs")
 #: the Python of Debian 12: with another one the host's packages are of no use in the machine
 PYTHON = (3, 11)
@@ -97,25 +97,28 @@ def missing(processor: Processor = HERE) -> str:
     ])  # fmt: skip
 
 
-def make_root(directory: Path, *packages: str, processor: Processor = HERE) -> None:
-    """A bare Debian 12 with a kernel and systemd; nothing else of use but `packages`."""
-    included = f"--include={','.join((BASE_PACKAGES, f'linux-image-cloud-{processor.debian}', *packages))}"
+def make_root(directory: Path, *packages: str, processor: Processor = HERE, suite: Suite = BOOKWORM) -> None:
+    """A bare system with a kernel and systemd; nothing else of use but `packages`."""
+    included = f"--include={','.join((*suite.bare(processor.debian), *packages))}"
     words = ("--quiet", "--variant=minbase", f"--architectures={processor.debian}", included)
-    with foreign.programs_run(processor.name) if processor != HERE else nullcontext():
-        subprocess.run(["mmdebstrap", *words, "bookworm", str(directory)], check=True)
+    with foreign.programs_run(processor.name) if processor != HERE else nullcontext(), suites.sources(suite) as lines:
+        subprocess.run(["mmdebstrap", *words, suite.name, str(directory), *lines], check=True)
+    suites.write_sources(directory, suite)
     (directory / "etc/systemd/network/10-wired.network").write_text(_NETWORK)
     (directory / "etc/hostname").write_text("machine\n")
     (directory / "etc/fstab").write_text("/dev/vda / ext4 defaults 0 1\n")
     # installing busybox would make the initial ramdisk anew, which takes minutes here; QEMU brings the first one anyway
     (directory / "etc/initramfs-tools/update-initramfs.conf").write_text("update_initramfs=no\nbackup_initramfs=no\n")
-    enable = ("systemd-networkd.service", "systemd-networkd-wait-online.service")
-    subprocess.run(["systemctl", f"--root={directory}", "enable", *enable], check=True, capture_output=True)
+    systemctl = ["systemctl", f"--root={directory}"]
+    subprocess.run([*systemctl, "enable", *suite.enabled], check=True, capture_output=True)
     # the console belongs to the script alone
-    subprocess.run(
-        ["systemctl", f"--root={directory}", "mask", f"serial-getty@{processor.console}.service"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    _share_trust(directory)
+    subprocess.run([*systemctl, "mask", f"serial-getty@{processor.console}.service"], check=True, capture_output=True)
+    _share_trust(directory, "etc/ssl/certs/ca-certificates.crt", "etc/pip.conf")
+    if suite.own_resolver:
+        (directory / "etc/resolv.conf").unlink(missing_ok=True)
+        (directory / "etc/resolv.conf").symlink_to("../run/systemd/resolve/stub-resolv.conf")
+    else:
+        _share_trust(directory, "etc/resolv.conf")
 
 
 def copy_environment(root: Path, place: str, project: str, *, processor: Processor = HERE) -> None:
@@ -138,9 +141,9 @@ def copy_environment(root: Path, place: str, project: str, *, processor: Process
         (target / "bin" / name).chmod(0o755)
 
 
-def _share_trust(directory: Path) -> None:
-    """The host's certificates, resolver and pip settings: the machine reaches the world as the host does."""
-    for name in ("etc/ssl/certs/ca-certificates.crt", "etc/resolv.conf", "etc/pip.conf"):
+def _share_trust(directory: Path, *names: str) -> None:
+    """Files of the host (certificates, resolver, pip's settings): the machine reaches the world as the host does."""
+    for name in names:
         source = Path("/") / name
         if source.exists():
             (directory / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""From a bare Debian 12 to a passed first lab, with the address that a person on the host opens.
+"""From a bare system to a passed first lab, with the address that a person on the host opens.
 
-Once by `./lab up` with the internet; once by the Vagrantfile's provisioning script on a machine that reaches nobody,
-from a bundle. Software emulation: an hour and more each.
+By `./lab up` with the internet on Debian 12, Debian 13 and Ubuntu 24.04; by the Vagrantfile's provisioning script on a
+Debian 12 that reaches nobody, from a bundle. Software emulation: an hour and more each.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ began=$(date +%s)
 ./lab up --detach --no-browser --listen 0.0.0.0 --port 8888 || exit 1
 echo "check up ok $(($(date +%s) - began))"
 /usr/bin/python3 -I tests/machines/inside.py first_lab || failed=1
+/usr/bin/python3 -I tests/machines/inside.py ordinary || failed=1
 ./lab status
 sleep VISIT
 exit ${failed-0}
@@ -104,13 +105,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(scope="module")
-def by_lab_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+@pytest.fixture(scope="module", params=machine.SUITES.values(), ids=machine.SUITES)
+def by_lab_up(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    suite: machine.Suite = request.param
+    if reason := machine.unreachable(suite):
+        pytest.skip(reason)
     scratch = tmp_path_factory.mktemp("machine")
     root, port = scratch / "root", free_port()
     visitor = Visitor(scratch / "console.log", port)
     try:
-        machine.make_root(root)
+        machine.make_root(root, suite=suite)
         copy_project(root / "root/docker-labs")
         visitor.start()
         result = machine.boot(root, UP, scratch, timeout=TIMEOUT, forward={port: 8888})
@@ -163,7 +167,7 @@ def test_the_host_opens_the_address_of_a_provisioned_machine(by_provisioning: Ru
     assert "jupyter" in by_provisioning.page.lower(), by_provisioning.result.output[-2000:]
 
 
-@pytest.mark.parametrize("name", ["up", *(inside.name_of(check) for check in inside.FIRST_LAB)])
+@pytest.mark.parametrize("name", ["up", *(inside.name_of(check) for check in (*inside.FIRST_LAB, *inside.ORDINARY))])
 def test_by_lab_up(by_lab_up: Run, name: str) -> None:
     assert name in by_lab_up.answers, f"it was never asked; the console's end:\n{by_lab_up.result.console[-4000:]}"
     answer = by_lab_up.answers[name]
