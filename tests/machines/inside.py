@@ -379,7 +379,7 @@ def check_the_first_lab_is_passed() -> None:
 #: AppArmor's limit for user namespaces of ordinary users: Ubuntu has it since 23.10
 LIMIT = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
 SOLVING = Path(__file__).resolve().parents[1] / "labs/solving.py"
-#: by hand, each solved and done wrong: a name, an overlay, a cgroup (a container's room everywhere), users, capabilities
+#: by hand, each solved and done wrong: a name, an overlay, a cgroup (a container in any case), users, capabilities
 BY_HAND = {
     "engine/01-1": "이름을 짓지 않음",
     "engine/03-1": "지우지 않음",
