@@ -121,8 +121,8 @@ class Networks:
         """Finishes what was begun. The bridges and those on them stay."""
         self.names.close_all()
         self.door.shut()
-        while self._background:
-            await asyncio.gather(*self._background, return_exceptions=True)
+        while self._background:  # since Python 3.12, gather on done ones gives _done no turn: wait does
+            await asyncio.wait(self._background)
         self._wiring.close()
 
     # which there are --------------------------------------------------------------------------------------------
