@@ -1,4 +1,4 @@
-"""The releases that machines are made of: what their archives are, by whose keys, and what a bare system of each has."""
+"""The releases that machines are made of: their archives, by whose keys, and what a bare system of each has."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ SUITES = {suite.name: suite for suite in (BOOKWORM, TRIXIE, NOBLE)}
 def unreachable(suite: Suite, architecture: str) -> str:
     """Why its archive is of no use from here, or ""."""
     try:
-        with urllib.request.urlopen(f"{suite.mirror}/dists/{suite.name}/main/binary-{architecture}/Release", timeout=60):
+        place = f"{suite.mirror}/dists/{suite.name}/main/binary-{architecture}/Release"
+        with urllib.request.urlopen(place, timeout=60):
             return ""
     except OSError as error:
         return f"{suite.mirror} has no {suite.name} of {architecture} for this machine: {error}"
@@ -71,8 +72,7 @@ def sources(suite: Suite) -> Iterator[list[str]]:
         Path(scratch).chmod(0o755)  # apt reads keys as a user of its own
         _unpack_of_debian(package, Path(scratch))
         yield [
-            f"deb [signed-by={Path(scratch, file)}] {suite.mirror} {name} {suite.components}"
-            for name in _names(suite)
+            f"deb [signed-by={Path(scratch, file)}] {suite.mirror} {name} {suite.components}" for name in _names(suite)
         ]
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import needs_root
-from tests.machines import inside, machine
+from tests.machines import inside, machine, suites
 from tests.machines.test_systemd import REPOSITORY, Answer, answers_in, copy_project
 
 TIMEOUT = 2 * 60 * 60
@@ -105,10 +105,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(scope="module", params=machine.SUITES.values(), ids=machine.SUITES)
+@pytest.fixture(scope="module", params=suites.SUITES.values(), ids=suites.SUITES)
 def by_lab_up(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    suite: machine.Suite = request.param
-    if reason := machine.unreachable(suite):
+    suite: suites.Suite = request.param
+    if reason := suites.unreachable(suite, machine.HERE.debian):
         pytest.skip(reason)
     scratch = tmp_path_factory.mktemp("machine")
     root, port = scratch / "root", free_port()
