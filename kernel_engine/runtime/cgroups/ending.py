@@ -11,6 +11,9 @@ from kernel_engine.runtime.cgroups.tree import ROOT, accounting_directory, direc
 from kernel_engine.syscalls import cgroupfs
 from kernel_engine.syscalls.process import kill as kill_process
 
+#: seconds that killed processes have to end, on a machine that others want too, and between two looks
+_PATIENCE, _LOOK_AGAIN = 30.0, 0.01
+
 
 def processes(cgroup: str, id: str) -> tuple[int, ...]:
     """Host pids of all processes in the container's group and the groups below it; () when it is gone."""
@@ -67,15 +70,18 @@ def remove(cgroup: str, id: str) -> None:
 
 
 def remove_instance(cgroup: str) -> None:
-    """Kills what is left in the instance's groups and removes them all. Missing ones are fine."""
+    """Kills what is left in the instance's groups and removes them all. Missing ones are fine. OSError EBUSY where a
+    process does not end in time."""
+    end = time.monotonic() + _PATIENCE
     for directory in directories(cgroup, ""):
         if not os.path.isdir(directory):
             continue
         for child in os.listdir(directory):
             if os.path.isdir(f"{directory}/{child}"):
-                kill(cgroup, child)
-                _remove_patiently(f"{directory}/{child}")
-        _remove_patiently(directory)
+                while not _removed_killing(cgroup, child, directory, end):
+                    time.sleep(_LOOK_AGAIN)
+        while not _removed(directory, end):
+            time.sleep(_LOOK_AGAIN)
 
 
 def _kill_at_once(directory: str) -> bool:
@@ -97,12 +103,18 @@ def _remove_tree(directory: str) -> None:
             continue
 
 
-def _remove_patiently(directory: str) -> None:
-    end = time.monotonic() + 5
-    while True:
-        try:
-            return _remove_tree(directory)
-        except OSError as error:
-            if error.errno != errno.EBUSY or time.monotonic() > end:
-                raise
-        time.sleep(0.01)
+def _removed_killing(cgroup: str, id: str, directory: str, end: float) -> bool:
+    """Whoever was forked while others were killed is killed the next time."""
+    kill(cgroup, id)
+    return _removed(f"{directory}/{id}", end)
+
+
+def _removed(directory: str, end: float) -> bool:
+    """False while a process that was killed has not ended."""
+    try:
+        _remove_tree(directory)
+    except OSError as error:
+        if error.errno != errno.EBUSY or time.monotonic() > end:
+            raise
+        return False
+    return True

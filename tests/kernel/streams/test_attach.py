@@ -35,7 +35,7 @@ async def test_a_client_that_came_first_gets_frames_and_types(house: House) -> N
     assert await received(mine, 11) == b"\x02\0\0\0\0\0\0\x03hi\n"
     os.write(pipes.stdout, b"last")
     pipes.end()
-    assert await house.writer.drained("a", 5)
+    assert await house.writer.drained("a", PATIENCE)
     await house.writer.release("a")
     assert await received(mine) == b"\x01\0\0\0\0\0\0\x04last"
     assert await house.why_ended(name) == "ended"
@@ -214,7 +214,7 @@ async def test_much_data_both_ways_arrives_whole(house: House) -> None:
     framed = asyncio.create_task(received(mine))
     await task
     await asyncio.to_thread(through.wait, 10)
-    assert await house.writer.drained("a", 5)
+    assert await house.writer.drained("a", PATIENCE)
     await house.writer.release("a")
     assert payloads(await framed) == data
     mine.close()
@@ -254,13 +254,13 @@ async def test_a_client_that_does_not_read_holds_up_its_own_container_only(house
     await pipes.give(house, "q", log=house.log("q"))
     os.write(pipes.stdout, b"quick\n")
     pipes.end()
-    assert await house.writer.drained("q", 5)
+    assert await house.writer.drained("q", PATIENCE)
     mine.close()
     assert await house.why_ended(name) == "client-gone"
     await until(lambda: path.stat().st_size, lambda size: size > before)  # and on it goes
     flood.kill()
     flood.wait()
-    assert await house.writer.drained("f", 5)
+    assert await house.writer.drained("f", PATIENCE)
 
 
 async def test_a_slow_client_still_gets_everything_after_the_end(house: House) -> None:
@@ -272,7 +272,7 @@ async def test_a_slow_client_still_gets_everything_after_the_end(house: House) -
     await asyncio.sleep(0.2)
     reading = asyncio.create_task(received(mine))
     await asyncio.to_thread(counting.wait, 10)
-    assert await house.writer.drained("s", 5)
+    assert await house.writer.drained("s", PATIENCE)
     await house.writer.release("s")
     assert await reading == b"".join(b"%d\n" % number for number in range(1, 500001))
     assert await house.why_ended(name) == "ended"
@@ -288,7 +288,7 @@ async def test_what_an_ended_process_left_is_logged_although_its_client_lags(hou
     await asyncio.sleep(0.3)  # 1.7 MB: in the client's socket, in the log writer, the rest in the pipe
     counting.kill()
     counting.wait()
-    assert await house.writer.drained("s", 5)
+    assert await house.writer.drained("s", PATIENCE)
     texts = [text for _, text in house.entries()]
     assert len(texts) > 100_000
     assert texts[:-1] == [f"{number}\n" for number in range(1, len(texts))]
@@ -300,7 +300,7 @@ async def test_clients_are_let_go_when_the_daemon_has_recorded_the_end(house: Ho
     await pipes.give(house, "a")
     mine, name = await house.attach("a")
     pipes.end()
-    assert await house.writer.drained("a", 5)
+    assert await house.writer.drained("a", PATIENCE)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(asyncio.get_running_loop().sock_recv(mine, 1), 0.05)
     await house.writer.release("a")
@@ -317,7 +317,7 @@ async def test_without_a_daemon_they_are_let_go_at_the_end_of_the_streams(house:
     ended, _ = await house.attach("over")
     waiting, _ = await house.attach("never started")
     over.end()
-    assert await house.writer.drained("over", 5)
+    assert await house.writer.drained("over", PATIENCE)
     await house.writer.close()  # as if it had been killed
     assert await received(ended) == b""
     assert await received(waiting) == b""
@@ -338,7 +338,7 @@ async def test_a_client_that_still_types_at_the_end_sees_an_end_and_no_error(hou
         await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(mine, bytes(2_000_000)), 0.2)
     os.write(pipes.stdout, b"bye")
     pipes.end()
-    assert await house.writer.drained("a", 5)
+    assert await house.writer.drained("a", PATIENCE)
     await house.writer.release("a")
     assert await received(mine) == b"bye"
     mine.close()
