@@ -33,12 +33,15 @@ STOP_SECONDS = 1.5
 STOP_TRIES = 2
 #: how long a room may take to close: a container is removed, too
 CLOSE_SECONDS = 60
+#: for an engine to say what it is
+_ANSWER_SECONDS = 10
 INTERRUPTED = 130
 #: of a room in a container that nobody has asked for
 CONTAINED = (
     "이 컴퓨터의 커널은 보통 사용자가 사용자 네임스페이스를 만들지 못하게 해요(Ubuntu가 그래요). "
     "그래서 작업실을 엔진의 컨테이너 안에 열었어요. 셀과 과제는 똑같이 하면 돼요.\n"
 )
+UNOPENED = "작업실을 열지 못했어요."
 RESTRICTED = (
     "수업용으로 제한된 엔진이라서 컨테이너 안의 작업실을 열 수 없어요. "
     "여러분의 컴퓨터나 가상 머신에서 `./lab up`으로 연 실습실에서 해 보세요."
@@ -105,8 +108,7 @@ class Door:
         if message is None:
             self._errors.seek(0)
             said = self._errors.read().decode("utf-8", "replace").strip()
-            why = RESTRICTED if "this engine is restricted" in said else said
-            raise NoRoom(f"작업실을 열지 못했어요.\n{why}")
+            raise NoRoom(f"{UNOPENED}\n{said}")
         if "failed" in message:
             raise _Refused(message["failed"], message["at"])
 
@@ -237,7 +239,12 @@ def _opened(host: str, folder: Path, say: Say, *, contained: bool) -> Door:
                     raise
         # this engine and no other, whatever context the learner has chosen
         engine = {**os.environ, "DOCKER_HOST": host, "DOCKER_LABS_HOST": "", "DOCKER_LABS_LANG": "off"}
-        door = Door.open(container.command(program, folder), engine)
+        try:
+            door = Door.open(container.command(program, folder), engine)
+        except NoRoom:
+            if _is_restricted(host):
+                raise NoRoom(f"{UNOPENED}\n{RESTRICTED}") from None
+            raise
     except _Refused as refused:
         why = f"{refused.at}: {os.strerror(refused.number)}"
         if refused.number == errno.ENOSPC:
@@ -247,6 +254,16 @@ def _opened(host: str, folder: Path, say: Say, *, contained: bool) -> Door:
         say(CONTAINED)
         _mine.told = True
     return door
+
+
+def _is_restricted(host: str) -> bool:
+    """What the engine says of itself; False where it says nothing."""
+    from kernel_engine.client import APIError, Client, EngineUnreachable  # late: it is asked only where no room opens
+
+    try:
+        return bool(Client(host, timeout=_ANSWER_SECONDS).get("/kernel-engine/info").json()["Restricted"])
+    except (APIError, EngineUnreachable, KeyError, TypeError):
+        return False
 
 
 atexit.register(reset)
