@@ -29,6 +29,10 @@ WELL = "실습할 수 있는 컴퓨터예요."
 #: the labs publish these; 5000 is the learner's own registry of lab 04
 PORTS = (5000, 8000, 8080, 9000, 9999)
 _GIGABYTE = 1024**3
+#: 1: only programs with an AppArmor profile that says so make user namespaces (Ubuntu, from 23.10 on)
+_APPARMORS_LIMIT = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+#: what a room of the kernel's alone needs
+_ROOM = ("unshare", "--user", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "none", "/mnt")
 
 
 def examine(client: Client) -> Iterator[Finding]:
@@ -40,6 +44,7 @@ def examine(client: Client) -> Iterator[Finding]:
         partial(check_ports, client),
         check_command,
         partial(check_workspace, workspace),
+        check_rooms,
     )
     for check in checks:
         for finding in check():
@@ -157,6 +162,21 @@ def check_workspace(folder: Path) -> Iterator[Finding]:
             text=f"작업 폴더 {place}는 잠금이나 하드 링크가 되지 않는 곳이에요({error}). 공유 폴더인가요?",
             advice="가상 머신이나 컴퓨터 자신의 디스크에 있는 폴더에서 실습하세요.",
         )
+
+
+def check_rooms(limit: Path = _APPARMORS_LIMIT) -> Iterator[Finding]:
+    """Where an ordinary user's `%%wall` cells run. Root is told of that limit by the engine's doctor."""
+    if os.geteuid() == 0:
+        return
+    if subprocess.run(_ROOM, capture_output=True, check=False).returncode == 0:
+        yield Finding(grade="ok", text="%%wall 작업실이 이 컴퓨터의 커널만으로 열려요.")
+        return
+    who = "AppArmor가" if limit.exists() and limit.read_text().strip() == "1" else "커널이"
+    yield Finding(
+        grade="ok",
+        text=f"{who} 일반 사용자의 사용자 네임스페이스(user namespace)를 막아서, %%wall 작업실이 컨테이너 안에 열려요. "
+        "셀과 과제는 똑같이 하면 돼요.",
+    )
 
 
 def check_machine() -> Iterator[Finding]:

@@ -109,6 +109,27 @@ def test_every_exercise_of_a_lab_in_both_kinds_of_rooms(lab: Lab, learners_engin
     assert told[0] == told[1]
 
 
+def test_the_doctor_says_where_rooms_open() -> None:
+    asks = (
+        "import sys; from pathlib import Path; from labs import doctor\n"
+        "print(*(finding.text for finding in doctor.check_rooms(Path(sys.argv[1]))))"
+    )
+
+    def said(kind: str, limit: str) -> str:
+        program = [*ordinary.words(kind), sys.executable, "-P", "-c", asks, limit]
+        return subprocess.run(program, capture_output=True, text=True, cwd="/", check=True).stdout
+
+    assert said("refused", "/nowhere").startswith("커널이 일반 사용자의 사용자 네임스페이스")
+    with tempfile.NamedTemporaryFile("w") as limit:
+        limit.write("1\n")
+        limit.flush()
+        Path(limit.name).chmod(0o644)
+        assert said("refused", limit.name).startswith("AppArmor가 일반 사용자의 사용자 네임스페이스")
+    makes = subprocess.run([*ordinary.words("allowed"), "unshare", "--user", "true"], check=False).returncode == 0
+    if makes and not Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").exists():
+        assert said("allowed", "/nowhere") == "%%wall 작업실이 이 컴퓨터의 커널만으로 열려요.\n"
+
+
 # whose it is --------------------------------------------------------------------------------------------------------
 OPENS = """
 import sys, time

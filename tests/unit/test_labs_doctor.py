@@ -116,7 +116,9 @@ def test_every_finding_has_its_checks_name(nobody: Client, monkeypatch: pytest.M
     monkeypatch.setenv("DOCKER_LABS_WORKSPACE", str(tmp_path))
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     findings = tuple(doctor.examine(nobody))
-    assert {"engine", "hub", "ports", "command", "workspace", "machine"} == {finding.name for finding in findings}
+    assert {"engine", "hub", "ports", "command", "workspace", "rooms", "machine"} == {
+        finding.name for finding in findings
+    }
     told = json.loads(as_json(findings))
     assert told["missing"] == lacking(findings) == 1
     assert as_text(findings, doctor.WELL).endswith("꼭 필요한 것이 1개 빠져 있어요.")
