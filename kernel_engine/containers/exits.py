@@ -9,8 +9,10 @@ import sqlite3
 import time
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 from kernel_engine.containers import probing
+from kernel_engine.containers.fullness import when_there_is_room
 from kernel_engine.containers.house import House, LiveExec
 from kernel_engine.containers.networking import announce as announce_networks
 from kernel_engine.containers.networking import detach_all
@@ -28,8 +30,6 @@ from kernel_engine.syscalls.trace import Trace, recording
 _DRAIN = 3.0
 #: seconds that a dead log writer's successor may take to come, and between looks whether it has
 _SUCCESSION, _LOOK_AGAIN = 30.0, 0.05
-#: seconds between attempts to record an end on a full disk
-_AGAIN = 2.0
 _log = logging.getLogger(__name__)
 
 
@@ -92,7 +92,7 @@ async def container_ended(house: House, live: Live, exited: Exited) -> None:
         if known:
             await _let_go(house, record.id)
         else:
-            house.later(_record_later(house, live))
+            house.later(when_there_is_room(house, partial(_record, house, live)))
             with suppress(Unavailable):
                 await house.log_writer.release(record.id)
         live.settle("not-running", result)  # also where it is started again: it has not been running for a moment
@@ -159,16 +159,13 @@ async def _on_disk(saved: asyncio.Future[None]) -> bool:
     return True
 
 
-async def _record_later(house: House, live: Live) -> None:
-    """Until there is room. A daemon that ends before it leaves the end with the launcher, which tells the next one."""
-    while not house.closing:
-        await asyncio.sleep(_AGAIN)
-        async with live.lock:
-            if house.roster.by_id(live.record.id) is not live or live.record.state.status in ("running", "paused"):
-                return
-            if await _on_disk(house.roster.save(live)):
-                await house.launcher.forget(live.record.id)
-                return
+async def _record(house: House, live: Live) -> None:
+    """Until then the end is with the launcher, which tells a next daemon."""
+    async with live.lock:
+        if house.roster.by_id(live.record.id) is not live or live.record.state.status in ("running", "paused"):
+            return
+        await house.roster.save(live)
+        await house.launcher.forget(live.record.id)
 
 
 async def _let_go(house: House, process_id: str) -> None:

@@ -7,6 +7,7 @@ import sqlite3
 from functools import partial
 from pathlib import Path
 
+from kernel_engine.containers.fullness import when_there_is_room
 from kernel_engine.containers.house import House
 from kernel_engine.containers.mounting import leave
 from kernel_engine.containers.record import Container, WaitResult
@@ -17,8 +18,6 @@ from kernel_engine.storage.refusal import refusal
 
 #: why a start that is looked at step by step ends
 REMOVED = "the container is being removed"
-#: seconds until a full disk is asked again
-_AGAIN = 2.0
 
 
 async def remove(house: House, live: Live, *, force: bool, volumes: bool = False) -> None:
@@ -72,7 +71,7 @@ async def remove_locked(house: House, live: Live, result: WaitResult, *, volumes
         await _erase(house, live, anonymous=anonymous)
     except (NoSpace, sqlite3.Error) as error:
         _answer(live, result)  # who waits for the end is not kept waiting: it is no less true
-        house.later(_finish(house, live, anonymous=anonymous))
+        house.later(when_there_is_room(house, partial(_finish, house, live, anonymous=anonymous)))
         return refusal(f"remove container {record.name}", error) if isinstance(error, sqlite3.Error) else error
     _forget(house, live)
     _answer(live, result)
@@ -92,16 +91,9 @@ async def _erase(house: House, live: Live, *, anonymous: bool) -> None:
 
 
 async def _finish(house: House, live: Live, *, anonymous: bool) -> None:
-    """Again, until there is room. A daemon that ends before it leaves the rest to the next one."""
-    while not house.closing:
-        await asyncio.sleep(_AGAIN)
-        async with live.lock:
-            try:
-                await _erase(house, live, anonymous=anonymous)
-            except (NoSpace, sqlite3.Error):
-                continue
-            _forget(house, live)
-            return
+    async with live.lock:
+        await _erase(house, live, anonymous=anonymous)
+        _forget(house, live)
 
 
 def _forget(house: House, live: Live) -> None:
@@ -135,15 +127,15 @@ async def _deleted(house: House, live: Live, deleted: asyncio.Future[None]) -> N
 
 
 async def _deleted_in_the_end(house: House, live: Live, deleted: asyncio.Future[None]) -> None:
-    """As `_finish`, for one that nobody knows any more."""
-    while not house.closing:
-        try:
-            await _deleted(house, live, deleted)
-        except sqlite3.Error:
-            await asyncio.sleep(_AGAIN)
-            deleted = _delete(house, live)
-        else:
-            return
+    """For one that nobody knows any more."""
+
+    async def again() -> None:
+        await _deleted(house, live, _delete(house, live))
+
+    try:
+        await _deleted(house, live, deleted)
+    except sqlite3.Error:
+        await when_there_is_room(house, again)
 
 
 def _delete(house: House, live: Live) -> asyncio.Future[None]:
