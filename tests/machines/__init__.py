@@ -1,1 +1,1 @@
-"""Whole machines: Debian 12 and 13, Ubuntu 24.04, with systemd and cgroup v2, in software emulation. Only `./lab test --full` runs these."""
+"""Whole machines of Debian and Ubuntu, with systemd and cgroup v2, in software emulation, for `./lab test --full`."""
