@@ -15,14 +15,15 @@ import signal
 import socket
 import sys
 import time
-import traceback
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO
 
 from kernel_engine.errors import Unavailable
+from kernel_engine.syscalls.process import end_with
 
 #: how often, and after how many seconds, a client tries again with one that is on its way out
 ATTEMPTS, PAUSE = 50, 0.02
@@ -84,25 +85,17 @@ def fork(path: Path, live: Callable[[], object]) -> None:
             return end.close()
         pid = os.fork()
         if pid == 0:
-            _live(lock, live)
+            end_with(partial(_live, lock, live))
         _, status = os.waitpid(pid, 0)
     if status:
         raise Unavailable(f"nobody listens on {path}")
     return None
 
 
-def _live(lock: IO[bytes], live: Callable[[], object]) -> NoReturn:
-    """Nothing of who forked this may unwind here."""
-    try:
-        os.dup2(lock.fileno(), 0)
-        lock.close()
-        live()
-    except SystemExit:
-        os._exit(0)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(1)
+def _live(lock: IO[bytes], live: Callable[[], object]) -> None:
+    os.dup2(lock.fileno(), 0)
+    lock.close()
+    live()
 
 
 def settled(path: Path, timeout: float) -> bool:

@@ -7,14 +7,15 @@ import json
 import os
 import socket
 import sys
-import traceback
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import count
-from typing import Any, NoReturn
+from typing import Any
 
 from kernel_engine import errors
 from kernel_engine.errors import EngineError, Unavailable
+from kernel_engine.syscalls.process import end_with
 from kernel_engine.syscalls.trace import Step, adopt
 
 #: a line of an answer: an image's list of implied directories, say
@@ -182,26 +183,19 @@ def fork(modules: tuple[str, ...]) -> None:
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _live(theirs, parent, modules)
+        end_with(partial(_live, theirs, parent, modules))
     theirs.close()
     _spares[modules] = mine, pid
 
 
-def _live(control: socket.socket, parent: int, modules: tuple[str, ...]) -> NoReturn:
-    """Nothing of who forked this may unwind here."""
+def _live(control: socket.socket, parent: int, modules: tuple[str, ...]) -> None:
     from kernel_engine.workers.__main__ import live
 
-    try:
-        os.dup2(control.fileno(), 0)
-        os.closerange(3, max(map(int, os.listdir("/proc/self/fd"))) + 1)
-        os.environ.clear()
-        os.chdir("/")
-        live(parent, modules)
-        os._exit(0)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(1)
+    os.dup2(control.fileno(), 0)
+    os.closerange(3, max(map(int, os.listdir("/proc/self/fd"))) + 1)
+    os.environ.clear()
+    os.chdir("/")
+    live(parent, modules)
 
 
 class _Forked:

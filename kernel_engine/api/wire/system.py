@@ -55,13 +55,9 @@ def info_json(
 ) -> dict[str, Any]:
     """`states`: how many containers are in which state. no_way_out: why they do not reach the internet, "" = nothing
     is known against it."""
-    total, running, paused = sum(states.values()), states.get("running", 0), states.get("paused", 0)
     answer: dict[str, Any] = {
         "ID": instance_id,
-        "Containers": total,
-        "ContainersRunning": running,
-        "ContainersPaused": paused,
-        "ContainersStopped": total - running - paused,
+        **_counts(states),
         "Images": images,
         "Driver": STORAGE_DRIVER,
         "DriverStatus": [],
@@ -77,24 +73,11 @@ def info_json(
         "NGoroutines": 1,
         "SystemTime": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
         "LoggingDriver": "json-file",
-        "CgroupDriver": "cgroupfs" if host.limits else "none",
-        "CgroupVersion": host.cgroup_version,
         "NEventsListener": 0,
-        "KernelVersion": host.kernel,
-        "OperatingSystem": host.operating_system,
-        "OSVersion": host.os_version,
-        "OSType": "linux",
-        "Architecture": host.machine,
+        **_machine(host),
         "IndexServerAddress": "https://index.docker.io/v1/",
         "RegistryConfig": _registries(mirrors, insecure),
-        "NCPU": host.processors,
-        "MemTotal": host.memory,
-        "GenericResources": None,
         "DockerRootDir": root,
-        "HttpProxy": "",
-        "HttpsProxy": "",
-        "NoProxy": "",
-        "Name": host.name,
         "Labels": [],
         "ExperimentalBuild": False,
         "ServerVersion": __version__,
@@ -102,11 +85,8 @@ def info_json(
         "DefaultRuntime": _RUNTIME,
         "Swarm": _no_swarm(),
         "LiveRestoreEnabled": True,
-        "Isolation": "",
         "InitBinary": "tini",
-        "ContainerdCommit": {"ID": "", "Expected": ""},
-        "RuncCommit": {"ID": "", "Expected": ""},
-        "InitCommit": {"ID": "", "Expected": ""},
+        **_nothing(),
         "SecurityOptions": [
             "name=seccomp,profile=builtin",
             *(("name=userns",) if remapped else ()),
@@ -115,11 +95,42 @@ def info_json(
         ],
         "DefaultAddressPools": [{"Base": pool, "Size": int(pool.partition("/")[2] or 16)}],
         "Warnings": list(_warnings(host, no_way_out)) or None,
-        "CDISpecDirs": None,
     }
     if version < (1, 44):
         answer |= {"KernelMemory": False, "BridgeNfIptables": False, "BridgeNfIp6tables": False}
     return answer
+
+
+def _counts(states: Mapping[str, int]) -> dict[str, int]:
+    total, running, paused = sum(states.values()), states.get("running", 0), states.get("paused", 0)
+    return {
+        "Containers": total,
+        "ContainersRunning": running,
+        "ContainersPaused": paused,
+        "ContainersStopped": total - running - paused,
+    }
+
+
+def _machine(host: Host) -> dict[str, Any]:
+    return {
+        "CgroupDriver": "cgroupfs" if host.limits else "none",
+        "CgroupVersion": host.cgroup_version,
+        "KernelVersion": host.kernel,
+        "OperatingSystem": host.operating_system,
+        "OSVersion": host.os_version,
+        "OSType": "linux",
+        "Architecture": host.machine,
+        "NCPU": host.processors,
+        "MemTotal": host.memory,
+        "Name": host.name,
+    }
+
+
+def _nothing() -> dict[str, Any]:
+    """What Docker tells of itself and this engine has not."""
+    commits = {name: {"ID": "", "Expected": ""} for name in ("ContainerdCommit", "RuncCommit", "InitCommit")}
+    proxies = {"HttpProxy": "", "HttpsProxy": "", "NoProxy": ""}
+    return {"GenericResources": None, **proxies, "Isolation": "", **commits, "CDISpecDirs": None}
 
 
 def _warnings(host: Host, no_way_out: str) -> Iterator[str]:
