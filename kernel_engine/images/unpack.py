@@ -11,31 +11,34 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
 from kernel_engine.errors import CorruptData
 from kernel_engine.images import tar_reader
+from kernel_engine.images.entries import (
+    IS_MACHINES,
+    Content,
+    clean,
+    give,
+    join,
+    outside,
+    set_xattrs,
+    text,
+    time_of,
+    write,
+    write_extents,
+)
 from kernel_engine.images.tar_reader import Entry, TarReader
-from kernel_engine.syscalls import ids
 from kernel_engine.syscalls.mounts import chroot
 
 WHITEOUT = b".wh."
 OPAQUE = b".wh..wh..opq"
 #: what aufs kept about itself; never content
 _AUFS = b".wh..wh."
-#: a rootless engine's is not the machine's root, who alone may write trusted attributes
-_IS_MACHINES = ids.is_machines()
-OPAQUE_XATTR = "trusted.overlay.opaque" if _IS_MACHINES else "user.overlay.opaque"
-#: overlayfs's own attributes: an archive must not steer where the kernel looks
-_PRIVATE_XATTRS = ("trusted.overlay.", "user.overlay.")
+OPAQUE_XATTR = "trusted.overlay.opaque" if IS_MACHINES else "user.overlay.opaque"
 _LINKS_FOLLOWED = 40
-#: the largest time that every file system and every reader of it takes (2**33 s; year 2242)
-_LATEST = (1 << 33) * 1_000_000_000
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_LARGEST_ID = (1 << 32) - 2
-Content = Callable[[], Iterable[bytes | memoryview]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +97,7 @@ class Unpacker:
         if base.startswith(WHITEOUT):
             self._white_out(parent, base[len(WHITEOUT) :], entry)
             return
-        self._make(entry, _join(parent, base), content)
+        self._make(entry, join(parent, base), content)
 
     def _make(self, entry: Entry, path: bytes, content: Content) -> None:
         kind = entry.kind
@@ -122,16 +125,16 @@ class Unpacker:
         try:
             if entry.extents is None:
                 for piece in content():
-                    _write(descriptor, piece)
+                    write(descriptor, piece)
             else:
-                _write_extents(descriptor, entry, content)
+                write_extents(descriptor, entry, content)
             if not own:
-                _give(descriptor, entry)
+                give(descriptor, entry)
             if not own or entry.mode & 0o7000:  # both a change of owner and a write may take set-id bits away
                 os.fchmod(descriptor, entry.mode)
             if entry.xattrs:
-                _set_xattrs(descriptor, entry)
-            when = _time(entry)
+                set_xattrs(descriptor, entry)
+            when = time_of(entry)
             os.utime(descriptor, ns=(when, when))
         finally:
             os.close(descriptor)
@@ -150,11 +153,11 @@ class Unpacker:
         self._directories.add(path)
         self._implied.pop(path, None)
         if (entry.uid, entry.gid) != self._owner:
-            _give(path, entry)
+            give(path, entry)
         os.chmod(path, entry.mode)
         if entry.xattrs:
-            _set_xattrs(path, entry)
-        self._times[path] = _time(entry)
+            set_xattrs(path, entry)
+        self._times[path] = time_of(entry)
 
     def _symlink(self, entry: Entry, path: bytes) -> None:
         try:
@@ -163,19 +166,19 @@ class Unpacker:
             self._remove(path)
             os.symlink(entry.target, path)
         if (entry.uid, entry.gid) != self._owner:
-            _give(path, entry)
+            give(path, entry)
         if entry.xattrs:
-            _set_xattrs(path, entry)
-        when = _time(entry)
+            set_xattrs(path, entry)
+        when = time_of(entry)
         os.utime(path, ns=(when, when), follow_symlinks=False)
         self._size += len(entry.target)
 
     def _hard_link(self, entry: Entry, path: bytes) -> None:
         name = clean(entry.target)
         parent, _, base = name.rpartition(b"/")
-        target = _join(self._directory(parent, entry, make=False), base)
+        target = join(self._directory(parent, entry, make=False), base)
         if not base or target in self._directories or target in self._whiteouts:
-            raise CorruptData(f'invalid hardlink "{_text(entry.name)}" -> "{_text(entry.target)}"')
+            raise CorruptData(f'invalid hardlink "{text(entry.name)}" -> "{text(entry.target)}"')
         if target == path:
             return
         try:
@@ -189,15 +192,15 @@ class Unpacker:
         """What a hard link's own header says of the file counts, as in Docker, where it is not what was said before."""
         status = os.lstat(path)
         if (entry.uid, entry.gid) != (status.st_uid, status.st_gid):
-            _give(path, entry)
+            give(path, entry)
             status = os.lstat(path)  # that may have taken the set-id bits
         if stat.S_ISLNK(status.st_mode):
             return
         if stat.S_IMODE(status.st_mode) != entry.mode:
             os.chmod(path, entry.mode)
         if entry.xattrs:
-            _set_xattrs(path, entry)
-        if (when := _time(entry)) != status.st_mtime_ns:
+            set_xattrs(path, entry)
+        if (when := time_of(entry)) != status.st_mtime_ns:
             os.utime(path, ns=(when, when), follow_symlinks=False)
 
     def _device(self, entry: Entry, path: bytes) -> None:
@@ -208,25 +211,25 @@ class Unpacker:
         except FileExistsError:
             self._remove(path)
             os.mknod(path, mode, number)
-        _give(path, entry)
+        give(path, entry)
         os.chmod(path, entry.mode)
         if entry.xattrs:
-            _set_xattrs(path, entry)
-        when = _time(entry)
+            set_xattrs(path, entry)
+        when = time_of(entry)
         os.utime(path, ns=(when, when), follow_symlinks=False)
 
     # whiteouts --------------------------------------------------------------------------------------------------
     def _white_out(self, parent: bytes, base: bytes, entry: Entry) -> None:
         if base in (b"", b".", b".."):
-            raise CorruptData(f'invalid whiteout "{_text(entry.name)}"')
-        path = _join(parent, base)
+            raise CorruptData(f'invalid whiteout "{text(entry.name)}"')
+        path = join(parent, base)
         if path in self._directories:  # it hides what lies beneath, never what its own layer brings
             self._make_opaque(path)
             return
         with suppress(FileExistsError):
             os.mknod(path, stat.S_IFCHR, 0)
             self._whiteouts.add(path)
-            when = _time(entry)  # so that packing gives the same archive again
+            when = time_of(entry)  # so that packing gives the same archive again
             os.utime(path, ns=(when, when), follow_symlinks=False)
 
     def _make_opaque(self, path: bytes) -> None:
@@ -244,10 +247,10 @@ class Unpacker:
             word = left.pop()
             if word == b"..":
                 if not here:
-                    raise _outside(entry.name)
+                    raise outside(entry.name)
                 here = here.rpartition(b"/")[0]
                 continue
-            path = _join(here, word)
+            path = join(here, word)
             if path in self._directories:
                 here = path
                 continue
@@ -307,7 +310,7 @@ class Unpacker:
             shutil.rmtree(path)
         except RecursionError:
             raise CorruptData(
-                f"a directory that a later entry replaces is nested too deeply: {_text(path)[:200]}"
+                f"a directory that a later entry replaces is nested too deeply: {text(path)[:200]}"
             ) from None
         below = path + b"/"
         for gone in [item for item in self._directories if item == path or item.startswith(below)]:
@@ -317,9 +320,9 @@ class Unpacker:
 
     def _remove_files(self, path: bytes) -> None:
         for folder, folders, files in os.walk(path):
-            links = [name for name in folders if os.path.islink(_join(folder, name))]
+            links = [name for name in folders if os.path.islink(join(folder, name))]
             for name in (*files, *links):
-                self._remove(_join(folder, name))
+                self._remove(join(folder, name))
 
     def _finish_times(self) -> None:
         for path in sorted(self._times, reverse=True):  # children first
@@ -334,103 +337,9 @@ _DEVICES = {
 }
 
 
-def clean(name: bytes) -> bytes:
-    """The name relative to the root, without `.`, `..` and double slashes; b"" for the root.
-
-    CorruptData where it leads out of the root.
-    """
-    plain = name.rstrip(b"/")
-    if plain and plain[0] not in b"/." and b"/." not in plain and b"//" not in plain:
-        return plain
-    words: list[bytes] = []
-    for word in plain.split(b"/"):
-        if word == b"..":
-            if not words:
-                raise _outside(name)
-            words.pop()
-        elif word not in (b"", b"."):
-            words.append(word)
-    return b"/".join(words)
-
-
-def _outside(name: bytes) -> CorruptData:
-    return CorruptData(f'"{_text(name)}" is outside of the layer\'s root directory')
-
-
-def _join(parent: bytes, base: bytes) -> bytes:
-    return parent + b"/" + base if parent else base
-
-
-def _text(name: bytes) -> str:
-    return name.decode("utf-8", "backslashreplace")
-
-
-def _ids(entry: Entry) -> tuple[int, int]:
-    if not (0 <= entry.uid <= _LARGEST_ID and 0 <= entry.gid <= _LARGEST_ID):
-        raise CorruptData(f'"{_text(entry.name)}" belongs to an impossible user or group')
-    return entry.uid, entry.gid
-
-
-def _give(path: bytes | int, entry: Entry) -> None:
-    """To the owner that the entry names. CorruptData, in Docker's words, for an id that a rootless engine has not."""
-    uid, gid = _ids(entry)
-    try:
-        if isinstance(path, int):
-            os.fchown(path, uid, gid)
-        else:
-            os.chown(path, uid, gid, follow_symlinks=False)
-    except OSError as error:
-        if error.errno != errno.EINVAL or _IS_MACHINES:
-            raise
-        raise CorruptData(
-            f'failed to Lchown "{_text(entry.name)}" for UID {uid}, GID {gid} '
-            "(try increasing the number of subordinate IDs in /etc/subuid and /etc/subgid): invalid argument"
-        ) from None
-
-
-def _time(entry: Entry) -> int:
-    return entry.mtime if 0 <= entry.mtime <= _LATEST else 0
-
-
-def _write(descriptor: int, piece: bytes | memoryview) -> None:
-    while (count := os.write(descriptor, piece)) < len(piece):
-        piece = memoryview(piece)[count:]
-
-
-def _write_extents(descriptor: int, entry: Entry, content: Content) -> None:
-    os.ftruncate(descriptor, entry.size)
-    extents = iter(entry.extents or ())
-    room = 0
-    for whole in content():
-        piece = whole
-        while piece:
-            while not room:
-                offset, room = next(extents)
-                os.lseek(descriptor, offset, os.SEEK_SET)
-            part = piece[:room]
-            _write(descriptor, part)
-            piece = piece[len(part) :]
-            room -= len(part)
-
-
-def _set_xattrs(path: bytes | int, entry: Entry) -> None:
-    """What the file system cannot hold is left out, as Docker does."""
-    for key, value in entry.xattrs.items():
-        if key.startswith(_PRIVATE_XATTRS) or "\0" in key:
-            continue
-        try:
-            if isinstance(path, int):
-                os.setxattr(path, key, value)
-            else:
-                os.setxattr(path, key, value, follow_symlinks=False)
-        except OSError as error:
-            if error.errno not in (errno.ENOTSUP, errno.EPERM, errno.EINVAL, errno.ERANGE):
-                raise
-
-
 def _explained(entry: Entry, error: OSError) -> Exception:
     """A name or a link of the archive that cannot be; the disk's own troubles stay OSErrors."""
     if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL, errno.EFBIG):
         where = error.filename if isinstance(error.filename, bytes) else entry.name
-        return CorruptData(f'cannot unpack "{_text(entry.name)}": {_text(where)}: {os.strerror(error.errno).lower()}')
+        return CorruptData(f'cannot unpack "{text(entry.name)}": {text(where)}: {os.strerror(error.errno).lower()}')
     return OSError(error.errno, os.strerror(error.errno or 0), entry.name)
