@@ -65,12 +65,18 @@ class Record:
         return [kill for kill in self.kills.values() if (kill.operation, kill.who) == (operation, who)]
 
     def table(self) -> Iterator[str]:
+        yield f"| Operation | {' | '.join(WHO)} |"
+        yield f"| --- |{' --- |' * len(WHO)}"
         for operation in OPERATIONS:
-            for who in WHO:
-                reached = [kill for kill in self.of(operation, who) if kill.done]
-                if reached:
-                    good = sum(not kill.faults for kill in reached)
-                    yield f"| {operation} | {who} | {len(reached)} | {good} |"
+            yield f"| {operation} | {' | '.join(self._shown(operation, who) for who in WHO)} |"
+
+    def _shown(self, operation: str, who: str) -> str:
+        """How many kills; of how many, where not all went well."""
+        reached = [kill for kill in self.of(operation, who) if kill.done]
+        good = sum(not kill.faults for kill in reached)
+        if good < len(reached):
+            return f"{good} of {len(reached)}"
+        return str(good) if reached else "none" if self.of(operation, who) else "not tried"
 
 
 class Sweep:
