@@ -28,9 +28,11 @@ async def create(call: Call) -> web.StreamResponse:
     options = read_create(await call.json())
     if not options.image:
         raise InvalidRequest("no image specified")
-    _check_platform(call, options.image, call.text("platform"))
+    platform = call.text("platform")
+    _check_platform(call, options.image, platform)
     container_id, warnings = await call.engine.containers.create(options, call.text("name").removeprefix("/") or None)
-    return answer({"Id": container_id, "Warnings": list(warnings)}, 201)
+    more = () if platform else _foreign(call, options.image)
+    return answer({"Id": container_id, "Warnings": [*warnings, *more]}, 201)
 
 
 def _check_platform(call: Call, image: str, platform: str) -> None:
@@ -43,6 +45,18 @@ def _check_platform(call: Call, image: str, platform: str) -> None:
             f"image with reference {image} was found but does not match the specified platform: "
             f"wanted {wanted}, actual: {found}"
         )
+
+
+def _foreign(call: Call, name: str) -> tuple[str, ...]:
+    """A warning, in Docker's words, where the image is for a processor whose programs this machine does not run."""
+    try:
+        found, here = platforms.from_json(call.engine.images.get(name).config), platforms.host()
+    except NotFound:  # its name has just been taken away
+        return ()
+    if not found.architecture or here.rank(found) >= 0:
+        return ()
+    mismatch = f"The requested image's platform ({found}) does not match the detected host platform ({here})"
+    return (f"{mismatch} and no specific platform was requested",)
 
 
 async def list_(call: Call) -> web.StreamResponse:

@@ -26,6 +26,8 @@ _ARCHITECTURES = {
     "loongarch64": ("loong64", ""),
 }
 _SYSTEMS = ("linux", "windows", "darwin", "freebsd")
+#: the 32-bit processor whose programs a 64-bit one runs, too
+_FORERUNNERS = {"amd64": ("386", ""), "arm64": ("arm", "v8")}
 _WORD = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -40,11 +42,9 @@ class Platform:
 
     def rank(self, other: Platform) -> int:
         """How well an image for `other` runs here: 0 best, -1 not at all (containerd's `platforms.Only`)."""
-        if (other.os, other.architecture) != (self.os, self.architecture):
-            return -1
-        variants = _runs(self.architecture, self.variant)
-        mine = _default_variant(other)
-        return variants.index(mine) if mine in variants else -1
+        runs = _runs(self.architecture, self.variant)
+        theirs = (other.architecture, _default_variant(other))
+        return runs.index(theirs) if other.os == self.os and theirs in runs else -1
 
 
 def parse(text: str) -> Platform:
@@ -87,8 +87,10 @@ def _default_variant(platform: Platform) -> str:
     return platform.variant
 
 
-def _runs(architecture: str, variant: str) -> tuple[str, ...]:
+def _runs(architecture: str, variant: str) -> tuple[tuple[str, str], ...]:
+    """(architecture, variant) of what runs on it, best first."""
     mine = _default_variant(Platform(os="", architecture=architecture, variant=variant))
     if architecture == "arm" and mine in ("v5", "v6", "v7", "v8"):
-        return tuple(f"v{number}" for number in range(int(mine[1:]), 4, -1))
-    return (mine,)
+        return tuple((architecture, f"v{number}") for number in range(int(mine[1:]), 4, -1))
+    forerunner = _FORERUNNERS.get(architecture)
+    return ((architecture, mine), *(_runs(*forerunner) if forerunner else ()))

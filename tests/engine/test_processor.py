@@ -7,6 +7,7 @@ forerunner, which its kernel may run too: no compiler is needed, and no table of
 from __future__ import annotations
 
 import errno
+import json
 import os
 import struct
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.busybox_registry import Image, busybox
 from tests.conftest import needs_root
 from tests.daemon import Daemon
 
@@ -154,6 +156,23 @@ def test_what_a_build_is_told_of_the_processor(daemon: Daemon) -> None:
     assert daemon.out("run", "--rm", "told", "cat", "/told") == f"{platform} {DOCKER_S} () {platform}"
     said = daemon.inspect("told")
     assert (said["Os"], said["Architecture"], said.get("Variant", "")) == ("linux", DOCKER_S, "")
+
+
+def test_an_image_for_another_processor_is_warned_of(daemon: Daemon) -> None:
+    """With this machine's own program in it, so that it runs all the same."""
+    mine = busybox()
+    other = next(name for name in ("arm64", "amd64") if name != DOCKER_S)
+    warned = {}
+    for architecture in (other, {"i386": "386"}.get(FORERUNNER, FORERUNNER), DOCKER_S):
+        config = json.dumps(json.loads(mine.config) | {"architecture": architecture}).encode()
+        daemon.api.post("/images/load", body=Image(config, mine.layer).archive(f"for:{architecture}")).read()
+        warned[architecture] = daemon.docker("run", "--rm", f"for:{architecture}", "true").stderr
+    assert warned.pop(other) == (
+        f"WARNING: The requested image's platform (linux/{other}) does not match the detected host platform "
+        f"(linux/{DOCKER_S}) and no specific platform was requested\n"
+    )
+    assert set(warned.values()) == {""}, warned
+    daemon.docker("run", "--rm", "--platform", f"linux/{other}", f"for:{other}", "true")
 
 
 def test_a_program_of_another_processor_is_refused(daemon: Daemon, directory: Path) -> None:

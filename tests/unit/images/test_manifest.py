@@ -90,10 +90,21 @@ def index(*words: str) -> Index:
         ("linux/arm/v7", ["linux/arm/v5", "linux/arm/v6", "linux/arm64"], 1),
         ("linux/arm/v6", ["linux/arm/v7", "linux/arm/v5"], 1),
         ("linux/amd64", ["linux/amd64", "linux/amd64"], 0),
+        # what containerd's Only takes where nothing is for the processor itself: its 32-bit forerunners
+        ("linux/arm64", ["linux/arm/v6", "linux/arm/v7", "linux/386"], 1),
+        ("linux/arm64", ["linux/arm/v5"], 0),
+        ("linux/amd64", ["linux/arm/v7", "linux/386"], 1),
+        ("linux/amd64", ["linux/386", "linux/amd64"], 1),
     ],
 )
 def test_the_entry_that_runs_best(wanted: str, offered: list[str], chosen: int) -> None:
     assert manifest.choose(index(*offered), platforms.parse(wanted)).digest == of(bytes([chosen]))
+
+
+def test_a_32_bit_processor_runs_nothing_of_64_bits() -> None:
+    for wanted, offered in (("linux/386", "linux/amd64"), ("linux/arm/v8", "linux/arm64"), ("linux/386", "linux/arm")):
+        with pytest.raises(NotFound):
+            manifest.choose(index(offered), platforms.parse(wanted))
 
 
 def test_no_entry_runs() -> None:
