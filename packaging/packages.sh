@@ -22,7 +22,7 @@ PACKAGES_BUNDLE="$PACKAGES_UP apt-utils"
 PACKAGES_TEST="$PACKAGES_UP git skopeo shellcheck strace ruby uidmap slirp4netns $(on_ubuntu || echo chromium)"
 # what the virtual machines of `--full` need
 # shellcheck disable=SC2034 # run_tests uses it
-PACKAGES_FULL="qemu-system-x86 e2fsprogs"
+PACKAGES_FULL="qemu-system-x86 qemu-system-arm qemu-user-static arch-test e2fsprogs"
 
 # system_python: the distribution's own Python of at least 3.11; Ubuntu 22.04 has it beside its 3.10
 system_python() {

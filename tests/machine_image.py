@@ -53,7 +53,7 @@ def add_program(archive: tarfile.TarFile, *names: str, more: Iterable[Path] = ()
 def machine_tar() -> bytes:
     buffer = io.BytesIO(root_tar())
     with tarfile.open(fileobj=buffer, mode="a") as archive:
-        add_program(archive, *PROGRAMS, more=Path("/usr/lib/x86_64-linux-gnu/xtables").glob("*.so"))
+        add_program(archive, *PROGRAMS, more=Path("/usr/lib").glob("*-linux-gnu/xtables/*.so"))
         for program, names in _NAMES.items():
             for name in names:
                 _link(archive, f"usr/sbin/{name}", program)

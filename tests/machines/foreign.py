@@ -20,6 +20,12 @@ _BINFMT = Path("/proc/sys/fs/binfmt_misc")
 _WRITTEN = Path("/usr/lib/binfmt.d")
 #: of the packages with compiled parts, what no engine's test needs
 _LEFT_OUT = ("ast_serialize", "debugpy", "greenlet", "librt", "mypy", "ruff")
+#: mmdebstrap's words for an initial ramdisk of what QEMU's machine has: to gather all drivers takes as long as the rest
+SMALL_RAMDISK = (
+    "--essential-hook=mkdir -p $1/etc/initramfs-tools/conf.d",
+    "--essential-hook=echo MODULES=list >$1/etc/initramfs-tools/conf.d/machine",
+    "--essential-hook=printf 'virtio_pci\\nvirtio_blk\\next4\\n' >$1/etc/initramfs-tools/modules",
+)
 _GLIBC = (17, 24, 28, 31, 34)  #: 2.N: what Debian 12's 2.36 runs
 
 

@@ -100,7 +100,8 @@ def missing(processor: Processor = HERE) -> str:
 def make_root(directory: Path, *packages: str, processor: Processor = HERE, suite: Suite = BOOKWORM) -> None:
     """A bare system with a kernel and systemd; nothing else of use but `packages`."""
     included = f"--include={','.join((*suite.bare(processor.debian), *packages))}"
-    words = ("--quiet", "--variant=minbase", f"--architectures={processor.debian}", included)
+    words = ["--quiet", "--variant=minbase", f"--architectures={processor.debian}", included]
+    words += foreign.SMALL_RAMDISK if processor != HERE else ()
     with foreign.programs_run(processor.name) if processor != HERE else nullcontext(), suites.sources(suite) as lines:
         subprocess.run(["mmdebstrap", *words, suite.name, str(directory), *lines], check=True)
     suites.write_sources(directory, suite)
