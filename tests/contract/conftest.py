@@ -132,6 +132,9 @@ class Puller:
         self.asked: list[tuple[str, str, Auth | None]] = []
         self.cancelled = threading.Event()
 
+    def get(self, reference: str) -> Any:
+        raise NotFound(f"No such image: {reference}")
+
     async def pull(
         self, reference: str, *, platform: str, auth: Auth | None, progress: Callable[[Progress], None]
     ) -> Any:
