@@ -79,6 +79,8 @@ class _Streams:
         """Connections that stand end too: their container does."""
         for task in (self._accepting, *self._tasks):
             task.cancel()
+        # what is cancelled forgets the descriptor a turn later, when its number may be another's
+        asyncio.get_running_loop().remove_reader(self._listening)
         self._listening.close()
 
     async def _accept(self) -> None:
@@ -101,9 +103,12 @@ class _Streams:
             try:
                 async with asyncio.timeout(_PATIENCE):
                     await loop.sock_connect(inside, self.target)
-                await asyncio.gather(_pump(client, inside), _pump(inside, client))
-            except (OSError, TimeoutError):
-                return
+                # one that fails ends the other, which would go on to wait at a descriptor that is closed
+                async with asyncio.TaskGroup() as both:
+                    both.create_task(_pump(client, inside))
+                    both.create_task(_pump(inside, client))
+            except* OSError:  # TimeoutError is one
+                pass
 
 
 def _family(target: Target) -> int:

@@ -1,7 +1,7 @@
 """From a bare system to a passed first lab, with the address that a person on the host opens.
 
-By `./lab up` with the internet on Debian 12, Debian 13 and Ubuntu 24.04; by the Vagrantfile's provisioning script on a
-Debian 12 that reaches nobody, from a bundle. Software emulation: an hour and more each.
+By `./lab up` with the internet on Debian 12, Debian 13, Ubuntu 24.04 and Debian 12 for arm64; by the Vagrantfile's
+provisioning script on a Debian 12 that reaches nobody, from a bundle. Software emulation: an hour and more each.
 """
 
 from __future__ import annotations
@@ -105,19 +105,30 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(scope="module", params=suites.SUITES.values(), ids=suites.SUITES)
+#: another processor's machine is emulated as this one's is, but what runs while it is made is emulated too
+MACHINES = {
+    **{name: (suite, machine.HERE) for name, suite in suites.SUITES.items()},
+    "bookworm-arm64": (suites.BOOKWORM, machine.AARCH64),
+}
+
+
+@pytest.fixture(scope="module", params=MACHINES.values(), ids=MACHINES)
 def by_lab_up(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    suite: suites.Suite = request.param
-    if reason := suites.unreachable(suite, machine.HERE.debian):
+    suite: suites.Suite
+    processor: machine.Processor
+    suite, processor = request.param
+    if reason := machine.missing(processor):
+        pytest.skip(f"this machine lacks: {reason}")
+    if reason := suites.unreachable(suite, processor.debian):
         pytest.skip(reason)
     scratch = tmp_path_factory.mktemp("machine")
     root, port = scratch / "root", free_port()
     visitor = Visitor(scratch / "console.log", port)
     try:
-        machine.make_root(root, suite=suite)
+        machine.make_root(root, suite=suite, processor=processor)
         copy_project(root / "root/docker-labs")
         visitor.start()
-        result = machine.boot(root, UP, scratch, timeout=TIMEOUT, forward={port: 8888})
+        result = machine.boot(root, UP, scratch, timeout=TIMEOUT, forward={port: 8888}, processor=processor)
     finally:
         visitor.gone.set()
         shutil.rmtree(root, ignore_errors=True)
