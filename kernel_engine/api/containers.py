@@ -15,7 +15,6 @@ from kernel_engine.api.wire.network import endpoints_json
 from kernel_engine.containers.record import Container
 from kernel_engine.errors import InvalidRequest, NotFound
 from kernel_engine.formats.filters import read_prune, refuse_unknown
-from kernel_engine.images import platforms
 
 if TYPE_CHECKING:
     from kernel_engine.containers.roster import Condition
@@ -28,35 +27,10 @@ async def create(call: Call) -> web.StreamResponse:
     options = read_create(await call.json())
     if not options.image:
         raise InvalidRequest("no image specified")
-    platform = call.text("platform")
-    _check_platform(call, options.image, platform)
-    container_id, warnings = await call.engine.containers.create(options, call.text("name").removeprefix("/") or None)
-    more = () if platform else _foreign(call, options.image)
-    return answer({"Id": container_id, "Warnings": [*warnings, *more]}, 201)
-
-
-def _check_platform(call: Call, image: str, platform: str) -> None:
-    """`--platform`: the image that is here must be for it. Clients take the NotFound for a reason to pull."""
-    if not platform:
-        return
-    wanted, found = platforms.parse(platform), platforms.from_json(call.engine.images.get(image).config)
-    if wanted.rank(found) < 0:
-        raise NotFound(
-            f"image with reference {image} was found but does not match the specified platform: "
-            f"wanted {wanted}, actual: {found}"
-        )
-
-
-def _foreign(call: Call, name: str) -> tuple[str, ...]:
-    """A warning, in Docker's words, where the image is for a processor whose programs this machine does not run."""
-    try:
-        found, here = platforms.from_json(call.engine.images.get(name).config), platforms.host()
-    except NotFound:  # its name has just been taken away
-        return ()
-    if not found.architecture or here.rank(found) >= 0:
-        return ()
-    mismatch = f"The requested image's platform ({found}) does not match the detected host platform ({here})"
-    return (f"{mismatch} and no specific platform was requested",)
+    container_id, warnings = await call.engine.containers.create(
+        options, call.text("name").removeprefix("/") or None, platform=call.text("platform")
+    )
+    return answer({"Id": container_id, "Warnings": list(warnings)}, 201)
 
 
 async def list_(call: Call) -> web.StreamResponse:

@@ -104,9 +104,11 @@ class Containers:
         return mounting.users(self._house, name)
 
     # its life ---------------------------------------------------------------------------------------------------
-    async def create(self, options: ContainerOptions, name: str | None) -> tuple[str, tuple[str, ...]]:
-        """The new id and warnings."""
-        live, warnings = await creating.create(self._house, options, name)
+    async def create(
+        self, options: ContainerOptions, name: str | None, *, platform: str = ""
+    ) -> tuple[str, tuple[str, ...]]:
+        """The new id and warnings. platform: what the image must be for, "" = whatever it is."""
+        live, warnings = await creating.create(self._house, options, name, platform)
         return live.record.id, warnings
 
     async def start(self, reference: str) -> None:

@@ -26,6 +26,7 @@ from kernel_engine.containers.roster import Live
 from kernel_engine.containers.sharing import settled_modes
 from kernel_engine.containers.spec import Provisions, cgroup_namespace, hostname_of, parse_security_options
 from kernel_engine.errors import NotFound
+from kernel_engine.images import platforms
 from kernel_engine.runtime import capabilities, cgroups
 from kernel_engine.syscalls.files import fsync_directory
 from kernel_engine.syscalls.trace import Trace, adopt, recording
@@ -34,8 +35,10 @@ if TYPE_CHECKING:
     from kernel_engine.images.image import Image
 
 
-async def create(house: House, options: ContainerOptions, name: str | None) -> tuple[Live, tuple[str, ...]]:
-    """The new container and warnings for the user."""
+async def create(
+    house: House, options: ContainerOptions, name: str | None, platform: str = ""
+) -> tuple[Live, tuple[str, ...]]:
+    """The new container and warnings for the user. platform: what the image must be for, "" = whatever it is."""
     _check(house, options)
     warnings: tuple[str, ...] = ()
     if (found := cgroups.controllers()) != cgroups.LIMITED:
@@ -44,10 +47,26 @@ async def create(house: House, options: ContainerOptions, name: str | None) -> t
         host, warnings = without_limits(options.host, found)
         options = replace(options, host=host)
     image = house.images.get(options.image)
+    foreign = _check_platform(image, options.image, platform)
     config = merge(options, image.config.get("config") or {})
     live = await _make(house, config, image, name, transient=False)
     discarded = options.host.network_mode == "host" and options.host.port_bindings
-    return live, (*warnings, *((DISCARDED,) if discarded else ()))
+    return live, (*warnings, *((DISCARDED,) if discarded else ()), *foreign)
+
+
+def _check_platform(image: Image, name: str, asked: str) -> tuple[str, ...]:
+    """A warning, in Docker's words, where nobody asked for a platform and the image is for a processor whose programs
+    this machine does not run. NotFound for another one than was asked for: clients take it for a reason to pull."""
+    found, here = platforms.from_json(image.config), platforms.host()
+    if asked and (wanted := platforms.parse(asked)).rank(found) < 0:
+        raise NotFound(
+            f"image with reference {name} was found but does not match the specified platform: "
+            f"wanted {wanted}, actual: {found}"
+        )
+    if asked or not found.architecture or here.rank(found) >= 0:
+        return ()
+    mismatch = f"The requested image's platform ({found}) does not match the detected host platform ({here})"
+    return (f"{mismatch} and no specific platform was requested",)
 
 
 async def create_transient(
