@@ -65,8 +65,7 @@ async def _frozen(house: House, live: Live, *, wanted: bool) -> AsyncIterator[No
     try:
         yield
     finally:
-        with suppress(FileNotFoundError):
-            await asyncio.to_thread(cgroups.thaw, *place)
+        await asyncio.to_thread(cgroups.thaw, *place)
 
 
 def _parent(house: House, record: Container) -> Image:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from dataclasses import replace
 
 from kernel_engine.containers import probing
@@ -32,8 +31,7 @@ async def pause(house: House, live: Live) -> None:
         try:
             await house.roster.change(live, state=replace(state, status="paused", health=state.unwatched))
         except BaseException:
-            with suppress(FileNotFoundError):
-                await asyncio.to_thread(cgroups.thaw, house.instance.cgroup, live.record.id)
+            await asyncio.to_thread(cgroups.thaw, house.instance.cgroup, live.record.id)
             probing.begin(house, live)
             raise
         house.announce(live, "pause")
@@ -43,10 +41,8 @@ async def unpause(house: House, live: Live) -> None:
     async with live.lock:
         if live.record.state.status != "paused":
             raise Conflict(f"Container {live.record.id} is not paused")
-        try:
-            await asyncio.to_thread(cgroups.thaw, house.instance.cgroup, live.record.id)
-        except FileNotFoundError:  # it was killed meanwhile
-            raise Conflict(f"Container {live.record.id} is not paused") from None
+        if not await asyncio.to_thread(cgroups.thaw, house.instance.cgroup, live.record.id):  # it was killed meanwhile
+            raise Conflict(f"Container {live.record.id} is not paused")
         await house.roster.keep(live, state=replace(live.record.state, status="running"))
         probing.begin(house, live)
         house.announce(live, "unpause")

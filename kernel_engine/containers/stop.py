@@ -63,8 +63,7 @@ async def end(house: House, live: Live, *, signal: int, timeout: float | None) -
     house.announce(live, "kill", signal=str(signal))
     await _end_by(house, live, signal)
     if live.record.state.status == "paused":
-        with suppress(FileNotFoundError):  # on v2 a frozen one ends by SIGKILL
-            cgroups.thaw(house.instance.cgroup, live.record.id)
+        cgroups.thaw(house.instance.cgroup, live.record.id)  # on v2 a frozen one has ended by SIGKILL perhaps
     if signal != signals.SIGKILL:
         try:
             async with asyncio.timeout(timeout):

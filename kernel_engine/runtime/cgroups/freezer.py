@@ -37,15 +37,19 @@ def freeze(cgroup: str, id: str, *, timeout: float = 2.0) -> None:
             raise
 
 
-def thaw(cgroup: str, id: str) -> None:
-    """FileNotFoundError when the group is gone, or goes meanwhile."""
+def thaw(cgroup: str, id: str) -> bool:
+    """False when the group is gone, or goes meanwhile: there is nobody to go on."""
     if mode() == "none":
-        return  # nothing is ever frozen
-    with _standing():
-        if mode() == "v2":
-            cgroupfs.write(f"{ROOT}/{cgroup}/{id}/cgroup.freeze", "0")
-        else:
-            cgroupfs.write(f"{hierarchies()['freezer']}/{cgroup}/{id}/freezer.state", "THAWED")
+        return True  # nothing is ever frozen
+    try:
+        with _standing():
+            if mode() == "v2":
+                cgroupfs.write(f"{ROOT}/{cgroup}/{id}/cgroup.freeze", "0")
+            else:
+                cgroupfs.write(f"{hierarchies()['freezer']}/{cgroup}/{id}/freezer.state", "THAWED")
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def is_frozen(cgroup: str, id: str) -> bool:

@@ -99,8 +99,9 @@ async def test_a_frozen_container_stands_still_and_can_be_killed(machine: Machin
     await asyncio.sleep(0.1)
     assert Path(f"/proc/{started.pid}/schedstat").read_text() == before
     cgroups.thaw(spec.cgroup, spec.id)
-    await asyncio.sleep(0.1)
-    assert Path(f"/proc/{started.pid}/schedstat").read_text() != before
+    async with asyncio.timeout(60):
+        while Path(f"/proc/{started.pid}/schedstat").read_text() == before:
+            await asyncio.sleep(0.02)
     cgroups.freeze(spec.cgroup, spec.id)
     cgroups.kill(spec.cgroup, spec.id)
     assert (await machine.exit_of(spec.id)).exit_code == 137
@@ -115,9 +116,17 @@ async def test_with_the_host_s_pids_no_child_survives(machine: Machine) -> None:
     await machine.gone(spec.id)
 
 
-@pytest.mark.parametrize("ask", [cgroups.freeze, cgroups.thaw])
+def _freeze(cgroup: str, id: str) -> bool:
+    try:
+        cgroups.freeze(cgroup, id)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("ask", [_freeze, cgroups.thaw])
 def test_a_group_that_goes_while_it_is_asked_is_gone(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch, ask: Callable[[str, str], None]
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, ask: Callable[[str, str], bool]
 ) -> None:
     """Between open(2) and write(2) the kernel says so in another word."""
     heard: list[int | None] = []
@@ -134,11 +143,9 @@ def test_a_group_that_goes_while_it_is_asked_is_gone(
     cgroup = machine.instance.cgroup
     cgroups.create(cgroup, "gone", Resources(), ())
     monkeypatch.setattr(cgroupfs, "write", write)
-    with pytest.raises(FileNotFoundError):
-        ask(cgroup, "gone")
+    assert not ask(cgroup, "gone")
     assert heard == [errno.ENODEV]
-    with pytest.raises(FileNotFoundError):
-        ask(cgroup, "gone")
+    assert not ask(cgroup, "gone")
 
 
 def test_directories_of_an_unknown_container_are_no_error() -> None:
