@@ -13,6 +13,7 @@ from typing import Any
 from kernel_engine.errors import Unavailable
 from kernel_engine.network.endpoint import Published
 from kernel_engine.paths import Instance
+from kernel_engine.runtime.answering import answering
 from kernel_engine.runtime.channel import Channel, Closed, Message
 from kernel_engine.runtime.companion import ATTEMPTS, PAUSE, connect_or_start, edition
 
@@ -37,20 +38,25 @@ class Gate:
     async def connect(cls, instance: Instance, *, on_lost: Callable[[], None]) -> Gate:
         """on_lost: the process has died, and with it what it kept open; not called after `shut`. One of older code is
         replaced, unless it has ports open. Unavailable."""
-        for _ in range(ATTEMPTS):
-            end = await asyncio.to_thread(connect_or_start, instance.gate_socket, _MODULE, "--run", str(instance.run))
-            end.setblocking(False)
-            there = cls(Channel(end))
-            try:
-                found = await there._ask({"verb": "edition"})
-                if found["edition"] == edition(*_ROOMS) or not found["idle"]:
-                    there._on_lost = on_lost
-                    return there
-                await there._ask({"verb": "quit"})
-            except Unavailable:
-                pass  # one that was killed a moment ago may still accept, but it does not answer
-            there.shut()
-            await asyncio.sleep(PAUSE)
+        run = str(instance.run)
+        async with answering("the gate", f"{run}/gate.log"):
+            for _ in range(ATTEMPTS):
+                end = await asyncio.to_thread(connect_or_start, instance.gate_socket, _MODULE, "--run", run)
+                end.setblocking(False)
+                there = cls(Channel(end))
+                try:
+                    found = await there._ask({"verb": "edition"})
+                    if found["edition"] == edition(*_ROOMS) or not found["idle"]:
+                        there._on_lost = on_lost
+                        return there
+                    await there._ask({"verb": "quit"})
+                except Unavailable:
+                    pass  # one that was killed a moment ago may still accept, but it does not answer
+                except BaseException:
+                    there.shut()
+                    raise
+                there.shut()
+                await asyncio.sleep(PAUSE)
         raise Unavailable("the gate does not answer")
 
     async def way_out(self) -> str:

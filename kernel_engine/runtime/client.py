@@ -16,6 +16,7 @@ from itertools import count
 
 from kernel_engine.errors import EngineError, InvalidRequest, Unavailable
 from kernel_engine.paths import Instance
+from kernel_engine.runtime.answering import answering
 from kernel_engine.runtime.channel import DESCRIPTORS, Channel, Closed, Message
 from kernel_engine.runtime.companion import ATTEMPTS, PAUSE, connect_or_start, connected, edition
 from kernel_engine.runtime.events import Created, Exited, Inside, Known, Started, Stdio, Stopped
@@ -73,17 +74,21 @@ class Launcher:
         kernel in the launcher. One of older code is replaced, unless it runs something.
         """
         arguments = ("--run", str(instance.run), "--cgroup", instance.cgroup)
-        for _ in range(ATTEMPTS):
-            end = await asyncio.to_thread(connect_or_start, instance.launcher_socket, _MODULE, *arguments)
-            end.setblocking(False)
-            there = cls(Channel(end), on_exit, lambda: None, on_swept)
-            try:
-                if not await there._may_be_replaced():
-                    there._on_lost = on_lost
-                    return there
-                await there.quit()
-            except Unavailable:  # one that was killed a moment ago may still accept, but it does not answer
-                await asyncio.sleep(PAUSE)
+        async with answering("the launcher", f"{instance.run}/launcher.log"):
+            for _ in range(ATTEMPTS):
+                end = await asyncio.to_thread(connect_or_start, instance.launcher_socket, _MODULE, *arguments)
+                end.setblocking(False)
+                there = cls(Channel(end), on_exit, lambda: None, on_swept)
+                try:
+                    if not await there._may_be_replaced():
+                        there._on_lost = on_lost
+                        return there
+                    await there.quit()
+                except Unavailable:  # one that was killed a moment ago may still accept, but it does not answer
+                    await asyncio.sleep(PAUSE)
+                except BaseException:
+                    there.close()
+                    raise
         raise Unavailable("the launcher does not answer")
 
     @staticmethod

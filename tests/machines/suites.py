@@ -7,7 +7,7 @@ import tempfile
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from labs.hub.bootstrap import KEYS
@@ -48,7 +48,9 @@ NOBLE = Suite(
     keyring=("ubuntu-keyring", "usr/share/keyrings/ubuntu-archive-keyring.gpg"),
     own_resolver=True,
 )
-SUITES = {suite.name: suite for suite in (BOOKWORM, TRIXIE, NOBLE)}
+#: systemd-resolved is a part of systemd there
+JAMMY = replace(NOBLE, name="jammy", packages=("apt", "ubuntu-keyring", "apparmor"))
+SUITES = {suite.name: suite for suite in (BOOKWORM, TRIXIE, NOBLE, JAMMY)}
 
 
 def unreachable(suite: Suite, architecture: str) -> str:

@@ -14,10 +14,13 @@ from pathlib import Path
 
 from kernel_engine.errors import Unavailable
 from kernel_engine.paths import Instance
+from kernel_engine.runtime.answering import answering
 from kernel_engine.runtime.channel import Channel, Closed, Message
 from kernel_engine.runtime.companion import ATTEMPTS, PAUSE, connect_or_start, edition
 from kernel_engine.runtime.events import Stdio
 from kernel_engine.runtime.log_writer import detach_keys as keys
+
+_MODULE = "kernel_engine.runtime.log_writer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,25 +60,22 @@ class LogWriter:
         cls, instance: Instance, *, on_lost: Callable[[], None], on_stdin_closed: Callable[[str], object]
     ) -> LogWriter:
         """on_stdin_closed: a process's input has ended, whoever else holds its pipe must let go of it."""
-        for _ in range(ATTEMPTS):
-            end = await asyncio.to_thread(
-                connect_or_start,
-                instance.log_writer_socket,
-                "kernel_engine.runtime.log_writer",
-                "--run",
-                str(instance.run),
-            )
-            end.setblocking(False)
-            there = cls(Channel(end), lambda: None, on_stdin_closed)
-            try:
-                if await there._may_be_replaced():
+        run = str(instance.run)
+        async with answering("the log writer", f"{run}/log-writer.log"):
+            for _ in range(ATTEMPTS):
+                end = await asyncio.to_thread(connect_or_start, instance.log_writer_socket, _MODULE, "--run", run)
+                end.setblocking(False)
+                there = cls(Channel(end), lambda: None, on_stdin_closed)
+                try:
+                    if not await there._may_be_replaced():
+                        there._on_lost = on_lost
+                        return there
                     await there.quit()
-                    continue
-            except Unavailable:  # one that was killed a moment ago may still accept, but it does not answer
-                await asyncio.sleep(PAUSE)
-                continue
-            there._on_lost = on_lost
-            return there
+                except Unavailable:  # one that was killed a moment ago may still accept, but it does not answer
+                    await asyncio.sleep(PAUSE)
+                except BaseException:
+                    await there.close()
+                    raise
         raise Unavailable("the log writer does not answer")
 
     async def adopt(self, id: str, stdio: Stdio, *, log: LogFile | None, stdin_once: bool) -> None:
