@@ -50,13 +50,14 @@ step() {
 # heartbeat: every second in a terminal, every ten elsewhere, how long the step has run and the last line of its log
 heartbeat() {
     trap 'exit 0' TERM INT
-    beats=0
+    told=0
     while kill -0 $$ 2>/dev/null; do # `$$` is ./lab itself: nobody beats on when it was killed
         sleep 1
-        beats=$((beats + 1))
+        beats=$(($(date +%s) - step_began))
         if [ -t 1 ]; then
             printf '\r\033[K%s … %s초 %s' "$step_head" "$beats" "$(last_line 40)"
-        elif [ $((beats % 10)) -eq 0 ]; then
+        elif [ $((beats - told)) -ge 10 ]; then
+            told=$beats
             say "      ${beats}초 지났어요. $(last_line 100)"
         fi
     done

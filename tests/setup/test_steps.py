@@ -44,6 +44,15 @@ def test_a_step_is_one_line_with_its_time_and_its_output_is_in_a_log(tmp_path: P
     assert (tmp_path / "setup-one.log").read_text() == "hidden\n"
 
 
+def test_a_long_step_says_how_long_it_has_run_by_the_clock(tmp_path: Path) -> None:
+    """On a machine where a second's sleep takes seven."""
+    clock = 'now() { echo $(($(cat "$LOG/now") + 7)); }; date() { now | tee "$LOG/then"; mv "$LOG/then" "$LOG/now"; }'
+    slow = "sleep() { command sleep 0.02; }; waiting() { until [ $(cat now) -ge 42 ]; do command sleep 0.02; done; }"
+    said = shell(f'cd "$LOG"; echo 0 >now; {clock}; {slow}; steps 1; step one "느린 단계" waiting', tmp_path)
+    told = [line.split()[0] for line in said.stdout.splitlines() if "지났어요" in line]
+    assert told[:2] == ["14초", "28초"]
+
+
 def test_a_failed_step_names_itself_its_last_lines_and_what_to_do(tmp_path: Path) -> None:
     said = shell(
         "broken() { seq 100; echo 'it broke'; false; echo 'went on'; }; steps 1; step hub 허브 broken; echo on",
