@@ -142,12 +142,11 @@ async def test_only_a_wait_after_the_input_counts(words: tuple[str, ...]) -> Non
 async def test_commands_in_the_foreground(words: tuple[str, ...]) -> None:
     with terminal(*words) as there:
         mark = await there.wait()
-        there.type("sleep 0.3\n")
-        assert not (await until_waiting(there.pid, timeout=0.2, since=mark)).waiting
-        mark = await there.wait(since=mark)
-        there.type("sleep 0.2 | sleep 0.3 | cat\n")
-        assert not (await until_waiting(there.pid, timeout=0.2, since=mark)).waiting
-        mark = await there.wait(since=mark)
+        for command in ("sleep 1000", "sleep 1000 | sleep 1000 | cat"):
+            there.type(f"{command}\n")
+            assert not (await until_waiting(there.pid, timeout=0.2, since=mark)).waiting
+            there.type("\x03")
+            mark = await there.wait(since=mark)
         there.type("sleep 100 &\n")
         mark = await there.wait(since=mark)  # in the background it does not matter
         there.type("cat\n")
