@@ -175,8 +175,8 @@ class Engine:
                 live.stepping.give_up(CLOSING)
         if self._house.background:
             await asyncio.wait(self._house.background, timeout=_PATIENCE)
-        self._house.launcher.close()
-        await self._house.log_writer.close()  # ends what waits for an attached client, for days perhaps
+        self._house.launcher.shut()
+        self._house.log_writer.shut()  # ends what waits for an attached client, for days perhaps
         await asyncio.gather(*self._house.background, return_exceptions=True)
         await self._house.workers.close()
         self._house.layers.trash.close()

@@ -169,6 +169,7 @@ class Ordinary(RequestHandler):
         """Whoever reads the body of a client that has shut its sending side in the middle of it gets InvalidRequest."""
         if self._half_closed and not request.content.is_eof():
             request.content.set_exception(InvalidRequest("unexpected EOF"))
+            self._lingering_time = 0.0  # where nobody reads it, aiohttp would, and note a mistake
 
     def handle_error(self, request, status=500, exc=None, message=None):  # type: ignore[no-untyped-def]
         from aiohttp import web

@@ -15,7 +15,7 @@ from kernel_engine.network.endpoint import Published
 from kernel_engine.paths import Instance
 from kernel_engine.runtime.answering import answering
 from kernel_engine.runtime.channel import Channel, Closed, Message
-from kernel_engine.runtime.companion import ATTEMPTS, PAUSE, connect_or_start, edition
+from kernel_engine.runtime.companion import edition
 
 _MODULE = "kernel_engine.gate.process"
 #: `process.ROOMS`, without importing it
@@ -38,26 +38,18 @@ class Gate:
     async def connect(cls, instance: Instance, *, on_lost: Callable[[], None]) -> Gate:
         """on_lost: the process has died, and with it what it kept open; not called after `shut`. One of older code is
         replaced, unless it has ports open. Unavailable."""
-        run = str(instance.run)
-        async with answering("the gate", f"{run}/gate.log"):
-            for _ in range(ATTEMPTS):
-                end = await asyncio.to_thread(connect_or_start, instance.gate_socket, _MODULE, "--run", run)
-                end.setblocking(False)
-                there = cls(Channel(end))
-                try:
-                    found = await there._ask({"verb": "edition"})
-                    if found["edition"] == edition(*_ROOMS) or not found["idle"]:
-                        there._on_lost = on_lost
-                        return there
-                    await there._ask({"verb": "quit"})
-                except Unavailable:
-                    pass  # one that was killed a moment ago may still accept, but it does not answer
-                except BaseException:
-                    there.shut()
-                    raise
-                there.shut()
-                await asyncio.sleep(PAUSE)
-        raise Unavailable("the gate does not answer")
+        there = await answering("the gate", instance.gate_socket, _MODULE, "--run", str(instance.run), make=cls)
+        there._on_lost = on_lost
+        return there
+
+    async def may_be_replaced(self) -> bool:
+        found = await self._ask({"verb": "edition"})
+        return bool(found["idle"]) and found["edition"] != await asyncio.to_thread(edition, *_ROOMS)
+
+    async def quit(self) -> None:
+        with suppress(Unavailable):
+            await self._ask({"verb": "quit"})
+        self.shut()
 
     async def way_out(self) -> str:
         """Why containers cannot reach what is outside; "" where they can."""

@@ -74,7 +74,7 @@ table ip {table} {{
     }}
     chain postrouting {{
         type nat hook postrouting priority srcnat; policy accept;
-        ip saddr {gateway.network} oifname != {{ {bridge}, "ke-*" }} masquerade
+        ip saddr {gateway.network} oifname != {bridge} oifname != "ke-*" masquerade
     }}
 }}
 """

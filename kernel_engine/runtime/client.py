@@ -18,7 +18,7 @@ from kernel_engine.errors import EngineError, InvalidRequest, Unavailable
 from kernel_engine.paths import Instance
 from kernel_engine.runtime.answering import answering
 from kernel_engine.runtime.channel import DESCRIPTORS, Channel, Closed, Message
-from kernel_engine.runtime.companion import ATTEMPTS, PAUSE, connect_or_start, connected, edition
+from kernel_engine.runtime.companion import connected, edition
 from kernel_engine.runtime.events import Created, Exited, Inside, Known, Started, Stdio, Stopped
 from kernel_engine.runtime.handshake import GIVEN_UP, raised
 from kernel_engine.runtime.spec import Process, Spec
@@ -70,26 +70,17 @@ class Launcher:
         """Starts the process if none answers. Unavailable, with the launcher's own words, where it cannot start.
 
         on_exit: every exit, of execs too; exits from before this connection come after `known`. on_lost: the launcher
-        has died (and with it its containers); not called after `close`. on_swept: what a container's end asked of the
+        has died (and with it its containers); not called after `shut`. on_swept: what a container's end asked of the
         kernel in the launcher. One of older code is replaced, unless it runs something.
         """
         arguments = ("--run", str(instance.run), "--cgroup", instance.cgroup)
-        async with answering("the launcher", f"{instance.run}/launcher.log"):
-            for _ in range(ATTEMPTS):
-                end = await asyncio.to_thread(connect_or_start, instance.launcher_socket, _MODULE, *arguments)
-                end.setblocking(False)
-                there = cls(Channel(end), on_exit, lambda: None, on_swept)
-                try:
-                    if not await there._may_be_replaced():
-                        there._on_lost = on_lost
-                        return there
-                    await there.quit()
-                except Unavailable:  # one that was killed a moment ago may still accept, but it does not answer
-                    await asyncio.sleep(PAUSE)
-                except BaseException:
-                    there.close()
-                    raise
-        raise Unavailable("the launcher does not answer")
+
+        def make(channel: Channel) -> Launcher:
+            return cls(channel, on_exit, lambda: None, on_swept)
+
+        there = await answering("the launcher", instance.launcher_socket, _MODULE, *arguments, make=make)
+        there._on_lost = on_lost
+        return there
 
     @staticmethod
     def notes(instance: Instance) -> dict[str, str]:
@@ -199,15 +190,15 @@ class Launcher:
         self._on_lost = lambda: None
         with suppress(Unavailable):
             await self._ask({"verb": "quit"})
-        self.close()
+        self.shut()
 
-    def close(self) -> None:
+    def shut(self) -> None:
         """Leaves; launcher and containers go on."""
         if not self._closed:
             self._on_lost = lambda: None
             self._end("the connection to the launcher was closed")
 
-    async def _may_be_replaced(self) -> bool:
+    async def may_be_replaced(self) -> bool:
         try:
             answer = await self._ask({"verb": "edition"})
         except InvalidRequest:  # so old that it does not know the word

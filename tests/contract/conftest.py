@@ -54,7 +54,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.handed: list[Handed] = []
-        self.created: list[tuple[ContainerOptions, str | None]] = []
+        self.created: list[tuple[ContainerOptions, str | None, str]] = []
         self.started = threading.Event()
         self.cancelled = threading.Event()
         self.finished = threading.Event()
@@ -98,8 +98,10 @@ class Recorder:
                 await loop.sock_sendall(client, data)
             await loop.sock_sendall(client, b">")
 
-    async def create(self, options: ContainerOptions, name: str | None) -> tuple[str, tuple[str, ...]]:
-        self.created.append((options, name))
+    async def create(
+        self, options: ContainerOptions, name: str | None, *, platform: str
+    ) -> tuple[str, tuple[str, ...]]:
+        self.created.append((options, name, platform))
         return "c" * 64, ("be careful",)
 
     async def start(self, reference: str) -> None:

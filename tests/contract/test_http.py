@@ -75,10 +75,17 @@ def test_another_method_is_another_page(door: Door) -> None:
 
 def test_create(door: Door) -> None:
     body = {"Image": "busybox", "Cmd": ["true"], "HostConfig": {"NetworkMode": "default"}}
-    reply = request(door.path, "POST", "/v1.47/containers/create?name=%2Fweb", body)
+    reply = request(door.path, "POST", "/v1.47/containers/create?name=%2Fweb&platform=linux%2Farm", body)
     assert (reply.status, reply.json()) == (201, {"Id": "c" * 64, "Warnings": ["be careful"]})
-    options, name = door.asked.created[0]
-    assert (options.image, options.command, name) == ("busybox", ("true",), "web")
+    options, name, platform = door.asked.created[0]
+    assert (options.image, options.command, name, platform) == ("busybox", ("true",), "web", "linux/arm")
+
+
+def test_a_body_that_ends_in_the_middle_and_that_nobody_reads(door: Door, caplog: pytest.LogCaptureFixture) -> None:
+    head = b"POST /nosuch HTTP/1.1\r\nHost: d\r\nContent-Length: 100\r\n\r\n"
+    for _ in range(5):
+        assert parse(exchange(door.path, head + b"a part", shut=True)).status == 404
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"x"', b"\xff\xfe", b"[" * 100000, rb'{"Image":"\ud800"}'])

@@ -6,6 +6,7 @@ emulation takes its time: half an hour and more.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -97,10 +98,10 @@ def copy_project(target: Path) -> None:
         cwd=REPOSITORY, check=True, capture_output=True, text=True,
     )  # fmt: skip
     for name in filter(None, listed.stdout.split("\0")):
-        if (REPOSITORY / name).is_file():  # not one that is deleted, but not yet in git
+        if os.path.lexists(REPOSITORY / name):  # not one that is deleted, but not yet in git
             (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(REPOSITORY / name, target / name)
-    subprocess.run(["chown", "-R", "0:0", target], check=True)
+            shutil.copy(REPOSITORY / name, target / name, follow_symlinks=False)
+    subprocess.run(["chown", "-R", "-h", "0:0", target], check=True)
 
 
 def answers_in(output: str) -> dict[str, Answer]:

@@ -16,7 +16,7 @@ from kernel_engine.errors import Unavailable
 from kernel_engine.paths import Instance
 from kernel_engine.runtime.answering import answering
 from kernel_engine.runtime.channel import Channel, Closed, Message
-from kernel_engine.runtime.companion import ATTEMPTS, PAUSE, connect_or_start, edition
+from kernel_engine.runtime.companion import edition
 from kernel_engine.runtime.events import Stdio
 from kernel_engine.runtime.log_writer import detach_keys as keys
 
@@ -60,23 +60,14 @@ class LogWriter:
         cls, instance: Instance, *, on_lost: Callable[[], None], on_stdin_closed: Callable[[str], object]
     ) -> LogWriter:
         """on_stdin_closed: a process's input has ended, whoever else holds its pipe must let go of it."""
-        run = str(instance.run)
-        async with answering("the log writer", f"{run}/log-writer.log"):
-            for _ in range(ATTEMPTS):
-                end = await asyncio.to_thread(connect_or_start, instance.log_writer_socket, _MODULE, "--run", run)
-                end.setblocking(False)
-                there = cls(Channel(end), lambda: None, on_stdin_closed)
-                try:
-                    if not await there._may_be_replaced():
-                        there._on_lost = on_lost
-                        return there
-                    await there.quit()
-                except Unavailable:  # one that was killed a moment ago may still accept, but it does not answer
-                    await asyncio.sleep(PAUSE)
-                except BaseException:
-                    await there.close()
-                    raise
-        raise Unavailable("the log writer does not answer")
+
+        def make(channel: Channel) -> LogWriter:
+            return cls(channel, lambda: None, on_stdin_closed)
+
+        words = (_MODULE, "--run", str(instance.run))
+        there = await answering("the log writer", instance.log_writer_socket, *words, make=make)
+        there._on_lost = on_lost
+        return there
 
     async def adopt(self, id: str, stdio: Stdio, *, log: LogFile | None, stdin_once: bool) -> None:
         """Takes a process's streams over. Idempotent by id."""
@@ -163,14 +154,14 @@ class LogWriter:
         """Ends the log writer and lets its clients go."""
         with suppress(Unavailable):
             await self._ask({"verb": "quit"})
-        await self.close()
+        self.shut()
 
-    async def _may_be_replaced(self) -> bool:
+    async def may_be_replaced(self) -> bool:
         """One of older code that holds nothing."""
         held = await self._ask({"verb": "holds"})
         return not held["ids"] and held.get("edition") != await asyncio.to_thread(edition)
 
-    async def close(self) -> None:
+    def shut(self) -> None:
         """Leaves; the log writer goes on."""
         self._on_lost = lambda: None
         self._end("the connection to the log writer was closed")

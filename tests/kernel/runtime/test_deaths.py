@@ -23,7 +23,7 @@ async def test_containers_outlive_the_client(machine: Machine) -> None:
     close(first)
     close(second)
     pid = machine.launcher.pid
-    machine.launcher.close()
+    machine.launcher.shut()
     while alive(first.pid):  # it ends while nobody listens
         await asyncio.sleep(0.01)
     await machine.connect()
@@ -50,7 +50,7 @@ async def test_a_start_that_waits_for_a_dead_client_is_given_up(machine: Machine
     spec = machine.spec("true")
 
     async def die(_created: object) -> None:
-        machine.launcher.close()
+        machine.launcher.shut()
         await asyncio.sleep(0)
 
     with pytest.raises(Unavailable):
@@ -66,7 +66,7 @@ async def test_a_new_client_hears_nothing_of_what_the_old_one_asked(machine: Mac
 
     async def die(_created: object) -> None:
         cgroups.freeze(spec.cgroup, spec.id)  # on v1 it ends when it is thawed
-        machine.launcher.close()
+        machine.launcher.shut()
 
     with pytest.raises(Unavailable):
         await machine.start(spec, die)
@@ -121,8 +121,8 @@ async def test_two_clients_start_one_launcher(machine: Machine) -> None:
     second = Machine(base=machine.base, instance=machine.instance)
     await asyncio.gather(first.connect(), second.connect())
     assert first.launcher.pid == second.launcher.pid
-    first.launcher.close()
-    second.launcher.close()
+    first.launcher.shut()
+    second.launcher.shut()
 
 
 async def test_it_stays_small_and_keeps_no_descriptor(machine: Machine) -> None:
@@ -151,7 +151,7 @@ async def test_one_of_older_code_is_replaced_when_nothing_runs(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = machine.launcher.pid
-    machine.launcher.close()
+    machine.launcher.shut()
     after_an_update(monkeypatch)
     await machine.connect()
     assert machine.launcher.pid != before and not alive(before)
@@ -162,7 +162,7 @@ async def test_one_of_older_code_keeps_what_runs(machine: Machine, monkeypatch: 
     before = machine.launcher.pid
     started = await machine.start(machine.spec("sleep", "1000"))
     close(started)
-    machine.launcher.close()
+    machine.launcher.shut()
     after_an_update(monkeypatch)
     await machine.connect()
     assert machine.launcher.pid == before and alive(started.pid)

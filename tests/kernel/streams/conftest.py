@@ -20,7 +20,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     there = House(tmp_path)
     await there.connect()
     yield there
-    await there.writer.close()
+    there.writer.shut()
     if (end := connected(there.instance.log_writer_socket)) is not None:  # whichever it is by now
         with end:
             credentials = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)

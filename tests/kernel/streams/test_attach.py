@@ -318,7 +318,7 @@ async def test_without_a_daemon_they_are_let_go_at_the_end_of_the_streams(house:
     waiting, _ = await house.attach("never started")
     over.end()
     assert await house.writer.drained("over", PATIENCE)
-    await house.writer.close()  # as if it had been killed
+    house.writer.shut()  # as if it had been killed
     assert await received(ended) == b""
     assert await received(waiting) == b""
     os.write(pipes.stdout, b"still here")
@@ -416,7 +416,7 @@ async def test_the_end_waits_for_who_gets_the_log_first(house: House) -> None:
         await house.writer.release(id)
         assert not readable(mine)
         if dies:
-            await house.writer.close()
+            house.writer.shut()
             await house.connect()
         else:
             await house.writer.go_on(attached.name)

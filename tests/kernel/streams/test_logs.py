@@ -170,7 +170,7 @@ async def test_a_daemon_that_comes_back_finds_everything_going_on(house: House) 
     os.write(pipes.stdout, b"on\n")
     assert await asyncio.get_running_loop().sock_recv(client, 10) == b"on\n"
     await house.until_logged(1)
-    await old.close()
+    old.shut()
     client.close()
     pipes.end()
 
@@ -181,7 +181,7 @@ async def test_one_of_older_code_is_replaced_when_it_holds_nothing(
     pipes, before = Pipes(), house.writer.pid
     await pipes.give(house, "a", log=house.log())
     for holds in (True, False):
-        await house.writer.close()
+        house.writer.shut()
         newer = iter(["newer"])
         monkeypatch.setattr(client, "edition", lambda newer=newer: next(newer, edition()))
         await house.connect()
@@ -201,7 +201,7 @@ async def test_two_clients_at_once_start_one_log_writer(house: House) -> None:
     await house.connect()
     assert {int(pid) for pid in found} == {house.writer.pid} == {other.writer.pid for other in others}
     for other in others:
-        await other.writer.close()
+        other.writer.shut()
 
 
 async def test_it_is_a_process_of_its_own_and_small(house: House) -> None:
