@@ -1,7 +1,7 @@
 """From a bare system to a passed first lab, with the address that a person on the host opens.
 
-By `./lab up` with the internet on Debian 12, Debian 13, Ubuntu 24.04 and Debian 12 for arm64; by the Vagrantfile's
-provisioning script on a Debian 12 that reaches nobody, from a bundle. Software emulation: an hour and more each.
+By `./lab up` with the internet on Debian 12 and 13, Ubuntu 22.04 and 24.04, and Debian 12 for arm64; by the Vagrantfile's
+provisioning script on a Debian 12 that reaches nobody, from a bundle. Software emulation: half an hour and more each.
 """
 
 from __future__ import annotations
