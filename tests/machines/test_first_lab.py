@@ -1,6 +1,6 @@
 """From a bare system to a passed first lab, with the address that a person on the host opens.
 
-By `./lab up` with the internet on Debian 12 and 13, Ubuntu 22.04 and 24.04, and Debian 12 for arm64; by the Vagrantfile's
+By `./lab up` with the internet on Debian 12 and 13, Ubuntu 22.04 and 24.04, Debian 12 for arm64; by the Vagrantfile's
 provisioning script on a Debian 12 that reaches nobody, from a bundle. Software emulation: half an hour and more each.
 """
 
