@@ -34,7 +34,7 @@ from kernel_engine.paths import Instance
 from kernel_engine.runtime import capabilities, cgroups, seccomp
 from kernel_engine.runtime.client import Launcher
 from kernel_engine.runtime.defaults import DEFAULT_SYSCTLS, IPV6_OFF, MASKED_PATHS, READONLY_PATHS
-from kernel_engine.runtime.events import Created, Exited
+from kernel_engine.runtime.events import Born, Exited
 from kernel_engine.runtime.spec import Mount, Process, Rootfs, Spec
 from kernel_engine.syscalls.netlink import Netlink
 from tests.busybox_registry import root_tar
@@ -122,20 +122,21 @@ class Ours:
         self._ended = asyncio.get_running_loop().create_future()
         self._number += 1
 
-        async def connect(created: Created) -> None:
-            assert created.netlink is not None
+        async def connect(born: Born) -> None:
+            netlink = await born.netlink
+            assert netlink is not None
             if not networked:
-                return loopback_up(created.netlink)
+                return loopback_up(netlink)
             cable = Cable(
                 outside=f"ours{self._number}",
                 bridge=self._bridge,
-                pid=created.pid,
+                pid=born.pid,
                 mac="02:42:ac:1f:ff:02",
                 interface=IPv4Interface("172.31.255.2/24"),
                 gateway="172.31.255.1",
                 mtu=0,
             )
-            return plug(self._host, os.dup(created.netlink), cable)
+            return plug(self._host, os.dup(netlink), cable)
 
         start = time.monotonic_ns()
         started = await self._launcher.launch(spec, connect)

@@ -31,7 +31,7 @@ from kernel_engine.formats.frozen import to_json
 from kernel_engine.network.endpoint import Endpoint
 from kernel_engine.network.networks import loopback_up
 from kernel_engine.network.ports import Reservation
-from kernel_engine.runtime.events import Created, Started, Stdio
+from kernel_engine.runtime.events import Born, Started, Stdio
 from kernel_engine.runtime.log_writer.client import LogFile
 from kernel_engine.runtime.spec import Spec
 from kernel_engine.syscalls.trace import Packed, Step, Steps, Trace, adopt, recording
@@ -115,13 +115,14 @@ async def _launch(
     endpoints: tuple[Endpoint, ...] = ()
     ports = await _reserve_ports(house, record)
 
-    async def connect(created: Created) -> None:
+    async def connect(born: Born) -> None:
         nonlocal endpoints
-        if stepping is not None and created.netlink is not None:
-            await stepping.pause(networking.coming(record, ports), pid=created.pid)
-        adopted = asyncio.ensure_future(_adopt(house, record, created.stdio))
+        adopted = asyncio.ensure_future(_adopt(house, record, born.stdio))
         try:
-            endpoints = await _attach_networks(house, record, created, trace, ports)
+            netlink = await born.netlink
+            if stepping is not None and netlink is not None:
+                await stepping.pause(networking.coming(record, ports), pid=born.pid)
+            endpoints = await _attach_networks(house, record, netlink, born.pid, trace, ports)
             if endpoints:  # known to the launcher sooner than to the disk
                 house.launcher.hold(record.id, to_json(endpoints), () if ports is None else ports.descriptors())
         finally:
@@ -225,16 +226,16 @@ async def _reserve_ports(house: House, record: Container) -> Reservation | None:
 
 
 async def _attach_networks(
-    house: House, record: Container, created: Created, trace: Trace, ports: Reservation | None
+    house: House, record: Container, netlink: int | None, pid: int, trace: Trace, ports: Reservation | None
 ) -> tuple[Endpoint, ...]:
     """() for a container that is on no bridge."""
-    if created.netlink is None:
+    if netlink is None:
         return ()  # the host's own network
     with recording(trace):
         if not (networking.is_networked(record.config) and record.config.networks):
-            loopback_up(created.netlink)
+            loopback_up(netlink)
             return ()
-        return await networking.attach_all(house, record, created.netlink, created.pid, ports)
+        return await networking.attach_all(house, record, netlink, pid, ports)
 
 
 async def _adopt(house: House, record: Container, stdio: Stdio) -> None:

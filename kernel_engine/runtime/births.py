@@ -1,6 +1,7 @@
 """Starts that are under way: a child has been forked and has not yet become its program.
 
-Each is a small state machine driven by the child's handshake, the client's `go`, and the child's end.
+Each is a small state machine driven by the child's handshake and the child's end. What a container's first process and
+the client say to each other meanwhile goes past here (`line`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
@@ -51,12 +52,11 @@ class Birth:
     request: int
     channel: Channel
     trace: Trace
-    waiting: bool  #: for the client's go
     stepped: bool = False  #: the child waits before each call, and ends with the client that looks on
     told: bool = False  #: how it was made has been told with its first stop
     listening: bool = True
     steps: bytes = b""  #: the child's part of the trace, packed
-    given: tuple[str, ...] = ()  #: the streams that the client has got with `created`
+    given: tuple[str, ...] = ()  #: the streams that the client has got at once
     held_still: tuple[Entry, ...] = ()  #: who could look into it, frozen for as long as it is under way
     error: Message | None = None
 
@@ -74,13 +74,14 @@ class Births:
         return not self._births
 
     # requests ---------------------------------------------------------------------------------------------------
-    def launch(self, message: Message) -> None:
+    def launch(self, message: Message, descriptors: Sequence[int]) -> None:
+        """descriptors: the child's end of its line; stays the caller's."""
         spec = self._ground.spec(spec_from_json(message["spec"]))
         self._must_be_free(spec.id)
         trace = Trace("launcher")
         with recording(trace):
             try:
-                self._fork_first(spec, message["request"], trace, stepped=message.get("stepped", False))
+                self._fork_first(spec, descriptors[0], message["request"], trace, stepped=message["stepped"])
             except OSError as error:
                 self._launcher.register.remove_group(spec.cgroup, spec.id)
                 self._refuse(message["request"], error, START_PREFIX, trace)
@@ -96,15 +97,6 @@ class Births:
             except OSError as error:
                 self._refuse(message["request"], error, EXEC_PREFIX, trace)
 
-    def go(self, id: str) -> None:
-        birth = self._births.get(id)
-        if birth is not None and birth.waiting:
-            birth.waiting = False
-            try:
-                birth.channel.send({"say": "go"})
-            except Closed:
-                return  # it is dying; its end is reported by its pidfd
-
     def proceed(self, id: str) -> None:
         """A child that has stopped makes its next call."""
         birth = self._births.get(id)
@@ -112,7 +104,7 @@ class Births:
             try:
                 birth.channel.send({"say": "next"})
             except Closed:
-                return  # as above
+                return  # it is dying; its end is reported by its pidfd
 
     def hold(self, id: str, note: str, descriptors: list[int]) -> None:
         """Keeps the client's note and descriptors for as long as the process lives."""
@@ -135,12 +127,13 @@ class Births:
             birth.entry.close_stream("stdin")
 
     def give_up_waiting(self) -> None:
+        """A first process waits for the client, who alone knows whether it has said that it may go on."""
         for id, birth in tuple(self._births.items()):
-            if birth.waiting or birth.stepped:
+            if birth.entry.is_first:
                 self.abort(id)
 
     # forks ------------------------------------------------------------------------------------------------------
-    def _fork_first(self, spec: Spec, request: int, trace: Trace, *, stepped: bool) -> None:
+    def _fork_first(self, spec: Spec, line: int, request: int, trace: Trace, *, stepped: bool) -> None:
         new_pid, v2 = "pid" in spec.namespaces, cgroups.mode() == "v2"
         parts, filter_program = init.parts_of(spec, self._ground), init.filter_of(spec.process)
         owners = {item.namespace: self._launcher.register.running(item.container) for item in spec.joined}
@@ -166,6 +159,7 @@ class Births:
                 lambda: init.first_process(
                     spec,
                     child,
+                    Channel(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=line)),
                     ends.theirs,
                     parts=parts,
                     filter_program=filter_program,
@@ -199,14 +193,21 @@ class Births:
             request=request,
             channel=parent,
             trace=trace,
-            waiting=True,
             stepped=stepped,
+            given=tuple(ends.ours),
             held_still=held_still,
         )
         self._watch(birth)
-        if stepped:
+        self._introduce(birth)
+
+    def _introduce(self, birth: Birth) -> None:
+        """The client gets the pipes, so that they are ready before the exec."""
+        entry = birth.entry
+        event = {"event": "born", "id": entry.id, "pid": entry.pid, "streams": birth.given}
+        self._launcher.reply(birth.client, event, tuple(entry.streams.values()))
+        if birth.stepped:
             return  # how long it may stand still is the client's to say
-        id, pid = birth.entry.id, birth.entry.pid  # not the birth: the timer outlives it
+        id, pid = entry.id, entry.pid  # not the birth: the timer outlives it
         self._launcher.loop.later(GO_DEADLINE, lambda: self._deadline(id, pid))
 
     def _fork_added(self, process: Process, id: str, first: Entry, request: int, trace: Trace) -> None:
@@ -237,12 +238,11 @@ class Births:
             streams=ends.ours,
         )  # fmt: skip
         client = self._launcher.clients
-        birth = Birth(entry=entry, client=client, request=request, channel=parent, trace=trace, waiting=True)
+        birth = Birth(entry=entry, client=client, request=request, channel=parent, trace=trace)
         self._watch(birth)
         if watched:
             parent.hear_only(pid)
             parent.send(newcomer.task(process, home, ends.theirs))
-        self.go(id)
 
     def _hold_still(self, owner: Entry | None) -> tuple[Entry, ...]:
         """A first process has to be in the other container's pid namespace from its birth on, because its /proc shows
@@ -278,8 +278,6 @@ class Births:
 
     def _understand(self, birth: Birth, message: Message, descriptors: list[int]) -> None:
         match message["say"]:
-            case "created":
-                self._created(birth, descriptors)
             case "stop":
                 self._stopped(birth, message)
             case "exec":
@@ -309,22 +307,12 @@ class Births:
     def _stopped(self, birth: Birth, message: Message) -> None:
         made = [] if birth.told else [list(step) for step in birth.trace.steps]
         birth.told = True
-        stop = {name: message[name] for name in ("call", "seen")}
+        stop = {name: message[name] for name in ("call", "seen", "after")}
         self._launcher.reply(
             birth.client,
             {"event": "stopped", "id": birth.entry.id, "pid": birth.entry.pid, "launcher": made, **stop},
             packed=message.get("packed", b""),
         )
-
-    def _created(self, birth: Birth, netlink: list[int]) -> None:
-        """The client gets the netlink socket and the pipes, so that network and streams are ready before the exec."""
-        entry = birth.entry
-        if entry.is_first:
-            birth.given = tuple(entry.streams)
-            event = {"event": "created", "id": entry.id, "pid": entry.pid, "streams": birth.given}
-            self._launcher.reply(birth.client, event, (*entry.streams.values(), *netlink))
-        for fd in netlink:
-            os.close(fd)
 
     def _started(self, birth: Birth) -> None:
         """execve(2) comes next. Its failure would be the process's own, with a word on its stderr, as with runc."""
@@ -378,7 +366,7 @@ class Births:
 
     def _deadline(self, id: str, pid: int) -> None:
         birth = self._births.get(id)
-        if birth is not None and birth.waiting and birth.entry.pid == pid:
+        if birth is not None and birth.entry.pid == pid:
             self.abort(id, f"nobody answered for {GO_DEADLINE:.0f} s while the network was attached")
 
     def _must_be_free(self, id: str) -> None:

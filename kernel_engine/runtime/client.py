@@ -1,7 +1,7 @@
 """The daemon's side of the launcher: an asyncio client that starts the launcher where none answers.
 
-Each method is one message and its answer; `launch` also carries the network callback in between. Descriptors that
-come with an answer belong to the caller.
+Each method is one message and its answer; `launch` also calls back in between, and speaks to the child itself (`line`).
+Descriptors that come with an answer belong to the caller.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from kernel_engine.paths import Instance
 from kernel_engine.runtime.answering import answering
 from kernel_engine.runtime.channel import DESCRIPTORS, Channel, Closed, Message
 from kernel_engine.runtime.companion import connected, edition
-from kernel_engine.runtime.events import Created, Exited, Inside, Known, Started, Stdio, Stopped
+from kernel_engine.runtime.events import Born, Exited, Inside, Known, Started, Stdio, Stopped
 from kernel_engine.runtime.handshake import GIVEN_UP, raised
+from kernel_engine.runtime.line import BrokenOff, Line
 from kernel_engine.runtime.spec import Process, Spec
 from kernel_engine.syscalls.trace import Call, Packed, Step, Steps, adopt
 
@@ -29,7 +30,7 @@ _PATIENCE = 2.0
 
 Answer = tuple[Message, list[int]]
 _MODULE = "kernel_engine.runtime.launcher"
-OnCreated = Callable[[Created], Awaitable[None]]
+OnBorn = Callable[[Born], Awaitable[None]]
 OnStop = Callable[[Stopped], Awaitable[None]]
 OnSwept = Callable[[str, tuple[Step, ...]], None]
 
@@ -50,7 +51,7 @@ class Launcher:
         self._on_lost = on_lost
         self._numbers = count(1)
         self._answers: dict[int, asyncio.Future[Answer]] = {}
-        self._created: dict[str, asyncio.Future[Answer]] = {}
+        self._born: dict[str, asyncio.Future[Answer]] = {}
         self._stops: dict[str, asyncio.Queue[Message]] = {}
         self._closed = False
         self._loop = asyncio.get_running_loop()
@@ -104,45 +105,49 @@ class Launcher:
         return dict(message.get("notes", {}))
 
     # processes --------------------------------------------------------------------------------------------------
-    async def launch(self, spec: Spec, on_created: OnCreated, on_stop: OnStop | None = None) -> Started:
-        """Starts a container's first process. If `on_created` raises, the child is killed and that error raised.
+    async def launch(self, spec: Spec, on_born: OnBorn, on_stop: OnStop | None = None) -> Started:
+        """Starts a container's first process. If `on_born` raises, the child is killed and that error raised.
 
-        `on_created` runs while the child mounts its root; its descriptors are valid until it returns. on_stop: the
-        child stands still before each kernel call until this has returned, and while `on_created` runs; what it raises
-        ends the launch as with `on_created`.
+        `on_born` runs while the child makes its namespaces and mounts its root; the descriptors that it gets are valid
+        until it returns, and the program begins no sooner. on_stop: the child stands still before each kernel call
+        until this has returned, and from when it says that it is ready to when `on_born` has returned; what it raises
+        ends the launch as with `on_born`.
 
         Raises StartFailed, KernelRefused, InvalidRequest (unknown user), Conflict (already running), each with
         `.trace`.
         """
-        created = self._loop.create_future()
-        self._created[spec.id] = created
-        answer = self._send({"verb": "launch", "spec": spec, "stepped": on_stop is not None})
+        line, born = Line(), self._loop.create_future()
+        self._born[spec.id] = born
         introduced = asyncio.Event()
         stopping: asyncio.Task[None] | None = None
-        if on_stop is not None:
-            self._stops[spec.id] = asyncio.Queue()
-            stopping = self._loop.create_task(self._serve_stops(spec.id, on_stop, introduced))
         try:
-            await asyncio.wait((created, answer), return_when=asyncio.FIRST_COMPLETED)
-            if created.done() and not answer.done():
-                await self._introduce(spec.id, created, on_created, answer)
-                introduced.set()
-            return _started(spec.id, await answer)
+            answer = self._send({"verb": "launch", "spec": spec, "stepped": on_stop is not None}, (line.theirs,))
+            line.hand_over()
+            if on_stop is not None:
+                self._stops[spec.id] = asyncio.Queue()
+                stopping = self._loop.create_task(self._serve_stops(spec.id, on_stop, introduced))
+            try:
+                await asyncio.wait((born, answer), return_when=asyncio.FIRST_COMPLETED)
+                if born.done() and not answer.done():
+                    await self._introduce(spec.id, born, line, on_born, answer)
+                    introduced.set()
+                return _started(spec.id, await answer)
+            except asyncio.CancelledError:
+                self._give_up(spec.id, answer)
+                raise
         except EngineError:
             if stopping is not None and stopping.done():
                 await stopping  # whose own error is the reason
-            raise
-        except asyncio.CancelledError:
-            self._give_up(spec.id, answer)
             raise
         finally:
             self._stops.pop(spec.id, None)
             if stopping is not None and not stopping.done():
                 stopping.cancel()
-            self._created.pop(spec.id, None)
-            if created.done() and not created.cancelled():
-                _close_all(created.result()[1])
-            created.cancel()
+            line.close()
+            self._born.pop(spec.id, None)
+            if born.done() and not born.cancelled():
+                _close_all(born.result()[1])
+            born.cancel()
 
     def hold(self, id: str, note: str, descriptors: Sequence[int] = ()) -> None:
         """Within `on_created`: gives the launcher a note and duplicates of descriptors, which it keeps until the
@@ -207,7 +212,7 @@ class Launcher:
 
     # the wire ---------------------------------------------------------------------------------------------------
     async def _serve_stops(self, id: str, on_stop: OnStop, introduced: asyncio.Event) -> None:
-        """One stop after another; those behind `created` when that has been answered."""
+        """One stop after another; those behind the child's `created` when that has been answered."""
         queue = self._stops[id]
         while True:
             message = await queue.get()
@@ -221,14 +226,15 @@ class Launcher:
             self._post({"verb": "proceed", "id": id})
 
     async def _introduce(
-        self, id: str, created: asyncio.Future[Answer], on_created: OnCreated, answer: asyncio.Future[Answer]
+        self, id: str, born: asyncio.Future[Answer], line: Line, on_born: OnBorn, answer: asyncio.Future[Answer]
     ) -> None:
-        message, descriptors = created.result()
+        message, descriptors = born.result()
         streams = {name: descriptors.pop(0) for name in message["streams"]}
-        netlink = descriptors[0] if descriptors else None
-        inode = os.fstat(netlink).st_ino if netlink is not None else 0
         try:
-            await on_created(Created(id=id, pid=message["pid"], netlink=netlink, stdio=Stdio(**streams)))
+            await on_born(Born(id=id, pid=message["pid"], netlink=line.netlink, stdio=Stdio(**streams)))
+        except BrokenOff:
+            await asyncio.wait((answer,))
+            return  # whose reason is the child's own
         except Exception:
             self._post({"verb": "abort", "id": id})
             await asyncio.wait((answer,))
@@ -237,11 +243,10 @@ class Launcher:
             _discard(answer)
             raise
         finally:
-            descriptors.clear()
             _close_all(list(streams.values()))
-            if netlink is not None:
-                _close_if_same(netlink, inode)
-        self._post({"verb": "go", "id": id})
+        if self._closed:
+            raise Unavailable("the launcher is gone")
+        line.go()
 
     def _give_up(self, id: str, answer: asyncio.Future[Answer]) -> None:
         with suppress(Unavailable):
@@ -255,10 +260,10 @@ class Launcher:
         _check(answer, descriptors)
         return answer
 
-    def _send(self, message: Message) -> asyncio.Future[Answer]:
+    def _send(self, message: Message, descriptors: Sequence[int] = ()) -> asyncio.Future[Answer]:
         number = next(self._numbers)
         future: asyncio.Future[Answer] = self._loop.create_future()
-        self._post({"request": number, **message})
+        self._post({"request": number, **message}, descriptors)
         self._answers[number] = future
         return future
 
@@ -298,12 +303,11 @@ class Launcher:
         if message.get("event") == "swept":
             return self._on_swept(message["id"], tuple(Step(*words) for words in message["trace"]))
         if message.get("event") == "stopped":
-            created = self._created.get(message["id"])
-            if (queue := self._stops.get(message["id"])) is not None and created is not None:
-                queue.put_nowait({**message, "after": created.done()})
+            if (queue := self._stops.get(message["id"])) is not None:
+                queue.put_nowait(message)
             return None
-        if message.get("event") == "created":
-            future = self._created.get(message["id"])
+        if message.get("event") == "born":
+            future = self._born.get(message["id"])
         else:
             future = self._answers.pop(message["reply"], None)
         if future is None or future.done():
@@ -374,10 +378,3 @@ def _discard(answer: asyncio.Future[Answer]) -> None:
 def _close_all(descriptors: list[int]) -> None:
     while descriptors:
         os.close(descriptors.pop())
-
-
-def _close_if_same(fd: int, inode: int) -> None:
-    """The callback may have closed it (`Netlink(fd)` owns what it wraps), and the number may be another's by now."""
-    with suppress(OSError):
-        if os.fstat(fd).st_ino == inode:
-            os.close(fd)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kernel_engine.syscalls.trace import Call, Step
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,18 +30,20 @@ class Stdio:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Created:
-    """The first process exists inside its namespaces and waits for `go`: the moment to attach network and streams.
+class Born:
+    """The first process exists, and makes its namespaces: the moment to attach its streams, and its network when it is
+    there.
 
     All descriptors are the launcher client's, which closes them when the callback returns.
     """
 
     id: str
     pid: int
-    #: an AF_NETLINK/NETLINK_ROUTE socket that the child opened inside its network namespace; None when it shares the
-    #: host's. Whoever holds it configures that namespace without entering it (a socket belongs for ever to the
-    #: namespace it was opened in, network_namespaces(7)).
-    netlink: int | None
+    #: done when it stands in its namespaces: an AF_NETLINK/NETLINK_ROUTE socket that it opened inside its network
+    #: namespace; None when that is another's. Whoever holds it configures that namespace without entering it (a socket
+    #: belongs for ever to the namespace it was opened in, network_namespaces(7)). Raises what the callback has to let
+    #: pass: then the process has ended before.
+    netlink: asyncio.Future[int | None]
     stdio: Stdio  #: without `console`, which is made later and comes with `Started`
 
 
@@ -68,7 +74,7 @@ class Started:
     id: str
     pid: int  #: as the host numbers it
     started_at: float  #: seconds since the epoch
-    stdio: Stdio  #: what `Created` has not given
+    stdio: Stdio  #: what `Born` has not given
     trace: Sequence[Step]  #: launcher's and child's part
 
 

@@ -1,8 +1,6 @@
-"""What a starting child and the launcher say to each other, each message a sentence.
+"""What a starting child says, and hears: to the launcher, and, on a line of its own, to whoever asked for it (`line`).
 
 child                         launcher
-created(netlink)         →    tells the daemon, which attaches a network meanwhile
-                         ←    go (or the socket closes: give up)
 stop(call, done)         →    only where a start is looked at step by step: the daemon is asked
                          ←    next (or the socket closes: give up)
 about_to_exec(console)   →    it counts as started; execve(2) closes the socket
@@ -28,38 +26,39 @@ WRONG_KIND = (
 
 
 class Handshake:
-    """The child's side, on a blocking socket that execve closes."""
+    """The child's side, on blocking sockets that execve closes."""
 
-    def __init__(self, channel: Channel, trace: Trace) -> None:
+    def __init__(self, channel: Channel, trace: Trace, line: Channel | None = None) -> None:
+        """line: None where nobody does anything meanwhile (an exec)."""
         self._channel = channel
         self._trace = trace
-        self._heard: list[str] = []
+        self._line = line
+        self._introduced = False
         self._told = 0  #: of the trace's steps
 
-    def fileno(self) -> int:
-        return self._channel.fileno()
+    def descriptors(self) -> tuple[int, ...]:
+        return (self._channel.fileno(),) if self._line is None else (self._channel.fileno(), self._line.fileno())
 
     def created(self, netlink: int | None) -> None:
-        self._channel.send({"say": "created"}, () if netlink is None else (netlink,))
+        """Raises channel.Closed when this start was given up."""
+        if self._line is not None:
+            self._introduced = True
+            self._line.send({"say": "created"}, () if netlink is None else (netlink,))
 
     def wait_for_go(self) -> None:
-        """Raises channel.Closed when the launcher gave this start up, or died."""
-        self._wait("go")
+        """Raises channel.Closed when this start was given up."""
+        if self._line is not None:
+            self._line.receive_one()
 
     def stop(self, name: str, arguments: str, source: str) -> None:
         """Waits before a call until somebody goes on; tells what was done since the last stop, and how this process
-        sees itself. Raises channel.Closed as `wait_for_go`."""
+        sees itself. Raises channel.Closed when the launcher gave this start up, or died."""
         done, self._told = self._trace.packed(self._told), len(self._trace.rows)
         seen = {"pid": os.getpid(), "hostname": os.uname().nodename, "user": os.geteuid(), "group": os.getegid()}
         call = {"name": name, "arguments": arguments, "source": source}
-        self._channel.send({"say": "stop", "call": call, "seen": seen}, packed=done)
-        self._wait("next")
-
-    def _wait(self, word: str) -> None:
-        """The other word may come first: who attaches a network does not know where the child stands."""
-        while word not in self._heard:
-            self._heard.append(self._channel.receive_one()[0]["say"])
-        self._heard.remove(word)
+        stop = {"say": "stop", "call": call, "seen": seen, "after": self._introduced}
+        self._channel.send(stop, packed=done)
+        self._channel.receive_one()
 
     def about_to_exec(self, console: int | None, sibling: tuple[int, int] | None = None) -> None:
         """sibling: pid and pidfd of the process that does it instead of this one."""

@@ -111,6 +111,7 @@ def _read_filter(path: str) -> bytes:
 def first_process(
     spec: Spec,
     channel: Channel,
+    line: Channel,
     streams: Streams,
     *,
     parts: Parts,
@@ -164,7 +165,7 @@ def first_process(
             look=ground.look,
         )
 
-    _run(live, channel, START_PREFIX, stepped=stepped)
+    _run(live, channel, START_PREFIX, line=line, stepped=stepped)
 
 
 def added_process(process: Process, home: Home, channel: Channel, streams: Streams) -> NoReturn:
@@ -187,7 +188,6 @@ def added_process(process: Process, home: Home, channel: Channel, streams: Strea
             user_namespaces.become_root()
         os.chdir("/")
         terminal = console.open_pair(Root.at("/"), process.rows, process.columns) if process.terminal else None
-        handshake.created(None)
         _become(
             process, handshake, streams, terminal, filter_program, make_cwd=False, mapped=mapped, watched=home.watched
         )
@@ -206,11 +206,18 @@ def _names(names: tuple[str, ...]) -> str:
     return namespace_flags(names).name or ""
 
 
-def _run(live: Callable[[Handshake], None], channel: Channel, prefix: str, *, stepped: bool = False) -> NoReturn:
+def _run(
+    live: Callable[[Handshake], None],
+    channel: Channel,
+    prefix: str,
+    *,
+    line: Channel | None = None,
+    stepped: bool = False,
+) -> NoReturn:
     """Nothing of the launcher's Python state may unwind in the child: it leaves by execve or by _exit."""
     gc.disable()
     trace = Trace("child", pid=0)
-    handshake = Handshake(channel, trace)
+    handshake = Handshake(channel, trace, line)
     if stepped:
         trace.before = handshake.stop
     try:
@@ -233,7 +240,7 @@ def _leave_the_launcher(handshake: Handshake, kept: tuple[int, ...]) -> None:
     security.own_keys()
     os.umask(0)
     first = 3
-    for fd in sorted({*kept, handshake.fileno()}):
+    for fd in sorted({*kept, *handshake.descriptors()}):
         if fd > first:
             sys.close_range(first, fd - 1)
         first = max(first, fd + 1)

@@ -110,11 +110,9 @@ class Launcher:
     def _obey(self, message: Message, descriptors: list[int]) -> None:
         match message["verb"]:
             case "launch":
-                self.births.launch(message)
+                self.births.launch(message, descriptors)
             case "exec":
                 self.births.execute(message)
-            case "go":
-                self.births.go(message["id"])
             case "proceed":
                 self.births.proceed(message["id"])
             case "hold":

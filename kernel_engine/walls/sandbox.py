@@ -22,7 +22,7 @@ from kernel_engine.formats.frozen import revive, to_json
 from kernel_engine.runtime import cgroups
 from kernel_engine.runtime.channel import Channel, spec_from_json
 from kernel_engine.runtime.client import Launcher as Client
-from kernel_engine.runtime.events import Created, Exited, Started
+from kernel_engine.runtime.events import Born, Exited, Started
 from kernel_engine.runtime.ground import Ground
 from kernel_engine.runtime.launcher import Launcher
 from kernel_engine.runtime.spec import Mount, Spec
@@ -157,24 +157,24 @@ class _Play:
             if "error" in files:
                 return Run(error=files["error"])
             self._found = Run(host=host, beside=revive(Seen, json.loads(await self._line())))
-            started = await client.launch(_adapted(self._spec, files["files"]), self._created)
+            started = await client.launch(_adapted(self._spec, files["files"]), self._born)
         except EngineError as error:
             steps = getattr(error, "trace", ())
             return replace(self._found, error=error.message, steps=tuple(map(tuple, steps)))
         return await self._to_the_end(started)
 
-    async def _created(self, created: Created) -> None:
+    async def _born(self, born: Born) -> None:
         """Its network, its streams, and what it sees before its program begins."""
-        if created.netlink is not None:
-            with Netlink(os.dup(created.netlink)) as netlink:
+        if (inside := await born.netlink) is not None:
+            with Netlink(os.dup(inside)) as netlink:
                 netlink.set_link(_LOOPBACK, up=True)
-        self._open = {self._hear(fd) for fd in (created.stdio.stdout, created.stdio.stderr) if fd is not None}
-        line = await self._line(os.pidfd_open(created.pid))
+        self._open = {self._hear(fd) for fd in (born.stdio.stdout, born.stdio.stderr) if fd is not None}
+        line = await self._line(os.pidfd_open(born.pid))
         if line:
             self._found = replace(
                 self._found,
                 inside=revive(Seen, json.loads(line)),
-                host_user=_user(created.pid),
+                host_user=_user(born.pid),
                 beside=_again(self._found.beside, self._launcher),
             )
 

@@ -19,7 +19,7 @@ from kernel_engine.paths import Instance
 from kernel_engine.runtime import capabilities, cgroups, seccomp
 from kernel_engine.runtime.client import Launcher
 from kernel_engine.runtime.defaults import DEFAULT_SYSCTLS, MASKED_PATHS, READONLY_PATHS
-from kernel_engine.runtime.events import Created, Exited, Started, Stdio
+from kernel_engine.runtime.events import Born, Exited, Started, Stdio
 from kernel_engine.runtime.spec import Process, Rootfs, Spec
 
 BUSYBOX = Path("/bin/busybox")
@@ -104,15 +104,15 @@ class Machine:
     def upper(self, id: str) -> Path:
         return self.base / id[:12] / "upper"
 
-    async def start(self, spec: Spec, on_created: Callable[[Created], Any] | None = None) -> Started:
+    async def start(self, spec: Spec, on_born: Callable[[Born], Any] | None = None) -> Started:
         kept = Stdio()
 
-        async def keep_streams(created: Created) -> None:
+        async def keep_streams(born: Born) -> None:
             nonlocal kept
-            given = {name: getattr(created.stdio, name) for name in ("stdin", "stdout", "stderr")}
+            given = {name: getattr(born.stdio, name) for name in ("stdin", "stdout", "stderr")}
             kept = Stdio(**{name: os.dup(fd) for name, fd in given.items() if fd is not None})
-            if on_created is not None:
-                await on_created(created)
+            if on_born is not None:
+                await on_born(born)
 
         try:
             started = await self.launcher.launch(spec, keep_streams)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kernel_engine.errors import Conflict, InvalidRequest, KernelRefused, NotFound, StartFailed
+from kernel_engine.runtime.events import Born
 from kernel_engine.runtime.spec import Mount, Rlimit
 from kernel_engine.syscalls.netlink import Netlink
 from tests.kernel.runtime.conftest import Machine, close
@@ -203,8 +204,10 @@ async def test_no_descriptor_leaks_into_the_container(machine: Machine) -> None:
 
 
 async def test_the_network_is_attached_between_created_and_go(machine: Machine) -> None:
-    async def attach(created: object) -> None:
-        with Netlink(created.netlink) as netlink:  # type: ignore[attr-defined]
+    async def attach(born: Born) -> None:
+        inside = await born.netlink
+        assert inside is not None
+        with Netlink(inside) as netlink:
             assert [link.name for link in netlink.links()][:1] == ["lo"]
             netlink.set_link(netlink.link("lo").index, up=True)
         await asyncio.sleep(0.05)
