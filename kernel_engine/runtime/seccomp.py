@@ -21,10 +21,11 @@ from typing import Any
 
 from kernel_engine.errors import InvalidRequest
 from kernel_engine.runtime.capabilities import ALL, NAMES
+from kernel_engine.runtime.seccomp_program import shorten
 
 DEFAULT = Path(__file__).with_name("seccomp_default.json")
 #: changes when compiled programs of older versions of this file must not be used any more
-_FORMAT = "2"
+_FORMAT = "3"
 
 #: numbers that are the same on every machine, for names that an older libseccomp does not know (Linux 5.17 to 6.13)
 _NEW_CALLS = {
@@ -88,7 +89,7 @@ def compile_profile(text: str, capabilities: Sequence[str], path: Path) -> None:
         rules = choose(profile, capabilities, machine, kernel)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidRequest(f"Decoding seccomp profile failed: {error}") from None
-    _write_once(path, _program(profile, rules, machine))
+    _write_once(path, shorten(_program(profile, rules, machine)))
 
 
 def choose(profile: Mapping[str, Any], capabilities: Iterable[str], machine: str, kernel: str) -> tuple[Rule, ...]:
