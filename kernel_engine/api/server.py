@@ -12,6 +12,7 @@ from aiohttp.web_server import Server as HttpServer
 
 from kernel_engine.api import hijack, routes
 from kernel_engine.api.call import COMMON_HEADERS, JSON, Call
+from kernel_engine.api.connection import Connection, Listener
 from kernel_engine.api.errors import body_of, message_of, note_failure, status_of
 from kernel_engine.api.front import Front, Ordinary, Taken
 from kernel_engine.api.operations import Operations
@@ -31,7 +32,7 @@ class Api:
         self._engine = engine
         self._http = HttpServer(self._answer, handler_cancellation=True)
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._listener: asyncio.Server | None = None
+        self._listener: Listener | None = None
         self._door: TcpDoor | None = None
         self._operations = Operations()
 
@@ -39,9 +40,11 @@ class Api:
     async def serve(cls, engine: Engine, listener: socket.socket) -> Api:
         """`listener` is bound; the API closes it."""
         api = cls(engine)
-        loop = asyncio.get_running_loop()
-        api._listener = await loop.create_unix_server(lambda: Front(api._http, api._take), sock=listener, backlog=512)
+        api._listener = Listener(listener, api._front)
         return api
+
+    def _front(self) -> Front:
+        return Front(self._http, self._take)
 
     def open_tcp(self, places: tuple[TcpAddress, ...], certificates: Certificates | None) -> None:
         """Serves on TCP too; nothing to do for no places. EngineError."""
@@ -52,11 +55,7 @@ class Api:
             self._door.open(place)
 
     def _let_in(self, accepted: socket.socket) -> None:
-        self._keep(self._accept(accepted))
-
-    async def _accept(self, accepted: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        await loop.connect_accepted_socket(lambda: Front(self._http, self._take), accepted)
+        Connection(accepted, self._front())
 
     async def close(self, grace: float = 5.0) -> None:
         """No new connections; what is under way may take `grace` seconds to end, then it is cut off."""

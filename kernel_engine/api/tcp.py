@@ -124,7 +124,6 @@ class TcpDoor:
                     return
             inner, theirs = socket.socketpair()
             inner.setblocking(False)
-            theirs.setblocking(False)
             self._accept(theirs)
             with inner:
                 await relay.run(inner)
