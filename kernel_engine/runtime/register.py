@@ -21,6 +21,9 @@ from kernel_engine.runtime.loop import Loop
 from kernel_engine.syscalls.process import pidfd_send_signal
 from kernel_engine.syscalls.trace import Trace, current, recording
 
+#: seconds until the groups of a container that has ended are removed: whoever was told of the end may be waiting for this
+#: processor, and the kernel takes 1 ms for them on cgroup v1
+SWEEP = 0.003
 #: seconds between attempts to remove a group whose last process is still on its way out
 RETRIES = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 STREAMS = ("stdin", "stdout", "stderr", "console")
@@ -80,6 +83,7 @@ class Register:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._entries: dict[str, Entry] = {}
+        self.coming: set[str] = set()  #: containers on their way into their groups
 
     def add(self, entry: Entry) -> None:
         self._entries[entry.id] = entry
@@ -131,18 +135,21 @@ class Register:
         entry.let_go()
         entry.told = self._client.tell({"event": "exited", "exited": entry.exited})
         if entry.is_first:
-            with recording(Trace("launcher")):
-                self.remove_group(entry.cgroup, entry.id)
+            self._client.loop.later(SWEEP, lambda: self._sweep(entry.cgroup, entry.id))
 
     def client_changed(self) -> None:
         """What the old client heard, the new one has not."""
         for entry in self._entries.values():
             entry.told = False
 
+    def _sweep(self, cgroup: str, id: str) -> None:
+        with recording(Trace("launcher")):
+            self.remove_group(cgroup, id)
+
     def remove_group(self, cgroup: str, id: str, attempt: int = 0) -> None:
         """Removes the container's groups. While they are busy, kills what shares no pid namespace with the first
         process, and tries again by timer."""
-        if id in self._entries and self._entries[id].exited is None:
+        if self.is_running(id) or id in self.coming:
             return  # the container has been started again meanwhile
         try:
             cgroups.remove(cgroup, id)
