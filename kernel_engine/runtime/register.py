@@ -21,8 +21,8 @@ from kernel_engine.runtime.loop import Loop
 from kernel_engine.syscalls.process import pidfd_send_signal
 from kernel_engine.syscalls.trace import Trace, current, recording
 
-#: seconds until the groups of a container that has ended are removed: whoever was told of the end may be waiting for this
-#: processor, and the kernel takes 1 ms for them on cgroup v1
+#: seconds until the groups of a container that has ended are removed: whoever was told of the end may be waiting for
+#: this processor, and the kernel takes 1 ms for them on cgroup v1
 SWEEP = 0.003
 #: seconds between attempts to remove a group whose last process is still on its way out
 RETRIES = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
