@@ -132,16 +132,21 @@ static void plug(int host, int inside, pid_t pid, unsigned number)
 {
     struct message m;
     char name[16];
+    uint32_t one = 1;
     snprintf(name, sizeof name, "floor%u", number);
     struct ifinfomsg *info = begin(&m, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof *info);
     info->ifi_flags = info->ifi_change = 1;
     add(&m, IFLA_IFNAME, name, strlen(name) + 1);
+    add(&m, IFLA_NUM_TX_QUEUES, &one, 4);
+    add(&m, IFLA_NUM_RX_QUEUES, &one, 4);
     add(&m, IFLA_MASTER, &bridge, 4);
     struct rtattr *about = add(&m, IFLA_LINKINFO, "", 0);
     add(&m, IFLA_INFO_KIND, "veth", 5);
     struct rtattr *data = add(&m, IFLA_INFO_DATA, "", 0), *peer = add(&m, VETH_INFO_PEER, "", 0);
     m.head.nlmsg_len += sizeof *info;
     add(&m, IFLA_IFNAME, "eth0", 5);
+    add(&m, IFLA_NUM_TX_QUEUES, &one, 4);
+    add(&m, IFLA_NUM_RX_QUEUES, &one, 4);
     unsigned char mac[6] = {2, 0x42, 0xac, 0x1f, 0xff, 2};
     add(&m, IFLA_ADDRESS, mac, 6);
     add(&m, IFLA_NET_NS_PID, &pid, 4);

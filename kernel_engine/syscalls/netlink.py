@@ -62,6 +62,7 @@ class Flag(IntFlag):
 
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_PROTINFO, IFLA_LINKINFO = 1, 3, 4, 10, 12, 18
 IFLA_NET_NS_PID, IFLA_NET_NS_FD, IFLA_IFALIAS = 19, 28, 20
+IFLA_NUM_TX_QUEUES, IFLA_NUM_RX_QUEUES = 31, 32
 IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 1, 2, 1
 IFLA_BRPORT_MODE, IFLA_BRPORT_ISOLATED, NLA_F_NESTED = 4, 33, 0x8000
 IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_F_NODAD = 1, 2, 4, 0x02
@@ -200,7 +201,12 @@ class Netlink:
 
         `master` and `up` are about the end that stays here; `mtu` is for both (0 = the kernel's 1500).
         """
-        common = attribute(IFLA_MTU, struct.pack("=I", mtu)) if mtu else b""
+        # one queue each, which the kernel would come to as well: but from one for each processor, with an RCU grace
+        # period for each end (veth_init_queues)
+        one = struct.pack("=I", 1)
+        common = attribute(IFLA_NUM_TX_QUEUES, one) + attribute(IFLA_NUM_RX_QUEUES, one)
+        if mtu:
+            common += attribute(IFLA_MTU, struct.pack("=I", mtu))
         other = _ifinfo() + text(IFLA_IFNAME, peer) + common
         if peer_mac:
             other += attribute(IFLA_ADDRESS, _mac(peer_mac))
