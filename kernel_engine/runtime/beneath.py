@@ -39,25 +39,12 @@ class Root:
         """Follows links inside the root. OSError as open(2)."""
         return openat2(self.fd, path, flags, _IN_ROOT)
 
-    def directory(self, path: str, mode: int = 0o755, *, missing: bool = False) -> int:
-        """Opened; made with its parents where missing. ENOTDIR where something else is there. missing: it is likely not
-        to be there, and made at once."""
+    def directory(self, path: str, mode: int = 0o755) -> int:
+        """Opened; made with its parents where missing. ENOTDIR where something else is there."""
         try:
-            if not missing:
-                return openat2(self.fd, path, O_PATH | os.O_DIRECTORY, _IN_ROOT)
+            return openat2(self.fd, path, O_PATH | os.O_DIRECTORY, _IN_ROOT)
         except FileNotFoundError:
-            pass
-        parent, name = os.path.split(path.rstrip("/"))
-        if name in ("", ".", ".."):
             return self._open_made(path, mode, is_directory=True)
-        above = self.directory(parent or "/", mode)
-        try:
-            mkdirat(above, name, mode)
-        except FileExistsError:  # a link to something that is not there
-            return self._open_made(path, mode, is_directory=True)
-        finally:
-            os.close(above)
-        return openat2(self.fd, path, O_PATH | os.O_DIRECTORY, _IN_ROOT)
 
     def file(self, path: str) -> int:
         """Opened (anything but a directory); an empty file is made, and its parents, where nothing is there."""

@@ -165,18 +165,27 @@ def mounted_again(shown: str) -> Root:
 
 
 def mount_standard(root: Root, systems: Sequence[FileSystem]) -> None:
-    made: set[str] = set()  #: of ours, and empty before
+    parents = {os.path.dirname(system.target) for system in systems}
+    made: dict[str, int] = {}  #: file systems of ours that were empty, open
     for system in systems:
-        fd = root.directory(system.target, missing=os.path.dirname(system.target) in made)
+        above, name = os.path.split(system.target)
+        fd = _made_directory(made[above], name) if above in made else root.directory(system.target)
         if system.type == "bind":
             attributes = _RDONLY if system.flags & MountFlag.MS_RDONLY else MountAttribute(0)
             _attach(sys.open_tree(system.source), fd, system.target, attributes, MountFlag.MS_PRIVATE)
         else:
             sys.fchdir(fd)
             sys.mount(system.source, ".", system.type, system.flags, system.data, shown=system.target)
-            if system.type == "tmpfs":
-                made.add(system.target)
+            if system.type == "tmpfs" and system.target in parents:
+                made[system.target] = root.open(system.target)
         os.close(fd)
+    for fd in made.values():
+        os.close(fd)
+
+
+def _made_directory(parent: int, name: str) -> int:
+    sys.mkdirat(parent, name, 0o755)
+    return os.open(name, sys.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
 
 
 def open_memory(pidfd: int) -> int:
