@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kernel_engine.errors import Conflict, InvalidRequest, KernelRefused, NotFound, StartFailed
-from kernel_engine.runtime.events import Born
+from kernel_engine.runtime import cgroups
+from kernel_engine.runtime.events import Born, Stopped
 from kernel_engine.runtime.spec import Mount, Rlimit
 from kernel_engine.syscalls.netlink import Netlink
 from tests.kernel.runtime.conftest import Machine, close
@@ -226,6 +228,45 @@ async def test_a_failing_callback_undoes_the_start(machine: Machine) -> None:
         await machine.start(spec, fail)
     await machine.gone(spec.id)
     assert await machine.launcher.known() == ()
+
+
+async def test_the_client_may_say_go_before_the_child_is_ready(machine: Machine) -> None:
+    async def attach(born: Born) -> None:
+        assert not born.netlink.done()
+
+    assert (await machine.collect(await machine.start(machine.spec("echo", "there"), attach))).out == "there\n"
+
+
+async def test_a_child_that_ends_early_tells_its_own_reason(machine: Machine) -> None:
+    async def attach(born: Born) -> None:
+        await born.netlink
+
+    spec = machine.spec("true", sysctls=(("net.ipv4.no_such_thing", "1"),))
+    with pytest.raises(KernelRefused, match="no_such_thing"):
+        await machine.start(spec, attach)
+    await machine.gone(spec.id)
+
+
+async def test_groups_that_are_used_again_at_once_stay(machine: Machine) -> None:
+    """Those of a life that has ended are removed a moment after its end is told."""
+    spec = machine.spec("true")
+    await machine.run_spec(spec)
+    machine.exits.clear()
+    lasting = replace(spec, process=replace(spec.process, args=("sleep", "1000")))
+
+    async def linger(stopped: Stopped) -> None:
+        if stopped.call.name == "setsid":
+            await asyncio.sleep(0.02)  # it is not in its groups yet
+
+    async def attach(born: Born) -> None:
+        await born.netlink
+
+    started = await machine.launcher.launch(lasting, attach, linger)
+    close(started)
+    assert cgroups.processes(spec.cgroup, spec.id) == (started.pid,)
+    await machine.launcher.signal(spec.id, signal.SIGKILL)
+    await machine.exit_of(spec.id)
+    await machine.gone(spec.id)
 
 
 async def test_the_trace_tells_all_in_order(machine: Machine) -> None:
