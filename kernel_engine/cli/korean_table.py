@@ -722,6 +722,11 @@ _TEXTS: tuple[tuple[str, str], ...] = (
         "엔진이 실행되고 있지 않아요. 실습 폴더에서 ./lab up을 다시 실행해 주세요.",
     ),
     (
+        r"this engine was updated while containers were running",
+        "컨테이너가 실행되는 동안 엔진이 새 버전으로 바뀌었어요. 실행 중인 컨테이너를 docker stop으로 모두 멈추고, "
+        "실습 폴더에서 ./lab down과 ./lab up을 차례로 실행하면 다시 시작할 수 있어요.",
+    ),
+    (
         r"client version \S+ is too (new|old)",
         "명령과 엔진의 버전이 맞지 않아요. DOCKER_API_VERSION을 지우고 다시 실행해 보세요.",
     ),

@@ -36,6 +36,8 @@ Message = dict[str, Any]
 #: well under the smallest socket buffer that a distribution sets (net.core.wmem_default is 212992)
 PACKET = 60_000
 DESCRIPTORS = 16
+#: changes whenever a launcher of older code would not understand a launch any more
+LAUNCHES = 2
 _CREDENTIALS = struct.Struct("=iII")  #: pid, uid, gid
 #: bytes that may come with a packet
 _BESIDE = socket.CMSG_SPACE(DESCRIPTORS * 4) + socket.CMSG_SPACE(_CREDENTIALS.size)

@@ -17,7 +17,7 @@ from itertools import count
 from kernel_engine.errors import EngineError, InvalidRequest, Unavailable
 from kernel_engine.paths import Instance
 from kernel_engine.runtime.answering import answering
-from kernel_engine.runtime.channel import DESCRIPTORS, Channel, Closed, Message
+from kernel_engine.runtime.channel import DESCRIPTORS, LAUNCHES, Channel, Closed, Message
 from kernel_engine.runtime.companion import connected, edition
 from kernel_engine.runtime.events import Born, Exited, Inside, Known, Started, Stdio, Stopped
 from kernel_engine.runtime.handshake import GIVEN_UP, raised
@@ -54,6 +54,7 @@ class Launcher:
         self._born: dict[str, asyncio.Future[Answer]] = {}
         self._stops: dict[str, asyncio.Queue[Message]] = {}
         self._closed = False
+        self._launches = LAUNCHES
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(channel.fileno(), self._read)
         credentials = channel.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
@@ -114,8 +115,13 @@ class Launcher:
         ends the launch as with `on_born`.
 
         Raises StartFailed, KernelRefused, InvalidRequest (unknown user), Conflict (already running), each with
-        `.trace`.
+        `.trace`; Unavailable where the launcher is of code that is too old.
         """
+        if self._launches != LAUNCHES:
+            raise Unavailable(
+                "this engine was updated while containers were running: it starts others when those have been stopped "
+                "and it was started again"
+            )
         line, born = Line(), self._loop.create_future()
         self._born[spec.id] = born
         introduced = asyncio.Event()
@@ -207,7 +213,9 @@ class Launcher:
         try:
             answer = await self._ask({"verb": "edition"})
         except InvalidRequest:  # so old that it does not know the word
+            self._launches = 1
             return not await self.known()
+        self._launches = answer.get("launches", 1)
         return bool(answer["idle"]) and answer["edition"] != await asyncio.to_thread(edition)
 
     # the wire ---------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import traceback
 from kernel_engine.errors import EngineError
 from kernel_engine.runtime import cgroups, security
 from kernel_engine.runtime.births import Births
-from kernel_engine.runtime.channel import Channel, Closed, Message
+from kernel_engine.runtime.channel import LAUNCHES, Channel, Closed, Message
 from kernel_engine.runtime.companion import become_daemon, bind, edition
 from kernel_engine.runtime.ground import PLAIN, Ground
 from kernel_engine.runtime.handshake import describe
@@ -124,7 +124,8 @@ class Launcher:
                 self.register.answer("close_stdin", message)
             case "edition":
                 idle = self.register.is_empty and self.births.is_empty
-                self.tell({"reply": message["request"], "edition": self._edition, "idle": idle})
+                about = {"edition": self._edition, "idle": idle, "launches": LAUNCHES}
+                self.tell({"reply": message["request"], **about})
             case "quit":
                 sys.exit(0)
             case verb:

@@ -54,6 +54,11 @@ SHOWN = {
         "port is already allocated",
         "9000번 포트",
     ),
+    "updated meanwhile": (
+        "this engine was updated while containers were running: it starts others when those have been stopped and it "
+        "was started again",
+        "./lab down",
+    ),
     "rm running": (
         f"You cannot remove a running container {ID}. Stop the container before attempting removal or force remove",
         "docker rm -f 3e1ce3426c99",
