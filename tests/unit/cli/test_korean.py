@@ -54,11 +54,6 @@ SHOWN = {
         "port is already allocated",
         "9000번 포트",
     ),
-    "updated meanwhile": (
-        "this engine was updated while containers were running: it starts others when those have been stopped and it "
-        "was started again",
-        "./lab down",
-    ),
     "rm running": (
         f"You cannot remove a running container {ID}. Stop the container before attempting removal or force remove",
         "docker rm -f 3e1ce3426c99",
@@ -92,6 +87,8 @@ PLUGGING = "driver failed programming external connectivity on endpoint echo (e1
 
 #: what learners meet besides (course questions, measured texts of the commands)
 MET = {
+    "this engine was updated while containers were running: it starts others when those have been stopped and it was "
+    "started again": "./lab down",
     "driver failed programming external connectivity on endpoint echo (e1): cannot expose privileged port 80, you "
         "can add 'net.ipv4.ip_unprivileged_port_start=80' to /etc/sysctl.conf (currently 1024), or choose a larger "
         "port number (>= 1024): listen tcp4 0.0.0.0:80: bind: permission denied": "1024보다 작은 포트",
