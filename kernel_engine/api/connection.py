@@ -1,8 +1,8 @@
 """Connections of the engine's unix socket: asyncio transports that are read when they are accepted, and closed at once.
 
 asyncio's own take a task and three turns of the loop before the first byte is read, and one more until the client sees
-the end; with one request for each connection (docs/decisions/0004) that was a fifth of what three of them cost
-(docs/decisions/0041). What is said on a connection is `front`'s.
+the end, with one request for each connection (docs/decisions/0004): half of what such a request costs a server that
+only answers (docs/decisions/0041). What is said on a connection is `front`'s.
 """
 
 from __future__ import annotations

@@ -73,6 +73,9 @@ class Births:
     def is_empty(self) -> bool:
         return not self._births
 
+    def has(self, id: str) -> bool:
+        return id in self._births
+
     # requests ---------------------------------------------------------------------------------------------------
     def launch(self, message: Message, descriptors: Sequence[int]) -> None:
         """descriptors: the child's end of its line; stays the caller's."""
@@ -83,12 +86,8 @@ class Births:
             try:
                 self._fork_first(spec, descriptors[0], message["request"], trace, stepped=message["stepped"])
             except OSError as error:
-                self._launcher.register.coming.discard(spec.id)
                 self._launcher.register.remove_group(spec.cgroup, spec.id)
                 self._refuse(message["request"], error, START_PREFIX, trace)
-            except BaseException:
-                self._launcher.register.coming.discard(spec.id)
-                raise
 
     def execute(self, message: Message) -> None:
         self._must_be_free(message["id"])
@@ -143,7 +142,6 @@ class Births:
         owners = {item.namespace: self._launcher.register.running(item.container) for item in spec.joined}
         # made here: a fork meets a page fault with most of what it touches, and on v2 the child is born in its group,
         # because moving a process waits for an RCU grace period
-        self._launcher.register.coming.add(spec.id)
         cgroups.create(spec.cgroup, spec.id, spec.resources, self._ground.device_rules(spec))
         group = cgroups.open_directory(spec.cgroup, spec.id) if v2 else -1
         ends = self._pipes.of(spec.process)
@@ -327,7 +325,6 @@ class Births:
         del self._births[entry.id]
         self._launcher.register.drop(entry.id)
         self._launcher.register.add(entry)
-        self._launcher.register.coming.discard(entry.id)
         names = [name for name in entry.streams if name not in birth.given]
         reply = {
             "reply": birth.request,
@@ -357,7 +354,6 @@ class Births:
         del self._births[entry.id]
         entry.close()
         if entry.is_first:
-            self._launcher.register.coming.discard(entry.id)
             with recording(birth.trace):
                 self._launcher.register.remove_group(entry.cgroup, entry.id)
         error = birth.error or _died(code, START_PREFIX if entry.is_first else EXEC_PREFIX)

@@ -58,6 +58,9 @@ class Launcher:
             self.loop.watch_writable(self._client.fileno(), self._serve, writable=True)
         return True
 
+    def is_coming(self, id: str) -> bool:
+        return self.births.has(id)
+
     def reply(self, client: int, message: Message, descriptors: tuple[int, ...] = (), packed: bytes = b"") -> bool:
         """The same for that client only, the n-th: the next one counts its own requests from one again."""
         return client == self.clients and self.tell(message, descriptors, packed)

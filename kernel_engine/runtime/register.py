@@ -36,6 +36,9 @@ class Client(Protocol):
 
     def tell(self, message: Message, descriptors: tuple[int, ...] = ()) -> bool: ...
 
+    def is_coming(self, id: str) -> bool:
+        """Whether a process of that name is under way, and its groups are in use already."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Entry:
@@ -83,7 +86,6 @@ class Register:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._entries: dict[str, Entry] = {}
-        self.coming: set[str] = set()  #: containers on their way into their groups
 
     def add(self, entry: Entry) -> None:
         self._entries[entry.id] = entry
@@ -149,7 +151,7 @@ class Register:
     def remove_group(self, cgroup: str, id: str, attempt: int = 0) -> None:
         """Removes the container's groups. While they are busy, kills what shares no pid namespace with the first
         process, and tries again by timer."""
-        if self.is_running(id) or id in self.coming:
+        if self.is_running(id) or self._client.is_coming(id):
             return  # the container has been started again meanwhile
         try:
             cgroups.remove(cgroup, id)

@@ -91,8 +91,8 @@ def _written_again(given: Sequence[Instruction]) -> list[Instruction]:
 def ranges(program: Sequence[Instruction], arch: int) -> list[Range]:
     """What is answered to every number of this architecture, from 0 on."""
     compared = {line.value for line in program if line.code in (_JEQ, _JGT, _JGE)}
-    low = {value & (1 << 30) - 1 for value in compared}
-    borders = {high | number for high, value in product(_HIGH_BITS, low) for number in (0, value, value + 1)}
+    low = {0, *(value & (1 << 30) - 1 for value in compared)}
+    borders = {high | number for high, value in product(_HIGH_BITS, low) for number in (value, value + 1)}
     answers = ((number, _answer(program, arch, number)) for number in sorted(borders) if number < _ALL)
     return [Range(next(iter(each))[0], answer) for answer, each in groupby(answers, key=lambda pair: pair[1])]
 

@@ -19,6 +19,16 @@ def child_of(line: Line) -> Channel:
     return Channel(end)
 
 
+async def told(line: Line, child: Channel) -> int:
+    """The child says that it is there; the client's descriptor of its socket, which the child has closed."""
+    with socket.socket() as inside:
+        child.send({"say": "created"}, (inside.fileno(),))
+        netlink = await line.netlink
+        assert netlink is not None
+        assert os.path.sameopenfile(netlink, inside.fileno())
+    return netlink
+
+
 def is_open(fd: int) -> bool:
     try:
         os.fstat(fd)
@@ -30,11 +40,7 @@ def is_open(fd: int) -> bool:
 async def test_the_child_says_that_it_is_there_and_waits_for_go() -> None:
     line = Line()
     child = child_of(line)
-    with socket.socket() as inside:
-        child.send({"say": "created"}, (inside.fileno(),))
-        netlink = await line.netlink
-        assert netlink is not None
-        assert os.path.sameopenfile(netlink, inside.fileno())
+    netlink = await told(line, child)
     line.go()
     line.close()  # what was said is still heard
     assert child.receive_one()[0] == {"say": "go"}
@@ -79,10 +85,7 @@ async def test_nobody_need_have_waited() -> None:
 async def test_a_socket_that_somebody_has_closed_is_not_closed_again() -> None:
     line = Line()
     child = child_of(line)
-    with socket.socket() as inside:
-        child.send({"say": "created"}, (inside.fileno(),))
-        netlink = await line.netlink
-    assert netlink is not None
+    netlink = await told(line, child)
     os.close(netlink)
     reading, writing = os.pipe()
     os.dup2(reading, netlink)  # the number is another's by now

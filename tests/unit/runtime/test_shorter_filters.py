@@ -145,3 +145,8 @@ def test_neighbours_are_one_range() -> None:
     )
     found = ranges([Instruction(*line) for line in words], X86_64)
     assert [(each.first, each.answer.returned) for each in found] == [(0, ALLOW), (5, EPERM), (6, ALLOW), (10, KILL)]
+
+
+def test_a_program_that_compares_nothing() -> None:
+    program = struct.pack("=HBBI", 0x06, 0, 0, ALLOW)
+    assert shorten(program) == program
