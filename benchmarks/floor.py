@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import functools
 import io
 import json
 import os
@@ -183,10 +182,29 @@ def bundle(runtime: str, base: Path) -> Path:
     return place
 
 
-def block_of_runtime(runtime: str, base: Path, place: Path) -> list[float]:
+def runs_here(runtime: str, base: Path) -> Path | None:
+    """Its bundle, or None where it is not installed, or refuses (crun does, where both versions of cgroups are)."""
+    if shutil.which(runtime) is None:
+        print(f"left out: {runtime}, which is not installed", file=sys.stderr)
+        return None
+    place = bundle(runtime, base)
+    try:
+        run_in_runtime(runtime, base, place)
+    except subprocess.CalledProcessError as error:
+        print(f"left out: {runtime}, which says: {error.stderr.decode(errors='replace').strip()}", file=sys.stderr)
+        return None
+    return place
+
+
+def run_in_runtime(runtime: str, base: Path, place: Path) -> None:
     words = (runtime, "--root", str(base / f"{runtime}-state"), "run", "--bundle", str(place))
-    run = functools.partial(subprocess.run, check=True, stdin=subprocess.DEVNULL)
-    return [timed(lambda: run((*words, f"floor-{secrets.token_hex(4)}"))) for _ in range(ROUNDS)]
+    subprocess.run(
+        (*words, f"floor-{secrets.token_hex(4)}"), check=True, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+
+
+def block_of_runtime(runtime: str, base: Path, place: Path) -> list[float]:
+    return [timed(lambda: run_in_runtime(runtime, base, place)) for _ in range(ROUNDS)]
 
 
 async def measure(base: Path, blocks: int) -> dict[str, dict[str, Figure]]:
@@ -197,7 +215,7 @@ async def measure(base: Path, blocks: int) -> dict[str, dict[str, Figure]]:
         netlink.add_address(bridge, "172.31.255.1/24")
     instance = Instance.at(base / "root", base / "run")
     ours = Ours(base, instance, bridge)
-    bundles = {runtime: bundle(runtime, base) for runtime in RUNTIMES if shutil.which(runtime)}
+    bundles = {runtime: place for runtime in RUNTIMES if (place := runs_here(runtime, base)) is not None}
     kept: dict[tuple[str, str], list[float]] = defaultdict(list)
     await ours.connect()
     try:
