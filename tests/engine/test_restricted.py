@@ -217,8 +217,10 @@ def _context(text: str) -> bytes:
 
 def test_what_a_lab_needs_is_there(room: Class) -> None:
     words = ["--cap-drop", "ALL", "--cap-add", "CHOWN", "--security-opt", "no-new-privileges", "--memory", "32m"]
-    words += ["--sysctl", "net.core.somaxconn=64", "--ulimit", "nofile=64", "-v", "named:/v", "--tmpfs", "/t"]
-    told = room.shell("cat /proc/sys/net/core/somaxconn; touch /v/x /t/x; grep CapEff /proc/self/status", *words)
+    words += ["--ulimit", "nofile=64", "-v", "named:/v", "--tmpfs", "/t"]
+    setting = "net.ipv4.ip_unprivileged_port_start"  # Debian 12's kernel shows no net.core to a user namespace
+    shown = f"cat /proc/sys/{setting.replace('.', '/')}"
+    told = room.shell(f"{shown}; touch /v/x /t/x; grep CapEff /proc/self/status", *words, "--sysctl", f"{setting}=64")
     assert told.split() == ["64", "CapEff:", "0000000000000001"]
 
 
