@@ -79,7 +79,8 @@ def go_inside(instance: Instance, words: Sequence[str]) -> NoReturn:
     if pid:
         _join(pid)
     else:
-        _note_groups(instance)
+        if words[0] != "cleanup":  # whose groups are those that are noted
+            _note_groups(instance)
         _make(maps())
     pin(instance.network_namespace)
     places = ("--root", str(instance.root), "--run", str(instance.run), "--inside")
@@ -105,7 +106,19 @@ def _note_groups(instance: Instance) -> None:
     except OSError as error:
         log.warning("no control groups, so no limits: %s: %s", error.filename or parent, error.strerror)
         parent = ""
-    (instance.run / _GROUPS).write_text(parent)
+    note = instance.run / _GROUPS
+    before = note.read_text() if note.exists() else ""
+    if before not in ("", parent):
+        _leave(replace(instance, cgroup_parent=before))
+    note.write_text(parent)
+
+
+def _leave(instance: Instance) -> None:
+    """Its launcher has died, and its containers with it: the groups that they had are nobody's any more."""
+    try:
+        cgroups.remove_instance(instance.cgroup)
+    except (EngineError, OSError) as error:
+        log.warning("the groups of a former engine stay: %s: %s", instance.cgroup, error)
 
 
 def standing(instance: Instance) -> int:

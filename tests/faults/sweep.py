@@ -126,6 +126,8 @@ def main(path: str, *names: str) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it puts its engine away
     record = Record(Path(path))
     wanted = [tuple(name.split("/")) for name in names] or [(name,) for name in OPERATIONS]
+    if unknown := {operation for operation, *_ in wanted} - OPERATIONS.keys():
+        raise SystemExit(f"no such operation: {', '.join(sorted(unknown))}; there are: {', '.join(OPERATIONS)}")
     faults = []
     with registry() as mirror:
         sweep = Sweep(mirror, record)

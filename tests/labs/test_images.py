@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import remove_containers
-from tests.daemon import Daemon
+from tests.daemon import SLOWNESS, Daemon
 
 pytestmark = pytest.mark.timeout(600)
 #: a quotation mark of each kind, a backslash and a blank: whatever a learner may choose
@@ -178,7 +178,9 @@ def test_two_machines_are_a_swarm(engine: Daemon, start: Callable[..., str], tmp
 def wait_inside(engine: Daemon, name: str, command: str) -> None:
     """Until it does not fail any more."""
     repeated = f"until {command} >/dev/null 2>&1; do sleep 0.2; done"
-    engine.docker("exec", name, "timeout", "120", "sh", "-c", repeated, timeout=150)
+    words = ("exec", name, "timeout", str(round(120 * SLOWNESS)), "sh", "-c", repeated)
+    done = engine.docker(*words, check=False, timeout=150)
+    assert done.returncode == 0, f"{done.stderr}{engine.docker('logs', '-n', '40', name).stderr}"
 
 
 @pytest.mark.full

@@ -119,7 +119,7 @@ def user() -> None:
 
 
 def start_as_unit(mirror: str) -> None:
-    words = ("systemd-run", "--user", "--quiet", "--collect", "--unit", "engine")
+    words = ("systemd-run", "--user", "--quiet", "--collect", "--unit=engine", "--property=KillMode=process")
     done = ask(*as_user(*words, "--", shutil.which("kernel-engine") or "", "serve", "--registry-mirror", mirror))
     assert done.returncode == 0, done.stderr
     assert eventually(answers)
@@ -158,8 +158,7 @@ def test_a_login_sessions_engine_has_no_groups_and_says_so(mirror: str) -> None:
 def test_a_scope_of_his_manager_has_groups(mirror: str) -> None:
     serve = ("kernel-engine", "serve", "--registry-mirror", mirror)
     words = as_user("systemd-run", "--user", "--scope", "--quiet", *serve)
-    with Path("/tmp/scope.log").open("wb") as log:
-        subprocess.Popen(words, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
+    subprocess.run(["sh", "-c", '"$@" >/tmp/scope.log 2>&1 </dev/null &', "sh", *words], check=True)
     assert eventually(answers), Path("/tmp/scope.log").read_text()
     assert managers_group() in group_of(daemon()).parents
     assert docker("info", "-f", "{{.CgroupDriver}} {{.CgroupVersion}}") == "cgroupfs 2"
@@ -225,7 +224,11 @@ def test_a_log_out_ends_everything_and_the_next_login_finds_it_whole(mirror: str
 
 
 def test_cleanup_leaves_nothing() -> None:
+    """In a shell of root's, where nothing is the user's, and when all of the engine has been killed."""
     stop_unit()
+    assert page() == "hello"
+    subprocess.run(["pkill", "-KILL", "-u", USER, "-f", "kernel_engine"], check=True)
+    assert eventually(lambda: not page())
     done = ask(*as_user("kernel-engine", "cleanup", "--all"))
     assert done.returncode == 0, done.stderr
     assert [path.name for path in managers_group().glob("kernel-engine*")] in ([], ["kernel-engine.others"])

@@ -119,3 +119,25 @@ def test_the_doctor_on_the_way_out_and_old_kernels(tmp_path: Path, monkeypatch: 
     assert "slirp4netns" in next(rootless_needs.check_way_out()).advice
     assert next(rootless_needs.check_kernel("5.10.0-30-amd64")).grade == "missing"
     assert next(rootless_needs.check_kernel("6.1.0")).grade == "ok"
+
+
+def test_groups_of_a_former_engine_go_with_the_next_and_stay_for_cleanup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """He has started it in a scope of his manager before, and does so in a plain shell now."""
+    removed = list[str]()
+    monkeypatch.setattr(rootless.cgroups, "remove_instance", removed.append)
+    monkeypatch.setattr(rootless.delegation, "delegated", lambda: "")
+    monkeypatch.setattr(rootless, "standing", lambda _: 0)
+    for name in ("_make", "pin"):
+        monkeypatch.setattr(rootless, name, lambda *_: None)
+    monkeypatch.setattr(os, "execv", lambda *_: None)
+    instance = Instance(tmp_path / "root", tmp_path / "run", rootless=True)
+    instance.run.mkdir()
+    note = instance.run / "cgroup"
+    note.write_text("user.slice/his")
+    rootless.go_inside(instance, ["cleanup", "--all"])
+    assert (note.read_text(), removed) == ("user.slice/his", [])
+    rootless.go_inside(instance, ["serve"])
+    assert note.read_text() == ""
+    assert [Path(group).parent for group in removed] == [Path("user.slice/his")]
