@@ -296,7 +296,8 @@ def test_filling_a_filled_hub_builds_nothing() -> None:
         [sys.executable, "-m", "labs.hub", "fill"],
         capture_output=True, text=True, check=True, timeout=60,
     ).stdout  # fmt: skip
-    assert said == "이미지 3개가 이미 있어요\n"
+    # a test beside this one may have an image made at first need, which is waited for with a line of its own
+    assert said.splitlines()[-1] == "이미지 3개가 이미 있어요"
 
 
 # substitutes and userlands --------------------------------------------------------------------------------------------
