@@ -201,8 +201,15 @@ def dress(page: Page, theme: str) -> None:
     expect(page.locator(f"body[data-jp-theme-name='JupyterLab {theme}']")).to_have_count(1)
 
 
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
-@pytest.mark.parametrize("width", [480, 1000, 1600])
+#: each width, and each theme; what is dark is no wider than what is light, so the other two are for `--full`
+SIGHTS = [
+    *((width, "Light") for width in (480, 1000, 1600)),
+    (480, "Dark"),
+    *(pytest.param(width, "Dark", marks=pytest.mark.full) for width in (1000, 1600)),
+]
+
+
+@pytest.mark.parametrize(("width", "theme"), SIGHTS)
 def test_it_fits_and_is_dressed(empty: Notebook, engine: Daemon, width: int, theme: str) -> None:
     page = empty.page
     dress(page, theme)
@@ -242,8 +249,7 @@ docker run -d --name reads-under-a-long-name -v keep:/data/with/a/long/path:ro -
 docker run --name ended -v /var/lib/thing --tmpfs /secret busybox true"""
 
 
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
-@pytest.mark.parametrize("width", [480, 1000, 1600])
+@pytest.mark.parametrize(("width", "theme"), SIGHTS)
 def test_the_volumes_follow_the_commands_and_fit(empty: Notebook, engine: Daemon, width: int, theme: str) -> None:
     page = empty.page
     dress(page, theme)
