@@ -5,17 +5,14 @@ One machine, booted once, with this Python's packages in it; what it is asked is
 
 from __future__ import annotations
 
-import shutil
 import sys
-from collections.abc import Iterator
 
 import pytest
 
 from tests.conftest import needs_root
-from tests.machines import inside_rootless, machine
+from tests.machines import asking, inside_rootless, machine
+from tests.machines.asking import Run
 from tests.machines.inside_cgroup_v2 import name_of
-from tests.machines.test_cgroup_v2 import ENVIRONMENT, Run
-from tests.machines.test_systemd import answers_in, copy_project
 
 TIMEOUT = 60 * 60
 PROJECT = "/srv/docker-labs"  # where an ordinary user may read it
@@ -23,11 +20,6 @@ PACKAGES = (
     "dbus-user-session", "libpam-systemd", "uidmap", "slirp4netns", "nftables", "busybox-static", "tini",
     "libseccomp2", "python3",
 )  # fmt: skip
-SCRIPT = f"""
-cd {PROJECT} || exit 1
-export PATH={ENVIRONMENT}/bin:$PATH DOCKER_LABS_SLOWNESS=10
-python -m tests.machines.inside_rootless
-"""
 ASKED = tuple(name for name in vars(inside_rootless) if name.startswith("test_"))
 
 pytestmark = [
@@ -40,26 +32,14 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     scratch = tmp_path_factory.mktemp("machine")
-    root = scratch / "root"
-    try:
-        machine.make_root(root, *PACKAGES)
-        machine.copy_environment(root, ENVIRONMENT, PROJECT)
-        copy_project(root / PROJECT.lstrip("/"))
-        result = machine.boot(root, SCRIPT, scratch, timeout=TIMEOUT)
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
-    print(result.output)
-    yield Run(result, answers_in(result.output))
+    return asking.asked(scratch, PACKAGES, inside_rootless.__name__, project=PROJECT, timeout=TIMEOUT)
 
 
 @pytest.mark.parametrize("asked", ASKED)
 def test_an_ordinary_user(run: Run, asked: str) -> None:
-    name = name_of(f"tests/machines/inside_rootless.py::{asked}")
-    assert name in run.answers, f"it was never asked; the console's end:\n{run.result.console[-4000:]}"
-    answer = run.answers[name]
-    assert answer.word == "ok", answer.reason.replace(" | ", "\n")
+    asking.judge(run.of(name_of(f"tests/machines/inside_rootless.py::{asked}")))
 
 
 def test_the_script_came_to_its_end(run: Run) -> None:
