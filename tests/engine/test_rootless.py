@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests import rootless
-from tests.daemon import PROGRAM, REPOSITORY, Daemon, running_daemon
+from tests.daemon import PROGRAM, REPOSITORY, SLOWNESS, Daemon, running_daemon
 from tests.engine.test_ipv6 import answering
 
 SERVER = "mkdir /www; echo hello > /www/index.html; exec httpd -f -p 80 -h /www"
@@ -55,8 +55,8 @@ def processes() -> list[int]:
     return found
 
 
-def eventually(done: Callable[[], bool], seconds: float = 60) -> bool:
-    deadline = time.monotonic() + seconds
+def eventually(done: Callable[[], object], seconds: float = 60) -> bool:
+    deadline = time.monotonic() + seconds * SLOWNESS
     while not done():
         if time.monotonic() > deadline:
             return False

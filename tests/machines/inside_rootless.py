@@ -13,21 +13,20 @@ import re
 import shutil
 import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from kernel_engine.runtime import cgroups
 from tests.busybox_registry import registry
 from tests.daemon import SLOWNESS
+from tests.engine.test_rootless import SERVER, eventually, fetch
 from tests.machines.inside_cgroup_v2 import Reporter
 
 USER = "learner"
 PORT = 8080
-GROUPS = Path("/sys/fs/cgroup")
-SERVER = "mkdir /www; echo hello > /www/index.html; exec httpd -f -p 80 -h /www"
+GROUPS = Path(cgroups.ROOT)
 ALONE = ("run", "--rm", "--network", "none")
 
 
@@ -64,15 +63,6 @@ def docker(*words: str, status: int = 0, timeout: float = 60) -> str:
     return done.stdout.strip() or done.stderr.strip()
 
 
-def eventually(done: Callable[[], object], seconds: float = 30) -> bool:
-    deadline = time.monotonic() + seconds * SLOWNESS
-    while not done():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.2)
-    return True
-
-
 def answers() -> bool:
     return ask(*as_user("docker", "version")).returncode == 0
 
@@ -90,14 +80,6 @@ def group_of(pid: int) -> Path:
 def containers_group(container: str) -> Path:
     """As the kernel says it of the container's first process."""
     return group_of(int(docker("inspect", "-f", "{{.State.Pid}}", container)))
-
-
-def page() -> str:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/", timeout=20 * SLOWNESS) as answer:
-            return str(answer.read().decode().strip())
-    except OSError:
-        return ""
 
 
 def linger(*, on: bool) -> None:
@@ -186,7 +168,7 @@ def test_a_container_stands_beside_the_unit_and_is_updated_and_paused() -> None:
     docker("pause", "web")
     assert (group / "cgroup.freeze").read_text() == "1\n"
     docker("unpause", "web")
-    assert eventually(lambda: page() == "hello")
+    assert eventually(lambda: fetch(PORT) == "hello")
 
 
 def test_a_name_on_a_network_of_his() -> None:
@@ -199,13 +181,13 @@ def test_a_killed_daemons_container_is_the_next_ones_in_whatever_unit(mirror: st
     group = containers_group("web")
     os.kill(daemon(), 9)
     assert eventually(lambda: not daemon())
-    assert page() == "hello"
+    assert fetch(PORT) == "hello"
     start_as_unit(mirror)
     assert group_of(daemon()).name == "engine.service"
     assert containers_group("web") == group
     assert docker("exec", "web", "cat", "/sys/fs/cgroup/pids.max") == "50"
     stop_unit()
-    assert page() == "hello", "a unit that stops takes its daemon with it, and nobody's container"
+    assert fetch(PORT) == "hello", "a unit that stops takes its daemon with it, and nobody's container"
     start_as_unit(mirror)
     assert docker(*ALONE, "-m", "32m", "busybox", "cat", "/sys/fs/cgroup/memory.max") == f"{32 << 20}"
 
@@ -219,16 +201,16 @@ def test_a_log_out_ends_everything_and_the_next_login_finds_it_whole(mirror: str
     start_as_unit(mirror)
     assert docker("ps", "-a", "--format", "{{.Names}} {{.State}}") == "web exited"
     docker("start", "web")
-    assert eventually(lambda: page() == "hello")
+    assert eventually(lambda: fetch(PORT) == "hello")
     assert docker("run", "--rm", "--network", "own", "busybox", "wget", "-qO-", "http://web/") == "hello"
 
 
 def test_cleanup_leaves_nothing() -> None:
     """In a shell of root's, where nothing is the user's, and when all of the engine has been killed."""
     stop_unit()
-    assert page() == "hello"
+    assert fetch(PORT) == "hello"
     subprocess.run(["pkill", "-KILL", "-u", USER, "-f", "kernel_engine"], check=True)
-    assert eventually(lambda: not page())
+    assert eventually(lambda: not fetch(PORT))
     done = ask(*as_user("kernel-engine", "cleanup", "--all"))
     assert done.returncode == 0, done.stderr
     assert [path.name for path in managers_group().glob("kernel-engine*")] in ([], ["kernel-engine.others"])

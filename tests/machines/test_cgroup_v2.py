@@ -13,10 +13,9 @@ import sys
 import pytest
 
 from labs.hub.registry import DEFAULT_DATA
-from tests.conftest import HUB, needs_root
-from tests.machines import asking, inside_cgroup_v2, machine
-from tests.machines.asking import Run
-from tests.machines.test_systemd import REPOSITORY
+from tests.conftest import HUB
+from tests.machines import asking, inside_cgroup_v2
+from tests.machines.asking import REPOSITORY, Run
 
 TIMEOUT = 3 * 60 * 60
 PROJECT = "/root/docker-labs"
@@ -32,11 +31,8 @@ nft flush ruleset
 """
 
 pytestmark = [
-    pytest.mark.full,
+    *asking.MARKS,
     pytest.mark.timeout(TIMEOUT + 1200),
-    needs_root,
-    pytest.mark.skipif(bool(machine.missing()), reason=f"this machine lacks: {machine.missing()}"),
-    pytest.mark.skipif(sys.version_info[:2] != machine.PYTHON, reason="needs the Python of Debian 12, 3.11"),
     pytest.mark.skipif(not (HUB / "registry").is_dir(), reason=f"needs the offline hub's images in {HUB}"),
 ]
 

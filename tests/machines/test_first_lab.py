@@ -21,7 +21,7 @@ import pytest
 
 from tests.conftest import needs_root
 from tests.machines import inside, machine, suites
-from tests.machines.test_systemd import REPOSITORY, Answer, answers_in, copy_project
+from tests.machines.asking import REPOSITORY, Answer, answers_in, copy_project
 
 TIMEOUT = 2 * 60 * 60
 #: the machine waits so long for its host to open the address (seconds)

@@ -5,12 +5,9 @@ One machine, booted once, with this Python's packages in it; what it is asked is
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
-from tests.conftest import needs_root
-from tests.machines import asking, inside_rootless, machine
+from tests.machines import asking, inside_rootless
 from tests.machines.asking import Run
 from tests.machines.inside_cgroup_v2 import name_of
 
@@ -22,13 +19,7 @@ PACKAGES = (
 )  # fmt: skip
 ASKED = tuple(name for name in vars(inside_rootless) if name.startswith("test_"))
 
-pytestmark = [
-    pytest.mark.full,
-    pytest.mark.timeout(TIMEOUT + 1200),
-    needs_root,
-    pytest.mark.skipif(bool(machine.missing()), reason=f"this machine lacks: {machine.missing()}"),
-    pytest.mark.skipif(sys.version_info[:2] != machine.PYTHON, reason="needs the Python of Debian 12, 3.11"),
-]
+pytestmark = [*asking.MARKS, pytest.mark.timeout(TIMEOUT + 1200)]
 
 
 @pytest.fixture(scope="module")

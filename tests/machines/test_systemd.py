@@ -6,20 +6,15 @@ emulation takes its time: half an hour and more.
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from tests.conftest import needs_root
 from tests.machines import inside, machine
+from tests.machines.asking import Run, answers_in, copy_project
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 TIMEOUT = 2 * 60 * 60
 #: of the time that the first `up` took: emulation stretches all times alike, and so does other work of the machine
 QUICK = 0.1
@@ -64,19 +59,6 @@ pytestmark = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    word: str  #: "ok" | "failed"
-    seconds: float
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    result: machine.Result
-    answers: dict[str, Answer]
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     scratch = tmp_path_factory.mktemp("machine")
@@ -89,28 +71,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         shutil.rmtree(root, ignore_errors=True)
     print(result.output)
     yield Run(result, answers_in(result.output))
-
-
-def copy_project(target: Path) -> None:
-    """What a clone would hold, with the changes that are not committed yet."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=REPOSITORY, check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    for name in filter(None, listed.stdout.split("\0")):
-        if os.path.lexists(REPOSITORY / name):  # not one that is deleted, but not yet in git
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(REPOSITORY / name, target / name, follow_symlinks=False)
-    subprocess.run(["chown", "-R", "-h", "0:0", target], check=True)
-
-
-def answers_in(output: str) -> dict[str, Answer]:
-    """By name; of a check that was made twice, the worse."""
-    found: dict[str, Answer] = {}
-    for name, word, seconds, reason in re.findall(r"^check (\w+) (ok|failed) ([\d.]+) ?(.*)$", output, re.M):
-        if name not in found or word == "failed":
-            found[name] = Answer(word, float(seconds), reason)
-    return found
 
 
 @pytest.mark.parametrize("name", (*SHELL_CHECKS, *(inside.name_of(check) for check in inside.ALL)))
