@@ -12,20 +12,23 @@ import socket
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NoReturn, Protocol
+from typing import NamedTuple, NoReturn, Protocol
 
 from kernel_engine.errors import Conflict, KernelRefused
 from kernel_engine.runtime import cgroups, forking, init, newcomer, user_namespace
+from kernel_engine.runtime import zygote as zygotes
 from kernel_engine.runtime.capabilities import mask
 from kernel_engine.runtime.channel import Channel, Closed, Message, process_from_json, spec_from_json
 from kernel_engine.runtime.ground import PLAIN, Ground
 from kernel_engine.runtime.handshake import GIVEN_UP, describe
-from kernel_engine.runtime.init import EXEC_PREFIX, START_PREFIX, Home, Streams
+from kernel_engine.runtime.init import EXEC_PREFIX, START_PREFIX, Given, Home, Streams
 from kernel_engine.runtime.loop import Loop
 from kernel_engine.runtime.pipes import Pipes
 from kernel_engine.runtime.register import Entry, Register
 from kernel_engine.runtime.spec import Process, Spec
+from kernel_engine.runtime.zygote import Zygote
 from kernel_engine.syscalls.cgroupfs import read
+from kernel_engine.syscalls.libc import recorded
 from kernel_engine.syscalls.process import pidfd_send_signal
 from kernel_engine.syscalls.trace import Call, Trace, recording, source_of
 
@@ -45,6 +48,14 @@ class Launcher(Protocol):
     def reply(self, client: int, message: Message, descriptors: tuple[int, ...] = (), packed: bytes = b"") -> bool: ...
 
 
+class Made(NamedTuple):
+    """A process that has been made."""
+
+    pid: int
+    pidfd: int
+    zygote: Zygote | None = None  #: stands still until it is its program
+
+
 @dataclass(slots=True, kw_only=True)
 class Birth:
     entry: Entry
@@ -52,6 +63,7 @@ class Birth:
     request: int
     channel: Channel
     trace: Trace
+    zygote: Zygote | None = None  #: whose memory the child has
     stepped: bool = False  #: the child waits before each call, and ends with the client that looks on
     told: bool = False  #: how it was made has been told with its first stop
     listening: bool = True
@@ -66,6 +78,7 @@ class Births:
         self._launcher = launcher
         self._ground = ground
         self._forks = forking.Forks(ground)
+        self._zygotes = zygotes.Zygotes(ground)
         self._births: dict[str, Birth] = {}
         self._pipes = Pipes()
 
@@ -84,7 +97,7 @@ class Births:
         trace = Trace("launcher")
         with recording(trace):
             try:
-                self._fork_first(spec, descriptors[0], message["request"], trace, stepped=message["stepped"])
+                self._make_first(message, spec, descriptors[0], trace)
             except OSError as error:
                 self._launcher.register.remove_group(spec.cgroup, spec.id)
                 self._refuse(message["request"], error, START_PREFIX, trace)
@@ -136,14 +149,12 @@ class Births:
                 self.abort(id)
 
     # forks ------------------------------------------------------------------------------------------------------
-    def _fork_first(self, spec: Spec, line: int, request: int, trace: Trace, *, stepped: bool) -> None:
-        new_pid, v2 = "pid" in spec.namespaces, cgroups.mode() == "v2"
-        parts, filter_program = init.parts_of(spec, self._ground), init.filter_of(spec.process)
+    def _make_first(self, message: Message, spec: Spec, line: int, trace: Trace) -> None:
         owners = {item.namespace: self._launcher.register.running(item.container) for item in spec.joined}
         # made here: a fork meets a page fault with most of what it touches, and on v2 the child is born in its group,
         # because moving a process waits for an RCU grace period
         cgroups.create(spec.cgroup, spec.id, spec.resources, self._ground.device_rules(spec))
-        group = cgroups.open_directory(spec.cgroup, spec.id) if v2 else -1
+        group = cgroups.open_directory(spec.cgroup, spec.id) if cgroups.mode() == "v2" else -1
         ends = self._pipes.of(spec.process)
         parent, child = _pair()
         own, held_still = -1, tuple[Entry, ...]()
@@ -153,28 +164,18 @@ class Births:
             if spec.ids is not None and own >= 0:
                 wanted = {mount.owner for mount in spec.mounts if mount.owner is not None}
                 folders |= {item: user_namespace.make(user_namespace.owned_by(spec.ids, item)) for item in wanted}
-            joins = tuple((owner.pidfd, name) for name, owner in owners.items() if name != "pid")
             sister = owners.get("pid")
             held_still = self._hold_still(sister)
-            pid, pidfd = self._forks.fork(
-                None if sister is None else sister.pidfd,
-                forking.first(new_pid=new_pid, into_group=v2),
-                lambda: init.first_process(
-                    spec,
-                    child,
-                    Channel(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=line)),
-                    ends.theirs,
-                    parts=parts,
-                    filter_program=filter_program,
-                    in_cgroup=v2,
-                    joins=joins,
-                    user_namespace=own,
-                    owners=folders,
-                    stepped=stepped,
-                    ground=self._ground,
-                ),
-                cgroup=group,
+            given = Given(
+                channel=child.fileno(),
+                line=line,
+                streams=ends.theirs,
+                joins=tuple((owner.pidfd, name) for name, owner in owners.items() if name != "pid"),
+                user_namespace=own,
+                owners=folders,
+                group=group,
             )
+            made = self._make(message, spec, given, sister)
         except OSError:
             parent.close()
             ends.close_ours()
@@ -186,22 +187,50 @@ class Births:
             _close(group, own, *folders.values())
         namespaces = (*spec.namespaces, *owners, *(("user",) if own >= 0 else ()))
         entry = Entry(
-            id=spec.id, container=spec.id, cgroup=spec.cgroup, namespaces=namespaces, pid=pid, pidfd=pidfd,
+            id=spec.id, container=spec.id, cgroup=spec.cgroup, namespaces=namespaces, pid=made.pid, pidfd=made.pidfd,
             streams=ends.ours, traces=own < 0 and _may_trace(spec),
-            processes=owners["pid"].processes if "pid" in owners else spec.id if new_pid else "",
+            processes=owners["pid"].processes if "pid" in owners else spec.id if "pid" in spec.namespaces else "",
         )  # fmt: skip
         birth = Birth(
             entry=entry,
             client=self._launcher.clients,
-            request=request,
+            request=message["request"],
             channel=parent,
             trace=trace,
-            stepped=stepped,
+            zygote=made.zygote,
+            stepped=message["stepped"],
             given=tuple(ends.ours),
             held_still=held_still,
         )
         self._watch(birth)
         self._introduce(birth)
+
+    def _make(self, message: Message, spec: Spec, given: Given, sister: Entry | None) -> Made:
+        """The process, by a zygote that is free where it may be one's."""
+        new_pid = "pid" in spec.namespaces
+        if sister is None and new_pid and not message["stepped"]:
+            zygote, order = self._zygotes.ready(), zygotes.order(message["spec"], given)
+            if zygote is not None and order.fits:
+                try:
+                    pid = recorded("clone3", zygotes.flags(given).name or "", zygote.bear, order)
+                    return Made(pid, os.pidfd_open(pid), zygote)
+                except zygotes.Lost:
+                    self._zygotes.end(zygote)
+        parts, filter_program = init.parts_of(spec, self._ground), init.filter_of(spec.process)
+        pid, pidfd = self._forks.fork(
+            None if sister is None else sister.pidfd,
+            forking.first(new_pid=new_pid, into_group=given.group >= 0),
+            lambda: init.first_process(
+                spec,
+                given,
+                parts=parts,
+                filter_program=filter_program,
+                stepped=message["stepped"],
+                ground=self._ground,
+            ).now(),
+            cgroup=given.group,
+        )
+        return Made(pid, pidfd)
 
     def _introduce(self, birth: Birth) -> None:
         """The client gets the pipes, so that they are ready before the exec."""
@@ -353,6 +382,8 @@ class Births:
         _let_move(birth.held_still)
         del self._births[entry.id]
         entry.close()
+        if birth.zygote is not None:
+            self._zygotes.end(birth.zygote)
         if entry.is_first:
             with recording(birth.trace):
                 self._launcher.register.remove_group(entry.cgroup, entry.id)
@@ -384,7 +415,7 @@ class Births:
 
 def coming(spec: Spec) -> tuple[Call, ...]:
     """What a launch begins with: the launcher's own calls, in one go."""
-    v2, source = cgroups.mode() == "v2", source_of(Births._fork_first)
+    v2, source = cgroups.mode() == "v2", source_of(Births._make)
     groups = cgroups.directories_of(spec.cgroup, spec.id, spec.resources)
     flags = forking.first(new_pid="pid" in spec.namespaces, into_group=v2)
     clone = Call("launcher", "clone3", flags.name or "0", source)

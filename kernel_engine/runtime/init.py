@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import gc
 import os
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from types import MappingProxyType
+from functools import lru_cache, partial
 from typing import NoReturn
 
 from kernel_engine.errors import InvalidRequest, StartFailed
@@ -27,7 +27,7 @@ from kernel_engine.runtime.rootfs import Source
 from kernel_engine.runtime.spec import Device, Mount, Process, Spec
 from kernel_engine.syscalls import process as sys
 from kernel_engine.syscalls.netlink import Netlink
-from kernel_engine.syscalls.process import CloneFlag
+from kernel_engine.syscalls.process import CloneFlag, Execution
 from kernel_engine.syscalls.trace import Trace, recording
 
 START_PREFIX = (
@@ -108,43 +108,54 @@ def _read_filter(path: str) -> bytes:
         return file.read()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """Descriptors that a container's first process is made with; -1 and None: none."""
+
+    channel: int  #: the launcher's at its other end
+    line: int  #: the client's
+    streams: Streams
+    joins: tuple[tuple[int, str], ...]  #: pidfds of other containers, and the namespace that is entered
+    user_namespace: int  #: the one of `spec.ids`, or the host's
+    owners: Mapping[tuple[int, int], int]  #: see `rootfs.open_inside`
+    group: int  #: of cgroup v2: it was born in it
+
+    def descriptors(self) -> tuple[int, ...]:
+        every = (self.channel, self.line, *self.streams.descriptors(), self.user_namespace, self.group)
+        joins = (pidfd for pidfd, _ in self.joins)
+        return tuple({fd: None for fd in (*every, *joins, *self.owners.values()) if fd >= 0})
+
+
 def first_process(
     spec: Spec,
-    channel: Channel,
-    line: Channel,
-    streams: Streams,
+    given: Given,
     *,
     parts: Parts,
     filter_program: bytes,
-    in_cgroup: bool,
-    joins: tuple[tuple[int, str], ...] = (),
     stepped: bool = False,
-    user_namespace: int = -1,
     ground: Ground = PLAIN,
-    owners: Mapping[tuple[int, int], int] = MappingProxyType({}),
-) -> NoReturn:
-    """Makes the container around this process and becomes its program. `in_cgroup`: clone3 put it there (v2).
+) -> Execution:
+    """Makes the container around this process, up to its program.
 
-    parts, filter_program: `parts_of` and `filter_of`, decided before the fork, which pays for whatever it touches.
-    joins: pidfds of other containers, each with the name of the namespace to be entered. stepped: it waits before each
-    kernel call until somebody goes on. user_namespace: the one of `spec.ids`, -1 = this process keeps the host's.
-    owners: see `rootfs.open_inside`.
+    parts, filter_program: `parts_of` and `filter_of`, decided before, because a fork pays for whatever it touches.
+    stepped: it waits before each kernel call until somebody goes on.
     """
+    streams, user_namespace, owners = given.streams, given.user_namespace, given.owners
     mapped = user_namespace >= 0
 
-    def live(handshake: Handshake) -> None:
+    def live(handshake: Handshake) -> Execution:
         spaces = (user_namespace, *owners.values()) if mapped else ()
-        others = (*(pidfd for pidfd, _ in joins), *spaces, *ground.kept)
+        others = (*(pidfd for pidfd, _ in given.joins), *spaces, *ground.kept)
         _leave_the_launcher(handshake, (*streams.descriptors(), *others))
-        if not in_cgroup:
+        if given.group < 0:
             cgroups.enter(spec.cgroup, spec.id, spec.resources)
         security.set_limits(spec.process)
-        memory = next((rootfs.open_memory(pidfd) for pidfd, name in joins if name == "ipc"), None)
+        memory = next((rootfs.open_memory(pidfd) for pidfd, name in given.joins if name == "ipc"), None)
         sources: tuple[Source, ...] = ()
         if mapped:
             sources = _enter_user_namespace(spec, parts, streams, user_namespace, owners)
         sys.unshare(namespace_flags(spec.namespaces))
-        for pidfd, name in joins:
+        for pidfd, name in given.joins:
             sys.setns(pidfd, namespace_flags((name,)), show=f"pidfd, {_names((name,))}")
         rootfs.write_sysctls(spec.sysctls)  # before the network comes, whose interfaces differ from them
         _tell_created(spec, handshake)
@@ -154,7 +165,7 @@ def first_process(
             root, sources = _lay(spec, parts, ground)
         terminal = _furnish(root, spec, parts, sources, memory, mapped=mapped, ground=ground)
         _name_machine(spec)
-        _become(
+        return _become(
             _under_init(spec),
             handshake,
             streams,
@@ -165,14 +176,14 @@ def first_process(
             look=ground.look,
         )
 
-    _run(live, channel, START_PREFIX, line=line, stepped=stepped)
+    return _run(live, _channel(given.channel), START_PREFIX, line=_channel(given.line), stepped=stepped)
 
 
 def added_process(process: Process, home: Home, channel: Channel, streams: Streams) -> NoReturn:
     """Enters a running container and becomes one more program in it. It was born in the container's pid namespace, or,
     where it would be watched there, only its sibling is."""
 
-    def live(handshake: Handshake) -> None:
+    def live(handshake: Handshake) -> Execution:
         _leave_the_launcher(handshake, (*streams.descriptors(), home.pidfd))
         cgroups.join(home.cgroup, home.id, home.pid)
         security.set_limits(process)
@@ -188,11 +199,11 @@ def added_process(process: Process, home: Home, channel: Channel, streams: Strea
             user_namespaces.become_root()
         os.chdir("/")
         terminal = console.open_pair(Root.at("/"), process.rows, process.columns) if process.terminal else None
-        _become(
+        return _become(
             process, handshake, streams, terminal, filter_program, make_cwd=False, mapped=mapped, watched=home.watched
         )
 
-    _run(live, channel, EXEC_PREFIX)
+    _run(live, channel, EXEC_PREFIX).now()
 
 
 def namespace_flags(names: tuple[str, ...]) -> CloneFlag:
@@ -206,15 +217,19 @@ def _names(names: tuple[str, ...]) -> str:
     return namespace_flags(names).name or ""
 
 
+def _channel(end: int) -> Channel:
+    return Channel(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=end))
+
+
 def _run(
-    live: Callable[[Handshake], None],
+    live: Callable[[Handshake], Execution],
     channel: Channel,
     prefix: str,
     *,
     line: Channel | None = None,
     stepped: bool = False,
-) -> NoReturn:
-    """Nothing of the launcher's Python state may unwind in the child: it leaves by execve or by _exit."""
+) -> Execution:
+    """Whatever fails here ends the process: nothing of its maker's Python state may unwind in it."""
     gc.disable()
     trace = Trace("child", pid=0)
     handshake = Handshake(channel, trace, line)
@@ -222,7 +237,7 @@ def _run(
         trace.before = handshake.stop
     try:
         with recording(trace):
-            live(handshake)
+            return live(handshake)
     except Closed:
         os._exit(1)
     except BaseException as error:
@@ -230,7 +245,6 @@ def _run(
             handshake.failed(error, prefix)
         finally:
             os._exit(1)
-    os._exit(1)
 
 
 def _leave_the_launcher(handshake: Handshake, kept: tuple[int, ...]) -> None:
@@ -356,8 +370,8 @@ def _become(
     mapped: bool,
     watched: bool = False,
     look: Callable[[], None] | None = None,
-) -> NoReturn:
-    """Streams, user, rights, then the program itself. mapped: this is a user namespace's root, not the host's.
+) -> Execution:
+    """Streams, user, rights, up to the program itself. mapped: this is a user namespace's root, not the host's.
     watched: see `unseen`."""
     passwd, group = accounts.read_file("/etc/passwd"), accounts.read_file("/etc/group")
     account = accounts.find(process.user, process.groups, passwd, group)
@@ -374,18 +388,13 @@ def _become(
     security.reset_signals()
     sys.close_range(3, flags=sys.CLOSE_RANGE_CLOEXEC)
     console_end = None if terminal is None else terminal[0]
-    if watched:
-        _execute(path, process, environment, last=lambda: unseen.step_in(handshake, console_end))
-    _execute(path, process, environment, last=lambda: handshake.about_to_exec(console_end))
+    last = partial(unseen.step_in, handshake, console_end) if watched else partial(handshake.about_to_exec, console_end)
+    return sys.about_to_execve(path, process.args, environment, last=last, refused=partial(_not_executed, path))
 
 
-def _execute(path: str, process: Process, environment: dict[str, str], *, last: Callable[[], None]) -> NoReturn:
-    """From here on the container counts as started: a bad interpreter is its own failure, on its own stderr."""
-    try:
-        sys.execve(path, process.args, environment, last=last)
-    except OSError as error:
-        os.write(2, f"exec {path}: {(error.strerror or '').lower()}\n".encode(errors="surrogateescape"))
-    os._exit(1)
+def _not_executed(path: str, code: int) -> None:
+    """The container counts as started: a bad interpreter is its own failure, on its own stderr."""
+    os.write(2, f"exec {path}: {os.strerror(code).lower()}\n".encode(errors="surrogateescape"))
 
 
 def _connect(streams: Streams, terminal: tuple[int, int] | None, uid: int, *, controlling: bool) -> None:

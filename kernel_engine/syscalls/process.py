@@ -12,7 +12,7 @@ import struct
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum, IntFlag
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from kernel_engine.syscalls.libc import announce, call, recorded
 
@@ -20,9 +20,12 @@ from kernel_engine.syscalls.libc import announce, call, recorded
 class CloneFlag(IntFlag):
     """CLONE_*, clone(2)."""
 
+    CLONE_VM = 0x100
     CLONE_PIDFD = 0x1000
+    CLONE_VFORK = 0x4000
     CLONE_PARENT = 0x8000
     CLONE_NEWNS = 0x20000
+    CLONE_PARENT_SETTID = 0x100000
     CLONE_NEWCGROUP = 0x2000000
     CLONE_NEWUTS = 0x4000000
     CLONE_NEWIPC = 0x8000000
@@ -64,11 +67,7 @@ def clone3(flags: CloneFlag, *, cgroup: int = -1) -> tuple[int, int]:
     told by the same hooks that os.fork(2) uses. The pidfd is close-on-exec (clone(2)).
     """
     pidfd = ctypes.c_int(-1)
-    address = ctypes.addressof(pidfd)
-    # SIGCHLD: what lets waitid(2) reap it without __WCLONE; a sister has this process's own
-    exit_signal = 0 if flags & CloneFlag.CLONE_PARENT else 17
-    arguments = (flags, address, 0, 0, exit_signal, 0, 0, 0, 0, 0, max(cgroup, 0))
-    packed = ctypes.create_string_buffer(_clone_args.pack(*arguments))
+    packed = ctypes.create_string_buffer(pack_clone_args(flags, pidfd=ctypes.addressof(pidfd), cgroup=cgroup))
     _python.PyOS_BeforeFork()
     try:
         pid = call("clone3", packed, _clone_args.size, show=flags.name or "0")
@@ -80,6 +79,15 @@ def clone3(flags: CloneFlag, *, cgroup: int = -1) -> tuple[int, int]:
         return 0, -1
     _python.PyOS_AfterFork_Parent()
     return pid, pidfd.value
+
+
+def pack_clone_args(
+    flags: CloneFlag, *, pidfd: int = 0, parent_tid: int = 0, stack: tuple[int, int] = (0, 0), cgroup: int = -1
+) -> bytes:
+    """struct clone_args, clone3(2). pidfd, parent_tid: addresses; stack: address and size of the child's own."""
+    # SIGCHLD: what lets waitid(2) reap it without __WCLONE; a sister has this process's own
+    exit_signal = 0 if flags & CloneFlag.CLONE_PARENT else 17
+    return _clone_args.pack(flags, pidfd, 0, parent_tid, exit_signal, *stack, 0, 0, 0, max(cgroup, 0))
 
 
 def clone_sibling() -> tuple[int, int]:
@@ -229,14 +237,32 @@ def close_range(first: int, last: int = 0xFFFFFFFF, flags: int = 0) -> None:
     call("close_range", first, last, flags, show=show, traced=bool(flags))
 
 
-def execve(
-    path: str, args: Sequence[str], environment: Mapping[str, str], *, last: Callable[[], None] | None = None
-) -> None:
-    """Recorded before the call, after which nobody is left to record; then `last` is called, and then the kernel.
+class Execution(NamedTuple):
+    """An execve(2) that is announced, and nothing else is left to be done."""
 
-    Returns only by raising OSError.
-    """
+    path: str
+    args: Sequence[str]
+    environment: Mapping[str, str]
+    refused: Callable[[int], None]  #: hears the errno where the kernel does not do it
+
+    def now(self) -> NoReturn:
+        try:
+            os.execve(self.path, list(self.args), dict(self.environment))
+        except OSError as error:
+            self.refused(error.errno or 0)
+        os._exit(1)
+
+
+def about_to_execve(
+    path: str,
+    args: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    last: Callable[[], None],
+    refused: Callable[[int], None],
+) -> Execution:
+    """Recorded before the call, after which nobody is left to record; then `last` is called. The call is the caller's
+    to make."""
     announce("execve", f"{path} {list(args)}")
-    if last is not None:
-        last()
-    os.execve(path, list(args), dict(environment))
+    last()
+    return Execution(path, args, environment, refused)

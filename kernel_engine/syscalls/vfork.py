@@ -1,0 +1,157 @@
+"""A child that borrows its maker's memory until execve(2), as vfork(2) makes one, for children that run Python.
+
+A fork copies page tables, then each page that either side touches, and execve(2) throws the copies away: for a loaded
+interpreter that is most of what a container's start costs (docs/decisions/0042). Here nothing is copied. The maker
+stands still in the kernel until its child has become another program or has ended, so the interpreter is never used by
+two; files, directories, namespaces, rights, limits and signals are the child's own.
+
+The child must leave the interpreter as a function that returns would, because its maker goes on with it. So execve(2)
+cannot be made from Python, in the middle of its frames: the last piece is 80 bytes of machine code, which calls the
+function, and then the kernel. It makes clone3(2) as well, for which the C library has no function.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import struct
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from kernel_engine.syscalls.process import CloneFlag, Execution, pack_clone_args
+
+#: made with every child here
+SHARED = CloneFlag.CLONE_VM | CloneFlag.CLONE_VFORK
+_X86_64 = """
+    53                       push  rbx
+    48 89 fb                 mov   rbx, rdi           # the job, which begins with clone3's arguments
+    be 58 00 00 00           mov   esi, 88
+    b8 b3 01 00 00           mov   eax, 435           # clone3
+    0f 05                    syscall
+    48 85 c0                 test  rax, rax
+    74 02                    jz    child
+    5b                       pop   rbx
+    c3                       ret                      # the maker: pid, or minus the errno
+    31 ed             child: xor   ebp, ebp
+    ff 53 58                 call  [rbx + 88]         # the child's life
+    48 8b 7b 60              mov   rdi, [rbx + 96]
+    48 8b 73 68              mov   rsi, [rbx + 104]
+    48 8b 53 70              mov   rdx, [rbx + 112]
+    b8 3b 00 00 00           mov   eax, 59            # execve
+    0f 05                    syscall
+    89 c7                    mov   edi, eax
+    ff 53 78                 call  [rbx + 120]        # refused: minus the errno
+    bf 01 00 00 00           mov   edi, 1
+    b8 e7 00 00 00           mov   eax, 231           # exit_group
+    0f 05                    syscall
+"""
+_CODE = {"x86_64": _X86_64}.get(os.uname().machine, "")
+#: from 3.14 on the interpreter looks where its stack ends, and knows only that of the thread
+AVAILABLE = bool(_CODE) and sys.version_info < (3, 14)
+#: behind clone3's arguments: the child's life; path, arguments and environment; who hears that execve(2) was refused
+#: and the pid, which the kernel writes there (CLONE_PARENT_SETTID)
+_WHOLE = struct.Struct("=88s5Qi")
+_ARGUMENTS, _ARGUMENTS_AT = struct.Struct("=3Q"), 96
+_PID, _PID_AT = struct.Struct("=i"), 128
+_STACK = 1 << 20
+_LIFE = ctypes.PYFUNCTYPE(None)
+_REFUSED = ctypes.PYFUNCTYPE(None, ctypes.c_int)
+_START = ctypes.PYFUNCTYPE(ctypes.c_long, ctypes.c_void_p)
+
+#: gets its own pid, as its maker sees it; raises nothing and does not come back but with what it becomes
+Life = Callable[[int], Execution]
+
+
+class Vfork:
+    """Makes one child after another, in a process of one thread."""
+
+    def __init__(self) -> None:
+        """PermissionError where nothing may be made executable."""
+        self._code = _executable(bytes.fromhex("".join(line[4:20] for line in _CODE.splitlines())))
+        self._start = _START(_address(self._code))
+        self._stack = mmap.mmap(-1, _STACK, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self._job = ctypes.create_string_buffer(_WHOLE.size)
+        self._live, self._refused = _LIFE(self._run), _REFUSED(self._tell)
+        self._life: Life | None = None
+        self._execution: Execution | None = None
+        self._passed: tuple[object, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the last child left the interpreter as it should. Where it did not (it was killed, or ended), its
+        maker can do nothing more than end as well."""
+        return self._execution is not None
+
+    def child(self, flags: CloneFlag, life: Life, *, cgroup: int = -1) -> int:
+        """The pid of a child that lives `life` and has become what that gave, or has ended. OSError: there is none.
+
+        cgroup: a descriptor, for CLONE_INTO_CGROUP.
+        """
+        self._life, self._execution = life, None
+        job = ctypes.addressof(self._job)
+        arguments = pack_clone_args(
+            flags | SHARED | CloneFlag.CLONE_PARENT_SETTID,
+            parent_tid=job + _PID_AT,
+            stack=(_address(self._stack), _STACK),
+            cgroup=cgroup,
+        )
+        _WHOLE.pack_into(self._job, 0, arguments, _pointer(self._live), 0, 0, 0, _pointer(self._refused), 0)
+        pid = int(self._start(job))
+        if pid < 0:
+            raise OSError(-pid, os.strerror(-pid))
+        return pid
+
+    def _run(self) -> None:
+        """In the child."""
+        try:
+            assert self._life is not None
+            execution = self._life(*_PID.unpack_from(self._job, _PID_AT))
+            path = ctypes.c_char_p(_text(execution.path))
+            words = _array([_text(word) for word in execution.args])
+            environment = _array([_text(f"{name}={value}") for name, value in execution.environment.items()])
+            self._passed = (path, words, environment)  # until the next one
+            addresses = _pointer(path), ctypes.addressof(words), ctypes.addressof(environment)
+            _ARGUMENTS.pack_into(self._job, _ARGUMENTS_AT, *addresses)
+            self._execution = execution
+        except BaseException:
+            os._exit(70)  # EX_SOFTWARE; its maker sees that it is not whole
+
+    def _tell(self, result: int) -> NoReturn:
+        """In the child."""
+        try:
+            if self._execution is not None:
+                self._execution.refused(-result)
+        finally:
+            os._exit(1)
+
+
+def _executable(code: bytes) -> mmap.mmap:
+    """Written first and executable then, never both."""
+    page = mmap.mmap(-1, mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    page.write(code)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mprotect(ctypes.c_void_p(_address(page)), ctypes.c_size_t(mmap.PAGESIZE), mmap.PROT_READ | mmap.PROT_EXEC):
+        raise PermissionError(ctypes.get_errno(), "no memory may be made executable here")
+    return page
+
+
+def _address(region: mmap.mmap) -> int:
+    return ctypes.addressof(ctypes.c_char.from_buffer(region))
+
+
+def _pointer(value: object) -> int:
+    return ctypes.cast(value, ctypes.c_void_p).value or 0  # type: ignore[arg-type]
+
+
+def _text(word: str) -> bytes:
+    """As os.execve(2) takes it. ValueError for a zero inside."""
+    encoded = os.fsencode(word)
+    if b"\0" in encoded:
+        raise ValueError("embedded null byte")
+    return encoded
+
+
+def _array(words: list[bytes]) -> ctypes.Array[ctypes.c_char_p]:
+    return (ctypes.c_char_p * (len(words) + 1))(*words, None)
