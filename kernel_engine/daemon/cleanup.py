@@ -27,9 +27,14 @@ from kernel_engine.syscalls.netlink import Netlink
 
 _PATIENCE = 20.0
 _LAUNCHER, _LOG_WRITER = "kernel_engine.runtime.launcher", "kernel_engine.runtime.log_writer"
-_MODULES = (_LAUNCHER, _LOG_WRITER, "kernel_engine.gate.process")
+_ZYGOTE = "kernel_engine.runtime.zygote"
+_MODULES = (_LAUNCHER, _ZYGOTE, _LOG_WRITER, "kernel_engine.gate.process")
 #: what it calls itself → it, and its log in the run directory
-_FORKED = {"ke-launcher": (_LAUNCHER, "launcher.log"), "ke-log-writer": (_LOG_WRITER, "log-writer.log")}
+_FORKED = {
+    "ke-launcher": (_LAUNCHER, "launcher.log"),
+    "ke-zygote": (_ZYGOTE, "launcher.log"),
+    "ke-log-writer": (_LOG_WRITER, "log-writer.log"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,9 +115,9 @@ def _remove_directory(place: Path) -> None:
 
 
 def helper_processes(instance: Instance) -> tuple[tuple[int, str], ...]:
-    """Launcher, log writer and gate of this instance: `python -I -m MODULE --run DIR …`, or forked (`preforked`), then
-    by what they are called and where they log. The launcher first: with it its containers end, and the log writer can
-    still read their last words."""
+    """Launcher, log writer and gate of this instance: `python -I -m MODULE --run DIR …`, or forked (`preforked`, and
+    zygotes), then by what they are called and where they log. The launcher first: with it its containers end, and the
+    log writer can still read their last words."""
     found = []
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
@@ -124,16 +129,17 @@ def helper_processes(instance: Instance) -> tuple[tuple[int, str], ...]:
         if "forkserver" in words[:6]:
             module = _forked(entry, instance)
         else:
-            module = _executed(words, instance)
+            module = _executed(entry, words, instance)
         if module:
             found.append((int(entry), module))
     return tuple(sorted(found, key=lambda item: _MODULES.index(item[1])))
 
 
-def _executed(words: list[str], instance: Instance) -> str:
+def _executed(entry: str, words: list[str], instance: Instance) -> str:
+    """A zygote has the launcher's words, of which it is a fork."""
     module = next((module for module in _MODULES if module in words[:5]), "")
     of_it = "--run" in words and words[words.index("--run") + 1 :][:1] == [str(instance.run)]
-    return module if of_it else ""
+    return module and (_forked(entry, instance) or module) if of_it else ""
 
 
 def _forked(entry: str, instance: Instance) -> str:

@@ -89,6 +89,10 @@ class Births:
     def has(self, id: str) -> bool:
         return id in self._births
 
+    def prepare(self) -> None:
+        """What the first start would wait for."""
+        self._zygotes.ready()
+
     # requests ---------------------------------------------------------------------------------------------------
     def launch(self, message: Message, descriptors: Sequence[int]) -> None:
         """descriptors: the child's end of its line; stays the caller's."""

@@ -166,6 +166,7 @@ def live(run: str, cgroup: str) -> None:
     launcher = Launcher(listening, of_code, _ground())
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page that holds these objects
+    launcher.births.prepare()
     launcher.loop.run()
 
 

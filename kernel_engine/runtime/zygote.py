@@ -45,10 +45,12 @@ MOST = min(os.cpu_count() or 1, 4)
 _LONGEST = 60_000
 #: SCM_MAX_FD, unix(7)
 _DESCRIPTORS = 253
-#: seconds until a child must have said its pid
-_PATIENCE = 30.0
+#: struct timeval, socket(7): seconds until a child must have said its pid
+_PATIENCE = struct.pack("@ll", 30, 0)
 #: children between two collections of garbage; they make next to none
 _TIDY = 200
+#: what `ps` calls one
+NAME = "ke-zygote"
 _BORN = struct.Struct("=ii")  #: pid, errno
 _FREE = b"free"
 
@@ -94,7 +96,7 @@ class Zygote:
         if pid == 0:
             _live(theirs, ground)
         theirs.close()
-        ours.settimeout(_PATIENCE)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _PATIENCE)
         self._control = ours
         self._busy = False
 
@@ -118,7 +120,7 @@ class Zygote:
         try:
             self._control.sendmsg([order.packed], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)], socket.MSG_NOSIGNAL)
             said = self._control.recv(_BORN.size)
-        except OSError:  # a timeout is one
+        except OSError:  # EAGAIN behind _PATIENCE
             said = b""
         if not said:
             raise Lost
@@ -190,7 +192,7 @@ def _stand_alone(control: int) -> None:
     if control > 3:
         sys_process.close_range(3, control - 1)
     sys_process.close_range(control + 1)
-    sys_process.set_name("ke-zygote")
+    sys_process.set_name(NAME)
     sys.path.clear()
     sys.path_importer_cache.clear()
     gc.disable()

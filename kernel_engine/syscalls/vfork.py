@@ -47,7 +47,31 @@ _X86_64 = """
     b8 e7 00 00 00           mov   eax, 231           # exit_group
     0f 05                    syscall
 """
-_CODE = {"x86_64": _X86_64}.get(os.uname().machine, "")
+_AARCH64 = """
+    fd 7b be a9              stp   x29, x30, [sp, #-32]!
+    f3 0b 00 f9              str   x19, [sp, #16]
+    f3 03 00 aa              mov   x19, x0
+    01 0b 80 d2              mov   x1, #88
+    68 36 80 d2              mov   x8, #435
+    01 00 00 d4              svc   #0
+    80 00 00 b4              cbz   x0, child
+    f3 0b 40 f9              ldr   x19, [sp, #16]
+    fd 7b c2 a8              ldp   x29, x30, [sp], #32
+    c0 03 5f d6              ret
+    1d 00 80 d2       child: mov   x29, #0
+    69 2e 40 f9              ldr   x9, [x19, #88]
+    20 01 3f d6              blr   x9
+    60 06 46 a9              ldp   x0, x1, [x19, #96]
+    62 3a 40 f9              ldr   x2, [x19, #112]
+    a8 1b 80 d2              mov   x8, #221
+    01 00 00 d4              svc   #0
+    69 3e 40 f9              ldr   x9, [x19, #120]
+    20 01 3f d6              blr   x9
+    20 00 80 d2              mov   x0, #1
+    c8 0b 80 d2              mov   x8, #94
+    01 00 00 d4              svc   #0
+"""
+_CODE = {"x86_64": _X86_64, "aarch64": _AARCH64}.get(os.uname().machine, "")
 #: from 3.14 on the interpreter looks where its stack ends, and knows only that of the thread
 AVAILABLE = bool(_CODE) and sys.version_info < (3, 14)
 #: behind clone3's arguments: the child's life; path, arguments and environment; who hears that execve(2) was refused

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from kernel_engine.client import APIError
+from kernel_engine.daemon.cleanup import helper_processes
 from tests.daemon import Daemon
 from tests.strace import PATIENCE as STRACE_PATIENCE
 from tests.strace import Call, refusal, seen, threads, told, watched
@@ -142,28 +143,24 @@ def _both(clean: Daemon, strace: str, log: Path) -> tuple[dict[str, list[Call]],
     clean.docker("rm", "-f", "seen", check=False)
     eventually(lambda: not _cables(clean), lambda: f"{_cables(clean)}")  # nothing of an end is still asked
     assert clean.process is not None
-    daemon, launcher = clean.process.pid, _launcher(clean)
+    daemon, launchers = clean.process.pid, _launchers(clean)
     words = ("-d", "--name", "seen", "-m", "64m", "-p", "127.0.0.1::80", "--ulimit", "core=0")
-    with watched(strace, log, daemon, launcher):
+    with watched(strace, log, daemon, *launchers):
         clean.docker("run", *words, "busybox", "sleep", "100", timeout=STRACE_PATIENCE)
         child: int = clean.inspect("seen")["State"]["Pid"]
         program = Path(f"/proc/{child}/comm")
         eventually(lambda: program.read_text().strip() == "sleep", program.read_text)  # its execve is behind it
     steps = clean.api.get("/kernel-engine/containers/seen/trace").json()["Steps"]
     # the daemon has threads, and one of them only plugs cables
-    processes = {"child": {child}, "launcher": {launcher}, "daemon": threads(daemon)}
+    processes = {"child": {child}, "launcher": launchers, "daemon": threads(daemon)}
     return {name: told(steps, name) for name in processes}, {name: seen(log, pids) for name, pids in processes.items()}
 
 
-def _launcher(daemon: Daemon) -> int:
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"kernel_engine.runtime.launcher" in words and str(daemon.instance.run).encode() in words:
-            return int(path.parent.name)
-    raise AssertionError("no launcher runs")
+def _launchers(daemon: Daemon) -> set[int]:
+    """Itself, and what makes first processes for it."""
+    found = {pid for pid, module in helper_processes(daemon.instance) if module.endswith((".launcher", ".zygote"))}
+    assert found, "no launcher runs"
+    return found
 
 
 def _cables(daemon: Daemon) -> list[str]:

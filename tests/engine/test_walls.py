@@ -412,11 +412,12 @@ def test_a_program_that_only_the_image_has_does_not_start_on_the_machines_root(c
 def test_the_engines_own_launcher_knows_every_wall(clean: Daemon) -> None:
     """It is told nothing else: neither by its words nor by its surroundings."""
     clean.docker("run", "--rm", "busybox", "true")
-    [words] = [
-        line.split("\0")
+    [line] = {
+        line
         for entry in filter(str.isdigit, os.listdir("/proc"))
         if str(clean.instance.run) in (line := commandline(entry)) and "kernel_engine.runtime.launcher" in line
-    ]
+    }
+    words = line.split("\0")
     assert [word for word in words if word.startswith("--")] == ["--run", "--cgroup", "--sealed"]
     assert Ground().without is None
     pid = clean.out("run", "-d", "--name", "own", "busybox", "sleep", "600")
