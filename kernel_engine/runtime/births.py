@@ -155,21 +155,15 @@ class Births:
     # forks ------------------------------------------------------------------------------------------------------
     def _make_first(self, message: Message, spec: Spec, line: int, trace: Trace) -> None:
         owners = {item.namespace: self._launcher.register.running(item.container) for item in spec.joined}
-        # made here: a fork meets a page fault with most of what it touches, and on v2 the child is born in its group,
-        # because moving a process waits for an RCU grace period
-        cgroups.create(spec.cgroup, spec.id, spec.resources, self._ground.device_rules(spec))
-        group = cgroups.open_directory(spec.cgroup, spec.id) if cgroups.mode() == "v2" else -1
-        ends = self._pipes.of(spec.process)
-        parent, child = _pair()
-        own, held_still = -1, tuple[Entry, ...]()
+        ends, (parent, child) = self._pipes.of(spec.process), _pair()
+        own, held_still, zygote = -1, tuple[Entry, ...](), None
         folders: dict[tuple[int, int], int] = {}
         try:
             own = _user_namespace(spec, owners.values())
             if spec.ids is not None and own >= 0:
                 wanted = {mount.owner for mount in spec.mounts if mount.owner is not None}
                 folders |= {item: user_namespace.make(user_namespace.owned_by(spec.ids, item)) for item in wanted}
-            sister = owners.get("pid")
-            held_still = self._hold_still(sister)
+            held_still = self._hold_still(owners.get("pid"))
             given = Given(
                 channel=child.fileno(),
                 line=line,
@@ -177,18 +171,20 @@ class Births:
                 joins=tuple((owner.pidfd, name) for name, owner in owners.items() if name != "pid"),
                 user_namespace=own,
                 owners=folders,
-                group=group,
             )
-            made = self._make(message, spec, given, sister)
-        except OSError:
+            zygote = self._zygote(message, spec, given)  # it prepares itself meanwhile
+            made = self._make(message, spec, given, owners.get("pid"), zygote)
+        except BaseException:
             parent.close()
             ends.close_ours()
             _let_move(held_still)
+            if zygote is not None:
+                self._zygotes.end(zygote)
             raise
         finally:
             ends.close_theirs()
             child.close()
-            _close(group, own, *folders.values())
+            _close(own, *folders.values())
         namespaces = (*spec.namespaces, *owners, *(("user",) if own >= 0 else ()))
         entry = Entry(
             id=spec.id, container=spec.id, cgroup=spec.cgroup, namespaces=namespaces, pid=made.pid, pidfd=made.pidfd,
@@ -209,30 +205,50 @@ class Births:
         self._watch(birth)
         self._introduce(birth)
 
-    def _make(self, message: Message, spec: Spec, given: Given, sister: Entry | None) -> Made:
-        """The process, by a zygote that is free where it may be one's."""
-        new_pid = "pid" in spec.namespaces
-        if sister is None and new_pid and not message["stepped"]:
-            zygote, order = self._zygotes.ready(), zygotes.order(message["spec"], given)
-            if zygote is not None and order.fits:
+    def _zygote(self, message: Message, spec: Spec, given: Given) -> Zygote | None:
+        """One that has been told; None where this start is to be a fork."""
+        alone = "pid" in spec.namespaces  # nobody else is in its pid namespace: it has one of its own
+        order = zygotes.order(message["spec"], given) if alone and not message["stepped"] else None
+        zygote = self._zygotes.ready() if order is not None and order.fits else None
+        if order is None or zygote is None:
+            return None
+        try:
+            zygote.tell(order)
+        except zygotes.Lost:
+            self._zygotes.end(zygote)
+            return None
+        return zygote
+
+    def _make(self, message: Message, spec: Spec, given: Given, sister: Entry | None, zygote: Zygote | None) -> Made:
+        """Its groups, then itself. On v2 it is born in its group: moving a process waits for an RCU grace period."""
+        cgroups.create(spec.cgroup, spec.id, spec.resources, self._ground.device_rules(spec))
+        group = cgroups.open_directory(spec.cgroup, spec.id) if cgroups.mode() == "v2" else -1
+        try:
+            if zygote is not None:
                 try:
-                    pid = recorded("clone3", zygotes.flags(given).name or "", zygote.bear, order)
+                    pid = recorded("clone3", zygotes.flags(into_group=group >= 0).name or "", zygote.bear, group)
                     return Made(pid, os.pidfd_open(pid), zygote)
                 except zygotes.Lost:
                     self._zygotes.end(zygote)
+            return self._fork_first(message, spec, given, sister, group)
+        finally:
+            _close(group)
+
+    def _fork_first(self, message: Message, spec: Spec, given: Given, sister: Entry | None, group: int) -> Made:
         parts, filter_program = init.parts_of(spec, self._ground), init.filter_of(spec.process)
         pid, pidfd = self._forks.fork(
             None if sister is None else sister.pidfd,
-            forking.first(new_pid=new_pid, into_group=given.group >= 0),
+            forking.first(new_pid="pid" in spec.namespaces, into_group=group >= 0),
             lambda: init.first_process(
                 spec,
                 given,
                 parts=parts,
                 filter_program=filter_program,
+                in_cgroup=group >= 0,
                 stepped=message["stepped"],
                 ground=self._ground,
             ).now(),
-            cgroup=given.group,
+            cgroup=group,
         )
         return Made(pid, pidfd)
 
@@ -419,7 +435,7 @@ class Births:
 
 def coming(spec: Spec) -> tuple[Call, ...]:
     """What a launch begins with: the launcher's own calls, in one go."""
-    v2, source = cgroups.mode() == "v2", source_of(Births._make)
+    v2, source = cgroups.mode() == "v2", source_of(Births._make_first)
     groups = cgroups.directories_of(spec.cgroup, spec.id, spec.resources)
     flags = forking.first(new_pid="pid" in spec.namespaces, into_group=v2)
     clone = Call("launcher", "clone3", flags.name or "0", source)

@@ -118,10 +118,9 @@ class Given:
     joins: tuple[tuple[int, str], ...]  #: pidfds of other containers, and the namespace that is entered
     user_namespace: int  #: the one of `spec.ids`, or the host's
     owners: Mapping[tuple[int, int], int]  #: see `rootfs.open_inside`
-    group: int  #: of cgroup v2: it was born in it
 
     def descriptors(self) -> tuple[int, ...]:
-        every = (self.channel, self.line, *self.streams.descriptors(), self.user_namespace, self.group)
+        every = (self.channel, self.line, *self.streams.descriptors(), self.user_namespace)
         joins = (pidfd for pidfd, _ in self.joins)
         return tuple({fd: None for fd in (*every, *joins, *self.owners.values()) if fd >= 0})
 
@@ -132,10 +131,11 @@ def first_process(
     *,
     parts: Parts,
     filter_program: bytes,
+    in_cgroup: bool,
     stepped: bool = False,
     ground: Ground = PLAIN,
 ) -> Execution:
-    """Makes the container around this process, up to its program.
+    """Makes the container around this process, up to its program. `in_cgroup`: clone3 put it there (v2).
 
     parts, filter_program: `parts_of` and `filter_of`, decided before, because a fork pays for whatever it touches.
     stepped: it waits before each kernel call until somebody goes on.
@@ -147,7 +147,7 @@ def first_process(
         spaces = (user_namespace, *owners.values()) if mapped else ()
         others = (*(pidfd for pidfd, _ in given.joins), *spaces, *ground.kept)
         _leave_the_launcher(handshake, (*streams.descriptors(), *others))
-        if given.group < 0:
+        if not in_cgroup:
             cgroups.enter(spec.cgroup, spec.id, spec.resources)
         security.set_limits(spec.process)
         memory = next((rootfs.open_memory(pidfd) for pidfd, name in given.joins if name == "ipc"), None)

@@ -1,7 +1,8 @@
 """Forks of the launcher that stand ready to make containers' first processes, without copying a page.
 
 launcher                            zygote                                child
-spec, descriptors             →     clone3(CLONE_VM | CLONE_VFORK)
+spec, descriptors             →     reads it, decides what there is to mount
+makes its groups; "go"        →     clone3(CLONE_VM | CLONE_VFORK)
                                     stands still                 ←        its pid, to the launcher
                               ←     "free"                                is its program, or has ended
 
@@ -52,7 +53,7 @@ _TIDY = 200
 #: what `ps` calls one
 NAME = "ke-zygote"
 _BORN = struct.Struct("=ii")  #: pid, errno
-_FREE = b"free"
+_GO, _FREE = b"go", b"free"
 
 
 class Lost(Exception):
@@ -71,16 +72,16 @@ class Order:
         return len(self.packed) <= _LONGEST and len(self.descriptors) <= _DESCRIPTORS
 
 
-def flags(given: Given) -> CloneFlag:
+def flags(*, into_group: bool) -> CloneFlag:
     """How a child is born here."""
-    return _INTO_GROUP if given.group >= 0 else _FLAGS
+    return _INTO_GROUP if into_group else _FLAGS
 
 
 def order(spec: Message, given: Given) -> Order:
     descriptors, streams = given.descriptors(), given.streams
     numbers = (
         given.channel, given.line, (streams.stdin, streams.stdout, streams.stderr), given.joins,
-        given.user_namespace, tuple(given.owners.items()), given.group,
+        given.user_namespace, tuple(given.owners.items()),
     )  # fmt: skip
     return Order(marshal.dumps((spec, numbers, descriptors)), descriptors)
 
@@ -114,21 +115,34 @@ class Zygote:
             self._busy = False
         return True
 
-    def bear(self, order: Order) -> int:
-        """The pid of the child, which is this process's own to reap. Lost, or OSError as clone3(2) has it."""
-        rights = array.array("i", order.descriptors)
+    def tell(self, order: Order) -> None:
+        """What it is to make as soon as it may. Lost."""
+        self._send(order.packed, order.descriptors)
+        self._busy = True
+
+    def bear(self, group: int) -> int:
+        """The pid of the child, which is this process's own to reap. Lost, or OSError as clone3(2) has it.
+
+        group: a descriptor, for CLONE_INTO_CGROUP; -1 = none.
+        """
+        self._send(_GO, (group,) if group >= 0 else ())
         try:
-            self._control.sendmsg([order.packed], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)], socket.MSG_NOSIGNAL)
             said = self._control.recv(_BORN.size)
         except OSError:  # EAGAIN behind _PATIENCE
             said = b""
         if not said:
             raise Lost
-        self._busy = True
         pid, number = _BORN.unpack(said)
         if number:
             raise OSError(number, os.strerror(number))
         return int(pid)
+
+    def _send(self, words: bytes, descriptors: tuple[int, ...]) -> None:
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
+        try:
+            self._control.sendmsg([words], rights, socket.MSG_NOSIGNAL)
+        except OSError:
+            raise Lost from None
 
     def end(self) -> None:
         self._control.close()
@@ -161,7 +175,7 @@ class Zygotes:
         return self._all[-1]
 
     def end(self, zygote: Zygote) -> None:
-        """Of one whose child did not become its program. Idempotent."""
+        """Of one that has made nothing of what it was told, or whose child did not become its program. Idempotent."""
         if zygote in self._all:
             self._all.remove(zygote)
             with recording(Trace("launcher")):
@@ -200,12 +214,7 @@ def _stand_alone(control: int) -> None:
 
 def _bear(control: socket.socket, ground: Ground, vfork: Vfork) -> None:
     """One child, from its order to its program."""
-    packet, ancillary, _, _ = control.recvmsg(_LONGEST, socket.CMSG_SPACE(_DESCRIPTORS * 4), socket.MSG_CMSG_CLOEXEC)
-    if not packet:
-        os._exit(0)
-    received = array.array("i")
-    for _, _, data in ancillary:
-        received.frombytes(data)
+    packet, received = _hear(control)
     message, numbers, sent = marshal.loads(packet)
     given = _given(numbers, dict(zip(sent, received, strict=True)))
     told: list[int] = []
@@ -217,12 +226,15 @@ def _bear(control: socket.socket, ground: Ground, vfork: Vfork) -> None:
     try:
         spec = ground.spec(spec_from_json(message))
         parts, filter_program = init.parts_of(spec, ground), init.filter_of(spec.process)
+        _, group = _hear(control)
 
         def life(pid: int) -> Execution:
             tell(pid)
-            return init.first_process(spec, given, parts=parts, filter_program=filter_program, ground=ground)
+            return init.first_process(
+                spec, given, parts=parts, filter_program=filter_program, in_cgroup=bool(group), ground=ground
+            )
 
-        pid = vfork.child(flags(given), life, cgroup=given.group)
+        pid = vfork.child(flags(into_group=bool(group)), life, cgroup=group[0] if group else -1)
     except OSError as error:
         tell(0, error.errno or 0)
     else:
@@ -230,13 +242,24 @@ def _bear(control: socket.socket, ground: Ground, vfork: Vfork) -> None:
             if not told:
                 tell(pid)
             os._exit(0)
-    for fd in received:
+    for fd in (*received, *group):
         os.close(fd)
     control.send(_FREE)
 
 
+def _hear(control: socket.socket) -> tuple[bytes, array.array[int]]:
+    """Words and descriptors. Nothing comes any more: the launcher has gone, or wants another one."""
+    packet, ancillary, _, _ = control.recvmsg(_LONGEST, socket.CMSG_SPACE(_DESCRIPTORS * 4), socket.MSG_CMSG_CLOEXEC)
+    if not packet:
+        os._exit(0)
+    received = array.array("i")
+    for _, _, data in ancillary:
+        received.frombytes(data)
+    return packet, received
+
+
 def _given(numbers: tuple[Any, ...], here: Mapping[int, int]) -> Given:
-    channel, line, streams, joins, user_namespace, owners, group = numbers
+    channel, line, streams, joins, user_namespace, owners = numbers
     stdin, stdout, stderr = (None if fd is None else here[fd] for fd in streams)
     return Given(
         channel=here[channel],
@@ -245,5 +268,4 @@ def _given(numbers: tuple[Any, ...], here: Mapping[int, int]) -> Given:
         joins=tuple((here[pidfd], name) for pidfd, name in joins),
         user_namespace=here.get(user_namespace, -1),
         owners={owner: here[fd] for owner, fd in owners},
-        group=here.get(group, -1),
     )
