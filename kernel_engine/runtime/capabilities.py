@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from kernel_engine.errors import InvalidRequest
 
@@ -57,12 +58,12 @@ def normalize(words: Iterable[str], option: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def mask(names: Iterable[str]) -> int:
+@lru_cache(maxsize=64)
+def mask(names: tuple[str, ...]) -> int:
     """Bits; ("ALL",) is every bit, to be cut by what the process has."""
-    words = tuple(names)
-    if ALL in words:
+    if ALL in names:
         return (1 << 64) - 1
-    return sum(1 << NAMES.index(name) for name in words)
+    return sum(1 << NAMES.index(name) for name in names)
 
 
 def from_mask(bits: int) -> tuple[str, ...]:

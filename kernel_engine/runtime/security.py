@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 from kernel_engine.errors import InvalidRequest, KernelRefused
 from kernel_engine.runtime.accounts import Account
@@ -95,6 +96,7 @@ def _become(call: Callable[[int], None], kind: str, number: int) -> None:
         raise
 
 
+@lru_cache(maxsize=64)
 def describe(bits: int) -> str:
     names = from_mask(bits)
     if len(names) > len(NAMES) // 2:
@@ -149,9 +151,15 @@ def own_streams(uid: int, gid: int = -1, descriptors: Iterable[int] = (0, 1, 2))
                 continue  # a read-only or foreign file: the process lives with it, as with runc
 
 
+@lru_cache(maxsize=64)
+def _dropped(keep: int, available: int) -> tuple[tuple[int, ...], str]:
+    """Bits, and the names of their capabilities."""
+    bits = tuple(bit for bit in range(_LAST + 1) if not keep >> bit & 1 and available >> bit & 1)
+    return bits, " ".join(NAMES[bit] if bit < len(NAMES) else str(bit) for bit in bits)
+
+
 def _drop_bounding(keep: int, available: int) -> None:
-    dropped = [bit for bit in range(_LAST + 1) if not keep >> bit & 1 and available >> bit & 1]
-    names = " ".join(NAMES[bit] if bit < len(NAMES) else str(bit) for bit in dropped)
+    dropped, names = _dropped(keep, available)
 
     def drop() -> None:
         for bit in dropped:
