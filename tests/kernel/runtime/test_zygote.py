@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +28,15 @@ def zygotes(machine: Machine) -> list[int]:
     return [int(pid) for pid in children if comm(int(pid)) == "ke-zygote" and alive(int(pid))]
 
 
+async def ready(machine: Machine) -> int:
+    """The launcher's first, which it makes when it begins."""
+    for _ in range(1000):
+        if found := zygotes(machine):
+            return found[0]
+        await asyncio.sleep(0.01)
+    raise AssertionError("there is no zygote")
+
+
 def comm(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/comm").read_text().strip()
@@ -38,13 +50,12 @@ def maker(result: Result) -> str:
 
 
 async def test_it_makes_one_after_another(machine: Machine) -> None:
-    before = zygotes(machine)
-    assert len(before) == 1
+    zygote = await ready(machine)
     for word in ("a", "b", "c"):
         result = await machine.run("echo", word, env=("PATH=/bin", f"SECRET={word}"))
         assert (result.exit_code, result.out) == (0, f"{word}\n")
         assert "CLONE_VM|CLONE_VFORK|CLONE_PARENT" in maker(result)
-    assert before[0] in zygotes(machine)
+    assert zygote in zygotes(machine)
 
 
 async def test_its_child_is_the_launchers(machine: Machine) -> None:
@@ -52,7 +63,7 @@ async def test_its_child_is_the_launchers(machine: Machine) -> None:
     close(started)
     fields = dict(line.split(":\t", 1) for line in Path(f"/proc/{started.pid}/status").read_text().splitlines())
     assert int(fields["PPid"]) == machine.launcher.pid
-    os.kill(zygotes(machine)[0], signal.SIGKILL)
+    os.kill(await ready(machine), signal.SIGKILL)
     assert (await machine.run("true")).exit_code == 0
     assert alive(started.pid)
     os.kill(machine.launcher.pid, signal.SIGKILL)
@@ -63,7 +74,7 @@ async def test_its_child_is_the_launchers(machine: Machine) -> None:
 
 
 async def test_what_a_start_changes_of_itself_is_not_its_makers(machine: Machine) -> None:
-    (zygote,) = zygotes(machine)
+    zygote = await ready(machine)
 
     def state() -> list[str]:
         status = Path(f"/proc/{zygote}/status").read_text().splitlines()
@@ -91,7 +102,7 @@ async def test_what_a_start_changes_of_itself_is_not_its_makers(machine: Machine
 
 
 async def test_a_start_that_fails_takes_its_maker_along_and_nobody_else(machine: Machine) -> None:
-    (first,) = zygotes(machine)
+    first = await ready(machine)
     running = await machine.start(machine.spec("sleep", "100"))
     close(running)
     with pytest.raises(StartFailed, match="not found in"):
@@ -105,21 +116,19 @@ async def test_a_start_that_fails_takes_its_maker_along_and_nobody_else(machine:
 
 
 async def test_a_program_that_the_kernel_refuses_leaves_it(machine: Machine) -> None:
-    await machine.run("true")
-    before = zygotes(machine)
-    result = await machine.sh("echo garbage > /bad; chmod +x /bad")
+    zygote = await ready(machine)
     spec = machine.spec("/bad")
-    upper = machine.upper(spec.id)
-    (upper / "bad").write_text("garbage\n")
-    (upper / "bad").chmod(0o755)
+    bad = machine.upper(spec.id) / "bad"
+    bad.write_text("garbage\n")
+    bad.chmod(0o755)
     result = await machine.run_spec(spec)
     assert (result.exit_code, result.err) == (1, "exec /bad: exec format error\n")
-    assert zygotes(machine) == before
+    assert zygote in zygotes(machine)
 
 
 @pytest.mark.parametrize("who", ["child", "zygote", "both"])
 async def test_a_kill_in_the_middle(machine: Machine, who: str) -> None:
-    (zygote,) = zygotes(machine)
+    zygote = await ready(machine)
 
     async def kill(born: Born) -> None:
         await born.netlink
@@ -174,14 +183,20 @@ async def test_the_machines_own_processes_are_not_shared_with(machine: Machine) 
     assert "CLONE_VFORK" not in maker(result)
 
 
-async def test_nothing_is_imported_in_a_container(machine: Machine) -> None:
-    """A module of the container's must never be the engine's: a zygote looks for none."""
-    for name in ("encodings/idna.py", "traceback.py", "pwd.py"):
-        spec = machine.spec("cat", "/stolen")
-        place = machine.upper(spec.id) / "usr/lib/python3" / name
-        place.parent.mkdir(parents=True)
-        place.write_text("open('/stolen', 'w').write('x')")
-        assert (await machine.run_spec(spec)).exit_code == 1
+def test_nothing_can_be_imported_there() -> None:
+    """What a child imported would be a file of its container's, and the next child's interpreter."""
+    script = """
+        import os
+        from kernel_engine.runtime import zygote
+        os.dup2(0, 9)
+        zygote._stand_alone(9)
+        try:
+            import wave
+        except ModuleNotFoundError:
+            print(sorted(os.listdir("/proc/self/fd"))[-1])
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True)
+    assert done.stdout == "9\n"
 
 
 async def test_its_streams_end_with_the_program(machine: Machine) -> None:
