@@ -132,8 +132,7 @@ def test_launcher_log_writer_and_workers_are_forked_and_what_they_start_is_not_d
     server.ask(id=1, words=[*_words("serve", here), "--registry-mirror", busybox_mirror], log=str(log))
     pid = _serving(here, log)
     helpers = dict((module.rpartition(".")[2], each) for each, module in helper_processes(here))
-    zygote = helpers.pop("zygote", 0)
-    assert bool(zygote) == AVAILABLE
+    assert bool(helpers.pop("zygote", 0)) == AVAILABLE
     assert set(helpers) == {"launcher", "log_writer"}
     own = Path(f"/proc/{server.process.pid}/cmdline").read_bytes()
     assert {Path(f"/proc/{each}/cmdline").read_bytes() for each in helpers.values()} == {own}
@@ -153,7 +152,7 @@ def test_launcher_log_writer_and_workers_are_forked_and_what_they_start_is_not_d
     ended = [server.hear() for _ in range(2)]
     assert {each["id"]: each["code"] for each in ended} == {1: 0, 2: 0}, log.read_text()
     assert helper_processes(here) == ()
-    assert not [each for each in (*children, zygote) if Path(f"/proc/{each}").exists()]
+    assert not [each for each in children if Path(f"/proc/{each}").exists()]
 
 
 def test_a_failure_is_in_the_log_and_stops_nobody(server: Server, place: Path) -> None:
