@@ -237,6 +237,12 @@ def close_range(first: int, last: int = 0xFFFFFFFF, flags: int = 0) -> None:
     call("close_range", first, last, flags, show=show, traced=bool(flags))
 
 
+def execve(path: str, args: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Recorded before the call, after which nobody is left to record. Returns only by raising OSError."""
+    announce("execve", f"{path} {list(args)}")
+    os.execve(path, list(args), dict(environment))
+
+
 class Execution(NamedTuple):
     """An execve(2) that is announced, and nothing else is left to be done."""
 
@@ -261,8 +267,7 @@ def about_to_execve(
     last: Callable[[], None],
     refused: Callable[[int], None],
 ) -> Execution:
-    """Recorded before the call, after which nobody is left to record; then `last` is called. The call is the caller's
-    to make."""
+    """Recorded as `execve`; then `last` is called. The call itself is the caller's to make."""
     announce("execve", f"{path} {list(args)}")
     last()
     return Execution(path, args, environment, refused)
