@@ -237,9 +237,16 @@ def close_range(first: int, last: int = 0xFFFFFFFF, flags: int = 0) -> None:
     call("close_range", first, last, flags, show=show, traced=bool(flags))
 
 
-def execve(path: str, args: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Recorded before the call, after which nobody is left to record. Returns only by raising OSError."""
+def execve(
+    path: str, args: Sequence[str], environment: Mapping[str, str], *, last: Callable[[], None] | None = None
+) -> None:
+    """Recorded before the call, after which nobody is left to record; then `last` is called, and then the kernel.
+
+    Returns only by raising OSError.
+    """
     announce("execve", f"{path} {list(args)}")
+    if last is not None:
+        last()
     os.execve(path, list(args), dict(environment))
 
 

@@ -18,6 +18,7 @@ ASKED = (
     "tests/machines/inside_arm64.py",
     "tests/unit/syscalls",
     "tests/unit/runtime",
+    "tests/kernel/runtime/test_zygote.py",
     "tests/kernel/runtime/test_device_program.py",
     "tests/kernel/runtime/test_limits.py",
     "tests/kernel/runtime/test_security.py",

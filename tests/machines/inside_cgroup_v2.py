@@ -16,6 +16,7 @@ import pytest
 ASKED = (
     "tests/kernel/runtime/test_device_program.py",
     "tests/kernel/runtime/test_limits.py",
+    "tests/kernel/runtime/test_zygote.py",
     "tests/engine/test_limits.py",
     "tests/engine/test_usage.py",
     "tests/engine/test_walls.py",

@@ -30,7 +30,7 @@ def zygotes(machine: Machine) -> list[int]:
 
 async def ready(machine: Machine) -> int:
     """The launcher's first, which it makes when it begins."""
-    for _ in range(1000):
+    for _ in range(6000):
         if found := zygotes(machine):
             return found[0]
         await asyncio.sleep(0.01)
@@ -39,7 +39,7 @@ async def ready(machine: Machine) -> int:
 
 async def free(zygote: int) -> None:
     """It has only its own descriptors again: three, and the launcher's end."""
-    for _ in range(1000):
+    for _ in range(6000):
         if len(os.listdir(f"/proc/{zygote}/fd")) == 4:
             return
         await asyncio.sleep(0.01)
@@ -77,7 +77,7 @@ async def test_its_child_is_the_launchers(machine: Machine) -> None:
     assert (await machine.run("true")).exit_code == 0
     assert alive(started.pid)
     os.kill(machine.launcher.pid, signal.SIGKILL)
-    await asyncio.wait_for(machine.lost.wait(), 10)
+    await asyncio.wait_for(machine.lost.wait(), 60)
     while alive(started.pid):  # PDEATHSIG
         await asyncio.sleep(0.01)
     await machine.connect()
@@ -209,7 +209,7 @@ def test_nothing_can_be_imported_there() -> None:
 
 async def test_its_streams_end_with_the_program(machine: Machine) -> None:
     started = await machine.start(machine.spec("sh", "-c", "exec >&- 2>&-; sleep 100"))
-    assert await asyncio.wait_for(read_all(started.stdio.stdout), 10) == ""
-    assert await asyncio.wait_for(read_all(started.stdio.stderr), 10) == ""
+    assert await asyncio.wait_for(read_all(started.stdio.stdout), 60) == ""
+    assert await asyncio.wait_for(read_all(started.stdio.stderr), 60) == ""
     await machine.launcher.signal(started.id, signal.SIGKILL)
     await machine.exit_of(started.id)
