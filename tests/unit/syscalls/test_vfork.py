@@ -81,6 +81,16 @@ def test_a_program_that_the_kernel_refuses() -> None:
     assert told(script) == [[2], 1, True, 0]
 
 
+def test_one_that_is_killed_behind_a_refusal() -> None:
+    script = """
+        pid = vfork.child(CloneFlag(0), becomes("/no", refused=lambda code: os.kill(os.getpid(), signal.SIGKILL)))
+        whole = vfork.is_whole
+        os.write(1, json.dumps([whole, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])]).encode() + b"\\n")
+        os._exit(0)
+    """
+    assert told(script) == [False, -9]
+
+
 @pytest.mark.parametrize(
     ("end", "code"),
     [
