@@ -14,7 +14,7 @@ import os
 from collections.abc import Sequence
 
 from kernel_engine.errors import EngineError, KernelRefused, StartFailed
-from kernel_engine.runtime.channel import Channel, Message
+from kernel_engine.runtime.channel import PACKET, Channel, Closed, Message
 from kernel_engine.syscalls.trace import Trace
 
 #: Docker's words around an error of the child, and its advice behind the most frequent one
@@ -46,9 +46,15 @@ class Handshake:
             self._line.send({"say": "created"}, () if netlink is None else (netlink,))
 
     def wait_for_go(self) -> None:
-        """Raises channel.Closed when this start was given up."""
-        if self._line is not None:
-            self._line.receive_one()
+        """Whatever comes means that. Raises channel.Closed when this start was given up."""
+        if self._line is None:
+            return
+        try:
+            said = self._line.socket.recv(PACKET)
+        except OSError as error:
+            raise Closed(str(error)) from None
+        if not said:
+            raise Closed("end of stream")
 
     def stop(self, name: str, arguments: str, source: str) -> None:
         """Waits before a call until somebody goes on; tells what was done since the last stop, and how this process

@@ -57,6 +57,7 @@ P_PIDFD = 3
 _LINUX_CAPABILITY_VERSION_3 = 0x20080522
 
 _clone_args = struct.Struct("=11Q")
+_PARENT = int(CloneFlag.CLONE_PARENT)
 _python = ctypes.pythonapi
 
 
@@ -82,11 +83,11 @@ def clone3(flags: CloneFlag, *, cgroup: int = -1) -> tuple[int, int]:
 
 
 def pack_clone_args(
-    flags: CloneFlag, *, pidfd: int = 0, parent_tid: int = 0, stack: tuple[int, int] = (0, 0), cgroup: int = -1
+    flags: int, *, pidfd: int = 0, parent_tid: int = 0, stack: tuple[int, int] = (0, 0), cgroup: int = -1
 ) -> bytes:
     """struct clone_args, clone3(2). pidfd, parent_tid: addresses; stack: address and size of the child's own."""
     # SIGCHLD: what lets waitid(2) reap it without __WCLONE; a sister has this process's own
-    exit_signal = 0 if flags & CloneFlag.CLONE_PARENT else 17
+    exit_signal = 0 if flags & _PARENT else 17
     return _clone_args.pack(flags, pidfd, 0, parent_tid, exit_signal, *stack, 0, 0, 0, max(cgroup, 0))
 
 

@@ -24,6 +24,8 @@ from kernel_engine.syscalls.process import CloneFlag, Execution, pack_clone_args
 
 #: made with every child here
 SHARED = CloneFlag.CLONE_VM | CloneFlag.CLONE_VFORK
+#: a number: flags are put together before each child, and an enumeration takes its time for that
+_ALWAYS = int(SHARED | CloneFlag.CLONE_PARENT_SETTID)
 _X86_64 = """
     53                                    push  rbx
     48 89 fb                              mov   rbx, rdi              # the job, which begins with clone3's arguments
@@ -103,8 +105,11 @@ class Vfork:
         self._code = _executable(bytes.fromhex("".join(line[:35] for line in _CODE.splitlines())))
         self._start = _START(_address(self._code))
         self._stack = mmap.mmap(-1, _STACK, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self._stack_at = _address(self._stack)
         self._job = ctypes.create_string_buffer(_WHOLE.size)
+        self._at = ctypes.addressof(self._job)
         self._live, self._refused = _LIFE(self._run), _REFUSED(self._tell)
+        self._callbacks = _pointer(self._live), _pointer(self._refused)
         self._life: Life | None = None
         self._execution: Execution | None = None
         self._passed: tuple[object, ...] = ()
@@ -115,21 +120,18 @@ class Vfork:
         can do nothing more than end as well."""
         return self._read(_INSIDE_AT) == 0
 
-    def child(self, flags: CloneFlag, life: Life, *, cgroup: int = -1) -> int:
+    def child(self, flags: int, life: Life, *, cgroup: int = -1) -> int:
         """The pid of a child that lives `life` and has become what that gave, or has ended. OSError: there is none.
 
-        cgroup: a descriptor, for CLONE_INTO_CGROUP.
+        flags: CloneFlags. cgroup: a descriptor, for CLONE_INTO_CGROUP.
         """
         self._life, self._execution = life, None
-        job = ctypes.addressof(self._job)
+        live, refused = self._callbacks
         arguments = pack_clone_args(
-            flags | SHARED | CloneFlag.CLONE_PARENT_SETTID,
-            parent_tid=job + _PID_AT,
-            stack=(_address(self._stack), _STACK),
-            cgroup=cgroup,
+            int(flags) | _ALWAYS, parent_tid=self._at + _PID_AT, stack=(self._stack_at, _STACK), cgroup=cgroup
         )
-        _WHOLE.pack_into(self._job, 0, arguments, _pointer(self._live), 0, 0, 0, _pointer(self._refused), 0, 1)
-        pid = int(self._start(job))
+        _WHOLE.pack_into(self._job, 0, arguments, live, 0, 0, 0, refused, 0, 1)
+        pid = int(self._start(self._at))
         if pid < 0:
             raise OSError(-pid, os.strerror(-pid))
         return pid
