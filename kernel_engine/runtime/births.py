@@ -11,6 +11,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple, NoReturn, Protocol
 
@@ -90,8 +91,9 @@ class Births:
         return id in self._births
 
     def prepare(self) -> None:
-        """What the first start would wait for."""
-        self._zygotes.ready()
+        """What the first start would wait for. Where it cannot be done, that start says so."""
+        with suppress(OSError):
+            self._zygotes.ready()
 
     # requests ---------------------------------------------------------------------------------------------------
     def launch(self, message: Message, descriptors: Sequence[int]) -> None:

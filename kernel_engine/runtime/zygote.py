@@ -15,6 +15,7 @@ container's pid namespace, are forks (`forking`).
 from __future__ import annotations
 
 import array
+import errno
 import gc
 import marshal
 import os
@@ -121,14 +122,16 @@ class Zygote:
         self._busy = True
 
     def bear(self, group: int) -> int:
-        """The pid of the child, which is this process's own to reap. Lost, or OSError as clone3(2) has it.
+        """The pid of the child, which is this process's own to reap. group: a descriptor, for CLONE_INTO_CGROUP; -1 = none.
 
-        group: a descriptor, for CLONE_INTO_CGROUP; -1 = none.
+        Lost; OSError as clone3(2) has it, or ETIMEDOUT: then there may be a child, which ends when its channel does.
         """
         self._send(_GO, (group,) if group >= 0 else ())
         try:
             said = self._control.recv(_BORN.size)
-        except OSError:  # EAGAIN behind _PATIENCE
+        except BlockingIOError:  # behind _PATIENCE
+            raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)) from None
+        except OSError:
             said = b""
         if not said:
             raise Lost
@@ -236,12 +239,12 @@ def _bear(control: socket.socket, ground: Ground, vfork: Vfork) -> None:
 
         pid = vfork.child(flags(into_group=bool(group)), life, cgroup=group[0] if group else -1)
     except OSError as error:
-        tell(0, error.errno or 0)
-    else:
-        if not vfork.is_whole:
-            if not told:
-                tell(pid)
-            os._exit(0)
+        tell(0, error.errno or errno.EIO)
+        os._exit(0)
+    if not vfork.is_whole:
+        if not told:
+            tell(pid)
+        os._exit(0)
     for fd in (*received, *group):
         os.close(fd)
     control.send(_FREE)
