@@ -122,7 +122,7 @@ class Zygote:
         self._busy = True
 
     def bear(self, group: int) -> int:
-        """The pid of the child, which is this process's own to reap. group: a descriptor, for CLONE_INTO_CGROUP; -1 = none.
+        """The pid of the child, which is this process's own to reap. group: for CLONE_INTO_CGROUP; -1 = none.
 
         Lost; OSError as clone3(2) has it, or ETIMEDOUT: then there may be a child, which ends when its channel does.
         """
