@@ -58,9 +58,13 @@ def normalize(words: Iterable[str], option: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-@lru_cache(maxsize=64)
-def mask(names: tuple[str, ...]) -> int:
+def mask(names: Iterable[str]) -> int:
     """Bits; ("ALL",) is every bit, to be cut by what the process has."""
+    return _mask(tuple(names))
+
+
+@lru_cache(maxsize=64)
+def _mask(names: tuple[str, ...]) -> int:
     if ALL in names:
         return (1 << 64) - 1
     return sum(1 << NAMES.index(name) for name in names)
