@@ -313,17 +313,17 @@ def test_cells_of_a_notebook(page: Callable[..., str]) -> None:
 
 
 def test_an_interrupted_cell_stops_and_its_variables_stay(page: Callable[..., str]) -> None:
-    told = page("%%wall\nimport time\nx = 5\nprint('go')\ntime.sleep(1000)", "go")
+    told = page("%%wall\nimport time\nx = 5\nprint('go')\ntime.sleep(1000)", "go\n")
     assert told == "go\n멈췄어요.\n"
     assert page("%%wall\nx") == "5\n"
-    assert page("%%wall\nimport os\nprint('go')\nos.system('sleep 1000; true')\nprint('on')", "go").startswith("go\n")
+    assert page("%%wall\nimport os\nprint('go')\nos.system('sleep 1000; true')\nprint('on')", "go\n").startswith("go\n")
     assert page("%%wall\nx") == "5\n"
 
 
 def test_an_interrupt_that_was_lost_is_sent_again(page: Callable[..., str]) -> None:
     """As in the moment between system(3)'s ignoring and its child."""
     deaf = "signal.signal(2, lambda *_: signal.signal(2, signal.default_int_handler))"
-    told = page(f"%%wall\nimport signal, time\ny = 6\n{deaf}\nprint('go')\ntime.sleep(1000)", "go")
+    told = page(f"%%wall\nimport signal, time\ny = 6\n{deaf}\nprint('go')\ntime.sleep(1000)", "go\n")
     assert told == "go\n멈췄어요.\n"
     assert page("%%wall\ny") == "6\n"
 
