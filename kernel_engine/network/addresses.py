@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network, ip_address
 from typing import TypeVar
 
 from kernel_engine.errors import InvalidRequest, Unavailable
@@ -79,15 +80,21 @@ def free_address(
     gateway: IPv4Interface, leased: Iterable[str], ip_range: IPv4Network | None = None
 ) -> IPv4Address | None:
     """The lowest address of the subnet (or of a part of it) that nobody has; None when all are given."""
-    used = {int(IPv4Address(address)) for address in leased if ":" not in address} | {int(gateway.ip)}
+    used = {_number(address) for address in leased if ":" not in address} | {int(gateway.ip)}
     return next((IPv4Address(number) for number in _hosts(gateway.network, ip_range) if number not in used), None)
 
 
 def free_address6(
     gateway: IPv6Interface, leased: Iterable[str], ip_range: IPv6Network | None = None
 ) -> IPv6Address | None:
-    used = {int(IPv6Address(address)) for address in leased if ":" in address} | {int(gateway.ip)}
+    used = {_number(address) for address in leased if ":" in address} | {int(gateway.ip)}
     return next((IPv6Address(number) for number in _hosts(gateway.network, ip_range) if number not in used), None)
+
+
+@lru_cache(maxsize=1 << 14)
+def _number(address: str) -> int:
+    """Read once: each start asks for those of all containers."""
+    return int(ip_address(address))
 
 
 def _hosts(network: Network, ip_range: Network | None) -> Iterator[int]:
