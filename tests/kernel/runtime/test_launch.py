@@ -12,6 +12,7 @@ import pytest
 
 from kernel_engine.errors import Conflict, InvalidRequest, KernelRefused, NotFound, StartFailed
 from kernel_engine.runtime import cgroups
+from kernel_engine.runtime.defaults import DEFAULT_SYSCTLS
 from kernel_engine.runtime.events import Born, Stopped
 from kernel_engine.runtime.spec import Mount, Rlimit
 from kernel_engine.syscalls.netlink import Netlink
@@ -234,7 +235,8 @@ async def test_the_client_may_say_go_before_the_child_is_ready(machine: Machine)
     async def attach(born: Born) -> None:
         assert not born.netlink.done()
 
-    assert (await machine.collect(await machine.start(machine.spec("echo", "there"), attach))).out == "there\n"
+    busy = machine.spec("echo", "there", sysctls=DEFAULT_SYSCTLS * 500)  # it takes its time until it is ready
+    assert (await machine.collect(await machine.start(busy, attach))).out == "there\n"
 
 
 async def test_a_child_that_ends_early_tells_its_own_reason(machine: Machine) -> None:
