@@ -13,6 +13,7 @@ from kernel_engine.errors import Unavailable
 from kernel_engine.runtime import cgroups, client
 from kernel_engine.runtime.channel import Channel
 from kernel_engine.runtime.companion import connected, edition
+from kernel_engine.runtime.events import Born
 from tests.kernel.runtime.conftest import Machine, alive, close, read_all
 
 
@@ -64,7 +65,8 @@ async def test_a_new_client_hears_nothing_of_what_the_old_one_asked(machine: Mac
     """Its own requests are counted from one again."""
     spec = machine.spec("true")
 
-    async def die(_created: object) -> None:
+    async def die(born: Born) -> None:
+        await born.netlink  # it is in its groups
         cgroups.freeze(spec.cgroup, spec.id)  # on v1 it ends when it is thawed
         machine.launcher.shut()
 
